@@ -1,0 +1,148 @@
+//! What may be told of a grant: no token, no key.
+
+use pilotlight_oauth::{Client, PlainJson, Scope, SecretString, Service, Timestamp};
+use pilotlight_vault::GrantId;
+use url::Url;
+
+use crate::grant::EndReason;
+use crate::Error;
+
+/// Where a service is, before anything was asked of it.
+#[derive(Debug, Clone)]
+pub enum ServiceLocation {
+    /// An issuer whose metadata are discovered (RFC 8414, OpenID Connect Discovery).
+    Issuer(String),
+    /// A token endpoint without metadata.
+    TokenEndpoint(Url),
+    /// A home-made service.
+    PlainJson(PlainJson),
+}
+
+/// What a person wants to sign in to.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The account's name, unique on this machine: 1 to 64 characters without control characters.
+    pub name: String,
+    /// Where.
+    pub service: ServiceLocation,
+    /// As whom we are registered there.
+    pub client: Client,
+    /// What to ask for.
+    pub scope: Scope,
+}
+
+/// How to sign in.
+#[derive(Debug)]
+pub enum SignIn {
+    /// Authorization code and PKCE through the system's browser (RFC 8252).
+    Browser,
+    /// User name and password (RFC 6749 section 4.3, or the dialect's login).
+    Password {
+        /// User name.
+        username: String,
+        /// Password.
+        password: SecretString,
+    },
+    /// A refresh token that was issued elsewhere; it is rotated at once, so that the copy dies.
+    RefreshToken(SecretString),
+}
+
+/// One account, for showing.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The grant behind it.
+    pub id: GrantId,
+    /// Its name.
+    pub name: String,
+    /// The service.
+    pub service: Service,
+    /// Our client id there.
+    pub client_id: String,
+    /// What was granted.
+    pub scope: Scope,
+    /// `sub`, where known.
+    pub subject: Option<String>,
+    /// Who, for showing.
+    pub person: Option<String>,
+    /// What state the grant is in.
+    pub status: Status,
+    /// When the person signed in.
+    pub signed_in_at: Timestamp,
+    /// When tokens were last obtained.
+    pub refreshed_at: Timestamp,
+    /// How often the tokens were refreshed since the sign-in.
+    pub refreshes: u64,
+    /// When the access token expires, where known.
+    pub access_expires_at: Option<Timestamp>,
+    /// When the next silent refresh is due.
+    pub refresh_due_at: Option<Timestamp>,
+    /// When the refresh token expires, where the service tells.
+    pub refresh_expires_at: Option<Timestamp>,
+}
+
+/// The state of a grant, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Signed in.
+    SignedIn,
+    /// Signed in; a refresh is in flight.
+    Refreshing,
+    /// Signed in; a refresh did not succeed yet.
+    Waiting {
+        /// Why.
+        problem: Error,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
+    /// Ended, on proof.
+    Ended {
+        /// Why.
+        reason: EndReason,
+        /// The same as an error, with its hint.
+        problem: Error,
+        /// When it was noticed.
+        at: Timestamp,
+    },
+}
+
+/// All that the vault holds.
+#[derive(Debug, Clone, Default)]
+pub struct Accounts {
+    /// The accounts, ordered by name.
+    pub accounts: Vec<Account>,
+    /// Records that do not open; they stay in the vault for inspection.
+    pub damaged: Vec<GrantId>,
+}
+
+/// A lent access token.
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// The token.
+    pub token: SecretString,
+    /// `Bearer`, as a rule.
+    pub token_type: String,
+    /// When it expires, where known.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How to sign out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignOut {
+    /// Revoke at the service (RFC 7009), then remove here.
+    Everywhere,
+    /// Remove here and tell nobody.
+    LocalOnly,
+}
+
+/// What a sign-out did at the service. Here, everything was removed in any case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedOut {
+    /// The grant was revoked.
+    Revoked,
+    /// The service has no revocation endpoint: its tokens live until they expire.
+    NotSupported,
+    /// The service could not be told.
+    NotTold(Error),
+    /// It was not asked for.
+    LocalOnly,
+}

@@ -1,0 +1,51 @@
+//! Where Pilotlight keeps its files.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, ErrorCode};
+
+/// The folder of one person's Pilotlight: vault, journal, locks. The app and the CLI share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// `PILOTLIGHT_HOME` where it is set, or else the platform's folder for local application data.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads PILOTLIGHT_HOME")]
+    pub fn locate() -> Result<Self, Error> {
+        if let Some(path) = std::env::var_os("PILOTLIGHT_HOME").filter(|path| !path.is_empty()) {
+            return Self::at(PathBuf::from(path));
+        }
+        directories::ProjectDirs::from("dev", "Pilotlight", "pilotlight")
+            .map(|dirs| Self(dirs.data_local_dir().to_owned()))
+            .ok_or_else(|| Error::new(ErrorCode::UnsafePath, "There is no home folder to keep anything in."))
+    }
+
+    /// A folder of one's own choice; it must be an absolute path.
+    pub fn at(path: PathBuf) -> Result<Self, Error> {
+        if path.is_absolute() {
+            Ok(Self(path))
+        } else {
+            Err(Error::new(ErrorCode::BadInput, "PILOTLIGHT_HOME must be an absolute path."))
+        }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The vault's file.
+    #[must_use]
+    pub fn vault(&self) -> PathBuf {
+        self.0.join("vault.db")
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.0.join("journal.jsonl")
+    }
+
+    pub(crate) fn locks(&self) -> PathBuf {
+        self.0.join("locks")
+    }
+}

@@ -1,0 +1,375 @@
+//! The face of the crate, and what it knows of each grant.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pilotlight_oauth::Timestamp;
+use pilotlight_vault::{Attempt, Generation, GrantId, Keystore, Listed, OsKeystore, SqliteVault, Vault, VaultError};
+use tokio::sync::watch;
+
+use crate::grant::State;
+use crate::journal::Journal;
+use crate::record::GrantRecord;
+use crate::refresh::Flight;
+use crate::{
+    AccessToken, Account, Accounts, Browser, Clock, Error, ErrorCode, EventKind, Home, HttpTransport, JournalEntry, Random,
+    Status, SystemBrowser, SystemClock, SystemRandom, Transport, schedule,
+};
+
+/// The name under which the keystore files our entries.
+const KEYSTORE_SERVICE: &str = "dev.pilotlight";
+
+/// What Pilotlight works with. Tests hand in their own parts.
+#[derive(Clone)]
+pub struct Config {
+    /// Where the files are.
+    pub home: Home,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for keys, `state` and verifiers.
+    pub random: Arc<dyn Random>,
+    /// How servers are reached.
+    pub transport: Arc<dyn Transport>,
+    /// Where the vault's key is kept.
+    pub keystore: Arc<dyn Keystore>,
+    /// How a person is shown a sign-in page.
+    pub browser: Arc<dyn Browser>,
+}
+
+impl Config {
+    /// The system's own parts.
+    pub fn system(home: Home) -> Result<Self, Error> {
+        let clock = Arc::new(SystemClock);
+        Ok(Self {
+            home,
+            transport: Arc::new(HttpTransport::new(clock.clone())?),
+            clock,
+            random: Arc::new(SystemRandom),
+            keystore: Arc::new(OsKeystore::new(KEYSTORE_SERVICE)),
+            browser: Arc::new(SystemBrowser),
+        })
+    }
+}
+
+/// Whether the vault can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultStatus {
+    /// Nobody asked for it yet, or it is being opened.
+    Closed,
+    /// Open.
+    Ready {
+        /// The strategy's name.
+        strategy: &'static str,
+        /// Where its key is kept.
+        keystore: &'static str,
+    },
+    /// It could not be opened; nothing is lost, and the next use tries again.
+    Unavailable(Error),
+}
+
+/// Keeps grants alive. Clones share everything.
+#[derive(Clone)]
+pub struct Pilotlight(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) journal: Journal,
+    vault: tokio::sync::Mutex<Option<Arc<dyn Vault>>>,
+    status: Mutex<VaultStatus>,
+    book: Mutex<HashMap<GrantId, Page>>,
+    changed: watch::Sender<u64>,
+}
+
+/// What this process knows of one grant beyond its record.
+#[derive(Default)]
+pub(crate) struct Page {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    pub(crate) problem: Option<Error>,
+    pub(crate) retry_at: Option<Timestamp>,
+    pub(crate) flight: Option<Flight>,
+}
+
+/// A record as read or committed, with its fence.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) id: GrantId,
+    pub(crate) generation: Generation,
+    pub(crate) record: Arc<GrantRecord>,
+    pub(crate) attempt: Option<Attempt>,
+}
+
+impl Pilotlight {
+    /// Begins with nothing open; the vault is opened at its first use.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self::build(config, None, VaultStatus::Closed)
+    }
+
+    /// Uses a vault of the caller's choice.
+    #[must_use]
+    pub fn with_vault(config: Config, vault: Arc<dyn Vault>) -> Self {
+        let status = VaultStatus::Ready { strategy: vault.strategy(), keystore: config.keystore.kind() };
+        Self::build(config, Some(vault), status)
+    }
+
+    fn build(config: Config, vault: Option<Arc<dyn Vault>>, status: VaultStatus) -> Self {
+        let journal = Journal::new(&config.home);
+        let (changed, _) = watch::channel(0);
+        let (vault, status, book) = (tokio::sync::Mutex::new(vault), Mutex::new(status), Mutex::default());
+        Self(Arc::new(Inner { config, journal, vault, status, book, changed }))
+    }
+
+    /// Opens the vault, or says why it cannot be. Safe to repeat, after a person unlocked the keystore for instance.
+    pub async fn unlock(&self) -> Result<(), Error> {
+        self.vault().await.map(drop)
+    }
+
+    /// Whether the vault can be used, as far as is known.
+    #[must_use]
+    pub fn vault_status(&self) -> VaultStatus {
+        lock(&self.0.status).clone()
+    }
+
+    /// Sets an unusable vault aside and lets the next use make an empty one. Only ever on the person's word (P4); refused
+    /// where the vault may still be opened later ([`Error::can_start_over`]).
+    pub async fn start_over(&self) -> Result<std::path::PathBuf, Error> {
+        let why = match self.vault().await {
+            Ok(_) => return Err(Error::new(ErrorCode::BadInput, "The vault is fine; there is no reason to start over.")),
+            Err(error) if error.can_start_over() => error,
+            Err(error) => return Err(error),
+        };
+        let (path, now) = (self.0.config.home.vault(), self.now());
+        let aside = blocking(move || SqliteVault::set_aside(&path, now.as_millis()).map_err(Error::from)).await?;
+        let text = format!("The vault was set aside as {} and a new one begun: {why}", aside.display());
+        self.note("", EventKind::StartedOver, &text).await;
+        self.announce();
+        Ok(aside)
+    }
+
+    /// Every account.
+    pub async fn accounts(&self) -> Result<Accounts, Error> {
+        let listed = self.with_vault_do(|vault| vault.list()).await?;
+        let mut all = Accounts::default();
+        for entry in listed {
+            match entry {
+                Listed::Damaged { id } => all.damaged.push(id),
+                Listed::Record(record) => match Held::read(record) {
+                    Ok(held) => all.accounts.push(self.account_of(&held)),
+                    Err((id, _)) => all.damaged.push(id),
+                },
+            }
+        }
+        all.accounts.sort_by(|a, b| a.name.cmp(&b.name).then(a.signed_in_at.cmp(&b.signed_in_at)));
+        Ok(all)
+    }
+
+    /// One account. Where an ended one and its successor share a name, the successor.
+    pub async fn account(&self, name: &str) -> Result<Account, Error> {
+        let held = self.find(name).await?;
+        Ok(self.account_of(&held))
+    }
+
+    /// An access token that lives at least `min_ttl` from now: the stored one, or a new one by a refresh.
+    ///
+    /// Where `min_ttl` is longer than a token's whole life, a fresh one is given. While the service is out of reach, a token
+    /// that is still alive is given where `min_ttl` is zero.
+    pub async fn access_token(&self, name: &str, min_ttl: Duration) -> Result<AccessToken, Error> {
+        let held = self.find(name).await?;
+        self.refuse_ended(&held)?;
+        if let Some(token) = held.record.usable(self.now(), min_ttl) {
+            return Ok(token);
+        }
+        match self.refreshed(&held, false).await {
+            Ok(fresh) => fresh.record.access.clone().ok_or_else(missing_access_token),
+            Err(error) => match held.record.usable_at_a_pinch(self.now()) {
+                Some(token) if min_ttl.is_zero() && error.kind() != crate::ErrorKind::NeedsSignIn => Ok(token),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Refreshes now, whatever is stored; joins a refresh that is in flight already.
+    pub async fn refresh(&self, name: &str) -> Result<AccessToken, Error> {
+        let held = self.find(name).await?;
+        self.refuse_ended(&held)?;
+        self.refreshed(&held, true).await?.record.access.clone().ok_or_else(missing_access_token)
+    }
+
+    /// The newest entries of the journal, newest first; of one account where it is named.
+    pub async fn events(&self, name: Option<&str>, limit: usize) -> Result<Vec<JournalEntry>, Error> {
+        let (journal, name) = (self.0.journal.clone(), name.map(ToOwned::to_owned));
+        blocking(move || journal.newest(name.as_deref(), limit)).await
+    }
+
+    /// Changes its number whenever something that can be shown has changed.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Tells everybody to look again: the window after it came to the front, for instance, since other processes write too.
+    pub fn announce(&self) {
+        self.0.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// The wall clock of this Pilotlight.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.config.clock.now()
+    }
+
+    pub(crate) fn page<T>(&self, id: GrantId, look: impl FnOnce(&mut Page) -> T) -> T {
+        look(lock(&self.0.book).entry(id).or_default())
+    }
+
+    pub(crate) fn forget(&self, id: GrantId) {
+        lock(&self.0.book).remove(&id);
+    }
+
+    /// Writes to the journal. A journal that cannot be written stops nothing; it is said in the log.
+    pub(crate) async fn note(&self, account: &str, kind: EventKind, text: &str) {
+        let (journal, at) = (self.0.journal.clone(), self.now());
+        let (account, text) = (account.to_owned(), text.to_owned());
+        if let Err(error) = blocking(move || journal.append(at, &account, kind, &text)).await {
+            tracing::warn!(%error, "the journal could not be written");
+        }
+    }
+
+    async fn vault(&self) -> Result<Arc<dyn Vault>, Error> {
+        let mut slot = self.0.vault.lock().await;
+        if let Some(vault) = &*slot {
+            return Ok(Arc::clone(vault));
+        }
+        let (path, keystore, now) = (self.0.config.home.vault(), Arc::clone(&self.0.config.keystore), self.now());
+        let kind = keystore.kind();
+        let opened =
+            blocking(move || SqliteVault::open(&path, keystore, now.as_millis()).map_err(Error::from)).await;
+        let status = match &opened {
+            Ok(vault) => VaultStatus::Ready { strategy: vault.strategy(), keystore: kind },
+            Err(error) => VaultStatus::Unavailable(error.clone()),
+        };
+        let news = std::mem::replace(&mut *lock(&self.0.status), status.clone()) != status;
+        if news {
+            self.announce();
+        }
+        let vault: Arc<dyn Vault> = Arc::new(opened?);
+        *slot = Some(Arc::clone(&vault));
+        Ok(vault)
+    }
+
+    /// Asks the vault, off the async threads.
+    pub(crate) async fn with_vault_do<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn Vault) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let vault = self.vault().await?;
+        blocking(move || ask(&*vault).map_err(Error::from)).await
+    }
+
+    /// Reads one record; `None` is proof that there is none.
+    pub(crate) async fn load(&self, id: GrantId) -> Result<Option<Held>, Error> {
+        let record = self.with_vault_do(move |vault| vault.load(&id)).await?;
+        record.map(|record| Held::read(record).map_err(|(_, error)| error)).transpose()
+    }
+
+    /// The record of the account called `name`, freshly read.
+    pub(crate) async fn find(&self, name: &str) -> Result<Held, Error> {
+        let known = lock(&self.0.book).iter().find(|(_, page)| page.name == name).map(|(id, _)| *id);
+        if let Some(id) = known
+            && let Some(held) = self.load(id).await?
+            && held.record.ended.is_none()
+        {
+            return Ok(held);
+        }
+        let listed = self.with_vault_do(|vault| vault.list()).await?;
+        let mut found: Vec<Held> = listed
+            .into_iter()
+            .filter_map(|entry| match entry {
+                Listed::Record(record) => Held::read(record).ok(),
+                Listed::Damaged { .. } => None,
+            })
+            .filter(|held| held.record.name == name)
+            .collect();
+        found.sort_by_key(|held| (held.record.ended.is_none(), held.record.signed_in_at));
+        let held = found.pop().ok_or_else(|| Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")))?;
+        self.page(held.id, |page| page.name.clone_from(&held.record.name));
+        Ok(held)
+    }
+
+    fn refuse_ended(&self, held: &Held) -> Result<(), Error> {
+        match self.account_of(held).status {
+            Status::Ended { problem, .. } => Err(problem),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn account_of(&self, held: &Held) -> Account {
+        let (record, now) = (&*held.record, self.now());
+        let status = self.page(held.id, |page| {
+            page.name.clone_from(&record.name);
+            page.status(record, now)
+        });
+        let alive = !matches!(status, Status::Ended { .. });
+        let retry_at = if let Status::Waiting { retry_at, .. } = status { Some(retry_at) } else { None };
+        Account {
+            id: held.id,
+            name: record.name.clone(),
+            service: record.service.clone(),
+            client_id: record.client.id.clone(),
+            scope: record.scope.clone(),
+            subject: record.person.subject.clone(),
+            person: record.person.label.clone(),
+            status,
+            signed_in_at: record.signed_in_at,
+            refreshed_at: record.refreshed_at,
+            refreshes: record.refreshes,
+            access_expires_at: record.access.as_ref().and_then(|access| access.expires_at),
+            refresh_due_at: retry_at.or_else(|| schedule::due_at(held.id, record)).filter(|_| alive),
+            refresh_expires_at: record.refresh_expires_at,
+        }
+    }
+}
+
+impl Page {
+    fn status(&self, record: &GrantRecord, now: Timestamp) -> Status {
+        if let Some(ended) = &record.ended {
+            return Status::Ended { reason: ended.reason, problem: ended.problem(), at: ended.at };
+        }
+        match (self.state, &self.problem) {
+            (State::Ended(reason), Some(problem)) => Status::Ended { reason, problem: problem.clone(), at: now },
+            (State::Waiting(_) | State::Saving { .. }, Some(problem)) => {
+                Status::Waiting { problem: problem.clone(), retry_at: self.retry_at.unwrap_or(now) }
+            }
+            _ if self.flight.is_some() => Status::Refreshing,
+            _ => Status::SignedIn,
+        }
+    }
+}
+
+impl Held {
+    pub(crate) fn read(record: pilotlight_vault::Record) -> Result<Self, (GrantId, Error)> {
+        let id = record.id;
+        let opened = GrantRecord::from_payload(&record.payload).map_err(|error| (id, error))?;
+        Ok(Self { id, generation: record.generation, record: Arc::new(opened), attempt: record.attempt })
+    }
+}
+
+fn missing_access_token() -> Error {
+    Error::new(ErrorCode::Internal, "There is no access token after a refresh.")
+}
+
+/// Runs what blocks off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "A background task ended unexpectedly.")))
+}
+
+/// No invariant spans a panic while one of these is held, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

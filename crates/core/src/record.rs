@@ -1,0 +1,185 @@
+//! What the vault seals for one grant. The only file that writes tokens out, and only into wiped memory.
+
+use std::time::Duration;
+
+use pilotlight_oauth::{Client, ExposeSecret, Person, Scope, SecretString, Service, Timestamp, Tokens};
+use pilotlight_vault::Payload;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::grant::EndReason;
+use crate::{AccessToken, Error, ErrorCode};
+
+/// A token is not lent when less of its life than this is left, or than a tenth of it.
+const LONGEST_MARGIN: Duration = Duration::from_secs(10);
+
+/// One grant, opened.
+#[derive(Debug, Clone)]
+pub(crate) struct GrantRecord {
+    pub(crate) name: String,
+    pub(crate) service: Service,
+    pub(crate) client: Client,
+    pub(crate) scope: Scope,
+    pub(crate) person: Person,
+    pub(crate) signed_in_at: Timestamp,
+    pub(crate) refreshed_at: Timestamp,
+    pub(crate) refreshes: u64,
+    pub(crate) access: Option<AccessToken>,
+    pub(crate) refresh_token: Option<SecretString>,
+    pub(crate) refresh_expires_at: Option<Timestamp>,
+    pub(crate) ended: Option<Ended>,
+}
+
+/// A grant in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) reason: EndReason,
+    pub(crate) at: Timestamp,
+    /// The service's own words, cleaned.
+    pub(crate) words: Option<String>,
+}
+
+impl GrantRecord {
+    /// Takes over a fresh answer. What the answer leaves out stays as it was (RFC 6749 section 6: an absent refresh token keeps the old one).
+    pub(crate) fn take(&mut self, tokens: Tokens, at: Timestamp) {
+        let Tokens { access_token, token_type, access_expires_at, refresh_token, refresh_expires_at, scope, id_token: _ } = tokens;
+        self.access = Some(AccessToken { token: access_token, token_type, expires_at: access_expires_at });
+        if refresh_token.is_some() {
+            self.refresh_token = refresh_token;
+            self.refresh_expires_at = refresh_expires_at;
+        } else if refresh_expires_at.is_some() {
+            self.refresh_expires_at = refresh_expires_at;
+        }
+        if let Some(scope) = scope {
+            self.scope = scope;
+        }
+        self.refreshed_at = at;
+    }
+
+    /// The stored token, where it lives at least `min_ttl`, and a little longer so that it does not die on its way.
+    /// A token whose life is not known is taken as alive; a 401 tells otherwise.
+    pub(crate) fn usable(&self, now: Timestamp, min_ttl: Duration) -> Option<AccessToken> {
+        let access = self.access.as_ref()?;
+        let Some(expires_at) = access.expires_at else { return Some(access.clone()) };
+        let margin = (expires_at.since(self.refreshed_at) / 10).min(LONGEST_MARGIN);
+        (expires_at.since(now) > min_ttl.max(margin)).then(|| access.clone())
+    }
+
+    /// The stored token, where it lives at all.
+    pub(crate) fn usable_at_a_pinch(&self, now: Timestamp) -> Option<AccessToken> {
+        self.access.as_ref().filter(|access| access.expires_at.is_some_and(|at| at > now)).cloned()
+    }
+
+    /// The bytes to seal.
+    pub(crate) fn to_payload(&self) -> Result<Payload, Error> {
+        let wire = Wire {
+            version: 1,
+            name: &self.name,
+            service: &self.service,
+            client_id: &self.client.id,
+            client_secret: self.client.secret.as_ref().map(ExposeSecret::expose_secret),
+            scope: self.scope.to_string(),
+            subject: self.person.subject.as_deref(),
+            label: self.person.label.as_deref(),
+            signed_in_at: self.signed_in_at,
+            refreshed_at: self.refreshed_at,
+            refreshes: self.refreshes,
+            access_token: self.access.as_ref().map(|access| access.token.expose_secret()),
+            token_type: self.access.as_ref().map(|access| access.token_type.as_str()),
+            access_expires_at: self.access.as_ref().and_then(|access| access.expires_at),
+            refresh_token: self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
+            refresh_expires_at: self.refresh_expires_at,
+            ended: self.ended.as_ref(),
+        };
+        // Big enough for any usual token set, so that growing does not leave copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        serde_json::to_writer(&mut *bytes, &wire).map_err(|_| unreadable())?;
+        Ok(bytes)
+    }
+
+    /// Reads what [`Self::to_payload`] wrote.
+    pub(crate) fn from_payload(bytes: &[u8]) -> Result<Self, Error> {
+        let wire: Stored = serde_json::from_slice(bytes).map_err(|_| unreadable())?;
+        if wire.version != 1 {
+            return Err(Error::new(ErrorCode::VaultNewer, "A newer version wrote this account."));
+        }
+        let expires_at = wire.access_expires_at;
+        let token_type = wire.token_type.unwrap_or_else(|| "Bearer".into());
+        Ok(Self {
+            name: wire.name,
+            service: wire.service,
+            client: Client { id: wire.client_id, secret: secret(wire.client_secret) },
+            scope: Scope::parse(&wire.scope),
+            person: Person { subject: wire.subject, label: wire.label },
+            signed_in_at: wire.signed_in_at,
+            refreshed_at: wire.refreshed_at,
+            refreshes: wire.refreshes,
+            access: secret(wire.access_token).map(|token| AccessToken { token, token_type, expires_at }),
+            refresh_token: secret(wire.refresh_token),
+            refresh_expires_at: wire.refresh_expires_at,
+            ended: wire.ended,
+        })
+    }
+}
+
+impl Ended {
+    /// The same as an error, for callers.
+    pub(crate) fn problem(&self) -> Error {
+        let (code, what) = match self.reason {
+            EndReason::LostAnswer => (ErrorCode::LostAnswer, "The service refused the token after an answer was lost"),
+            EndReason::Refused => (ErrorCode::GrantRefused, "The service ended this sign-in"),
+        };
+        let words = self.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+        Error::new(code, format!("{what}{words}."))
+    }
+}
+
+fn secret(text: Option<Zeroizing<String>>) -> Option<SecretString> {
+    text.map(|mut text| SecretString::from(std::mem::take(&mut *text)))
+}
+
+fn unreadable() -> Error {
+    Error::new(ErrorCode::RecordTampered, "The record opens and does not hold an account.")
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    version: u8,
+    name: &'a str,
+    service: &'a Service,
+    client_id: &'a str,
+    client_secret: Option<&'a str>,
+    scope: String,
+    subject: Option<&'a str>,
+    label: Option<&'a str>,
+    signed_in_at: Timestamp,
+    refreshed_at: Timestamp,
+    refreshes: u64,
+    access_token: Option<&'a str>,
+    token_type: Option<&'a str>,
+    access_expires_at: Option<Timestamp>,
+    refresh_token: Option<&'a str>,
+    refresh_expires_at: Option<Timestamp>,
+    ended: Option<&'a Ended>,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    version: u8,
+    name: String,
+    service: Service,
+    client_id: String,
+    client_secret: Option<Zeroizing<String>>,
+    scope: String,
+    subject: Option<String>,
+    label: Option<String>,
+    signed_in_at: Timestamp,
+    refreshed_at: Timestamp,
+    refreshes: u64,
+    access_token: Option<Zeroizing<String>>,
+    token_type: Option<String>,
+    access_expires_at: Option<Timestamp>,
+    refresh_token: Option<Zeroizing<String>>,
+    refresh_expires_at: Option<Timestamp>,
+    ended: Option<Ended>,
+}

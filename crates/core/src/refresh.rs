@@ -1,0 +1,325 @@
+//! One refresh, in its order: in-process flight → file lock → read again → note the attempt → send → commit → publish.
+//! The decisions are [`crate::grant`]'s; this file carries them out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pilotlight_oauth::{Refusal, Tokens, Verdict};
+use pilotlight_vault::Attempt;
+use tokio::sync::watch;
+
+use crate::grant::{self, Effect, EndReason, Event, State};
+use crate::lifecycle::{Held, Pilotlight, blocking};
+use crate::record::{Ended, GrantRecord};
+use crate::{Error, ErrorCode, EventKind, lock, random};
+
+/// A refresh under way in this process; everybody who wants one waits for its outcome.
+pub(crate) type Flight = watch::Receiver<Option<Result<Held, Error>>>;
+type Landing = watch::Sender<Option<Result<Held, Error>>>;
+
+impl Pilotlight {
+    /// A generation newer than `seen`: of the flight under way, or of a new one. `force` also flies while a pause is on.
+    pub(crate) async fn refreshed(&self, seen: &Held, force: bool) -> Result<Held, Error> {
+        let waiting = self.page(seen.id, |page| match (&page.problem, page.retry_at) {
+            (Some(problem), Some(at)) if page.flight.is_none() && !force && at > self.now() => Some(problem.clone()),
+            _ => None,
+        });
+        if let Some(problem) = waiting {
+            return Err(problem);
+        }
+        let mut flight = self.take_off(seen, force);
+        let landed = flight.wait_for(Option::is_some).await;
+        match landed.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            _ => Err(Error::new(ErrorCode::Internal, "The refresh ended without a result.")),
+        }
+    }
+
+    /// Joins the flight under way, or starts one. It is detached: a caller who goes away cannot tear it in half.
+    pub(crate) fn take_off(&self, seen: &Held, force: bool) -> Flight {
+        self.page(seen.id, |page| {
+            if let Some(flight) = &page.flight {
+                return flight.clone();
+            }
+            let (landing, flight) = watch::channel(None);
+            page.flight = Some(flight.clone());
+            if force {
+                page.retry_at = None;
+            }
+            tokio::spawn(self.clone().fly(seen.clone(), landing));
+            flight
+        })
+    }
+
+    async fn fly(self, seen: Held, landing: Landing) {
+        let guard = Landed { pilotlight: self.clone(), id: seen.id };
+        self.announce();
+        let outcome = self.refresh_under_lock(&seen, &landing).await;
+        // The page must be free before the waiters go on, or the next of them would join this very flight.
+        drop(guard);
+        landing.send_replace(Some(outcome));
+    }
+
+    async fn refresh_under_lock(&self, seen: &Held, landing: &Landing) -> Result<Held, Error> {
+        let id = seen.id;
+        let _lock = lock::lock(self.0.config.home.locks(), format!("{id}.lock")).await?;
+        let Some(held) = self.load(id).await? else {
+            return Err(Error::new(ErrorCode::NoSuchAccount, "This account was signed out meanwhile."));
+        };
+        if let Some(ended) = &held.record.ended {
+            return Err(ended.problem());
+        }
+        if held.generation != seen.generation {
+            // Somebody else refreshed. Generations decide that, never the clock (P3).
+            self.settle(&held, State::Resting, None);
+            return Ok(held);
+        }
+        if held.record.refresh_token.is_none() {
+            return Err(Error::new(ErrorCode::NoRefreshToken, "The service gave no refresh token for this account."));
+        }
+        let state = self.page(id, |page| match page.state {
+            State::Waiting(_) | State::Ended(_) => page.state,
+            _ => State::Resting,
+        });
+        Refresh { core: self, landing, held, state, key: None, tokens: None, refusal: None, problem: None }.run().await
+    }
+
+    /// Writes down where the grant stands in this process.
+    fn settle(&self, held: &Held, state: State, problem: Option<Error>) {
+        self.page(held.id, |page| {
+            page.state = state;
+            page.retry_at = None;
+            page.problem = problem;
+        });
+    }
+}
+
+/// Frees the page when the flight is over, whatever ended it.
+struct Landed {
+    pilotlight: Pilotlight,
+    id: pilotlight_vault::GrantId,
+}
+
+impl Drop for Landed {
+    fn drop(&mut self) {
+        self.pilotlight.page(self.id, |page| page.flight = None);
+        self.pilotlight.announce();
+    }
+}
+
+/// One refresh while the lock is held.
+struct Refresh<'a> {
+    core: &'a Pilotlight,
+    landing: &'a Landing,
+    held: Held,
+    state: State,
+    key: Option<[u8; 16]>,
+    tokens: Option<Tokens>,
+    refusal: Option<Refusal>,
+    problem: Option<Error>,
+}
+
+/// What carrying out an effect led to.
+enum Then {
+    Event(Event),
+    Go,
+    End(Result<Held, Error>),
+}
+
+impl Refresh<'_> {
+    async fn run(mut self) -> Result<Held, Error> {
+        let resumed = self.held.attempt.is_some();
+        if resumed {
+            self.note(EventKind::Resumed, "An earlier refresh had an unknown outcome; it is repeated with the same key.").await;
+        }
+        let mut effects = VecDeque::new();
+        let mut event = Some(Event::Wanted { resumed });
+        loop {
+            if let Some(event) = event.take() {
+                let jitter = u32::from_le_bytes(random::make_bytes(&*self.core.0.config.random)?);
+                let (state, next) = grant::step(self.state, event, jitter);
+                self.state = state;
+                effects.extend(next);
+            }
+            let Some(effect) = effects.pop_front() else {
+                return Err(Error::new(ErrorCode::Internal, "The refresh came to a stop."));
+            };
+            match self.carry_out(effect).await {
+                Then::Event(next) => event = Some(next),
+                Then::Go => {}
+                Then::End(outcome) => return outcome,
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Then {
+        match effect {
+            Effect::NoteAttempt => Then::Event(self.note_attempt().await),
+            Effect::Send => Then::Event(self.send().await),
+            Effect::ReadAgain => Then::Event(self.read_again().await),
+            Effect::Save => Then::Event(self.save().await),
+            Effect::Publish => Then::End(self.publish().await),
+            Effect::Adopt => Then::End(self.adopt().await),
+            Effect::RetryAfter(after) => self.retry_after(after).await,
+            Effect::Quarantine(reason) => Then::End(self.quarantine(reason).await),
+            Effect::Erase => Then::End(Err(Error::new(ErrorCode::NoSuchAccount, "This account was signed out."))),
+        }
+    }
+
+    async fn note_attempt(&mut self) -> Event {
+        let fresh = random::make_bytes(&*self.core.0.config.random);
+        let key = match (self.held.attempt.as_ref(), fresh) {
+            (Some(open), _) => open.idempotency_key,
+            (None, Ok(key)) => key,
+            (None, Err(error)) => return self.failed(error, Event::AttemptNotNoted),
+        };
+        self.key = Some(key);
+        let attempt = Attempt { idempotency_key: key, started_at_ms: self.core.now().as_millis() };
+        let (id, generation) = (self.held.id, self.held.generation);
+        match self.core.with_vault_do(move |vault| vault.begin_attempt(&id, generation, &attempt)).await {
+            Ok(()) => Event::AttemptNoted,
+            Err(error) => self.failed(error, Event::AttemptNotNoted),
+        }
+    }
+
+    async fn send(&mut self) -> Event {
+        let record = &self.held.record;
+        let (Some(token), Some(key)) = (&record.refresh_token, &self.key) else {
+            let error = Error::new(ErrorCode::Internal, "There is nothing to send.");
+            return self.failed(error, Event::NotSent);
+        };
+        let request = record.service.refresh_request(&record.client, token, &hex(key));
+        let answer = match self.core.0.config.transport.send(request).await {
+            Ok(answer) => answer,
+            Err(error @ crate::TransportError::NotSent(_)) => return self.failed(error.into(), Event::NotSent),
+            Err(error) => return self.failed(error.into(), Event::AnswerLost),
+        };
+        match record.service.classify(&answer, self.core.now()) {
+            Verdict::Granted(tokens) => {
+                self.tokens = Some(*tokens);
+                Event::Granted
+            }
+            Verdict::InvalidGrant(refusal) => {
+                self.refusal = Some(refusal);
+                Event::InvalidGrant
+            }
+            Verdict::Refused(refusal) => self.failed(refused(&refusal), Event::Refused),
+            Verdict::Unavailable { status, after } => self.failed(unavailable(status), Event::Unavailable { after }),
+            Verdict::Misbehaved { status, why } => self.failed(misbehaved(status, why), Event::Misbehaved),
+        }
+    }
+
+    async fn read_again(&mut self) -> Event {
+        match self.core.load(self.held.id).await {
+            Ok(Some(now)) if now.generation == self.held.generation => Event::Confirmed,
+            Ok(_) => Event::Superseded,
+            Err(error) => self.failed(error, Event::AttemptNotNoted),
+        }
+    }
+
+    async fn save(&mut self) -> Event {
+        if let Some(tokens) = self.tokens.take() {
+            let mut record = (*self.held.record).clone();
+            record.take(tokens, self.core.now());
+            record.refreshes += 1;
+            self.held.record = Arc::new(record);
+        }
+        match self.commit(&self.held.record).await {
+            Ok(generation) => {
+                self.held.generation = generation;
+                self.held.attempt = None;
+                Event::Saved
+            }
+            Err(error) if matches!(error.code(), ErrorCode::GrantBusy | ErrorCode::NoSuchAccount) => Event::Superseded,
+            Err(error) => {
+                let text = format!("New tokens could not be saved and are kept in memory: {error}");
+                self.note(EventKind::SaveFailed, &text).await;
+                self.failed(error, Event::NotSaved)
+            }
+        }
+    }
+
+    async fn commit(&self, record: &Arc<GrantRecord>) -> Result<u64, Error> {
+        let (id, generation, record) = (self.held.id, self.held.generation, Arc::clone(record));
+        let payload = blocking(move || record.to_payload()).await?;
+        self.core.with_vault_do(move |vault| vault.commit(&id, generation, &payload)).await
+    }
+
+    async fn publish(&mut self) -> Result<Held, Error> {
+        self.core.settle(&self.held, self.state, None);
+        self.note(EventKind::Refreshed, "The tokens were refreshed.").await;
+        Ok(self.held.clone())
+    }
+
+    async fn adopt(&mut self) -> Result<Held, Error> {
+        let newer = self.core.load(self.held.id).await?;
+        let newer = newer.ok_or_else(|| Error::new(ErrorCode::NoSuchAccount, "This account was signed out meanwhile."))?;
+        self.core.settle(&newer, State::Resting, None);
+        newer.record.ended.as_ref().map_or(Ok(newer.clone()), |ended| Err(ended.problem()))
+    }
+
+    async fn retry_after(&mut self, after: std::time::Duration) -> Then {
+        let problem = self.problem.clone().unwrap_or_else(|| unavailable(0));
+        let at = self.core.now().plus(after);
+        self.core.page(self.held.id, |page| {
+            page.state = self.state;
+            page.problem = Some(problem.clone());
+            page.retry_at = Some(at);
+        });
+        if matches!(self.state, State::Saving { .. }) {
+            // Callers are told at once; the tokens, and the lock with them, are held until they are durable (P2).
+            self.landing.send_replace(Some(Err(problem)));
+            self.core.announce();
+            tokio::time::sleep(after).await;
+            return Then::Go;
+        }
+        self.note(EventKind::RefreshFailed, &format!("A refresh did not succeed; the account stays signed in: {problem}")).await;
+        Then::End(Err(problem))
+    }
+
+    async fn quarantine(&mut self, reason: EndReason) -> Result<Held, Error> {
+        let words = self.refusal.take().and_then(|refusal| refusal.description.or(Some(refusal.error)));
+        let ended = Ended { reason, at: self.core.now(), words };
+        let problem = ended.problem();
+        let mut record = (*self.held.record).clone();
+        record.ended = Some(ended);
+        if let Err(error) = self.commit(&Arc::new(record)).await {
+            tracing::warn!(%error, grant_id = %self.held.id, "a refused grant could not be marked as ended");
+        }
+        self.core.settle(&self.held, self.state, Some(problem.clone()));
+        self.note(EventKind::Ended, problem.message()).await;
+        Err(problem)
+    }
+
+    fn failed(&mut self, error: Error, event: Event) -> Event {
+        tracing::info!(grant_id = %self.held.id, code = error.code().as_str(), ?event, "a refresh step did not succeed");
+        self.problem = Some(error);
+        event
+    }
+
+    async fn note(&self, kind: EventKind, text: &str) {
+        self.core.note(&self.held.record.name, kind, text).await;
+    }
+}
+
+fn hex(key: &[u8; 16]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A well-formed error other than `invalid_grant`, in the service's words.
+pub(crate) fn refused(refusal: &Refusal) -> Error {
+    let words = refusal.description.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+    Error::new(ErrorCode::ClientRefused, format!("The service answered {}{words}.", refusal.error))
+}
+
+pub(crate) fn unavailable(status: u16) -> Error {
+    Error::new(ErrorCode::ServerUnavailable, format!("The service cannot answer now (status {status})."))
+}
+
+pub(crate) fn misbehaved(status: u16, why: &str) -> Error {
+    Error::new(ErrorCode::ServerMisbehaved, format!("The answer is not one of an authorization server: {why} (status {status})."))
+}
+
+#[cfg(test)]
+#[path = "refresh_tests.rs"]
+mod tests;

@@ -1,0 +1,44 @@
+//! Signing out: revoke at the service, then remove here. Removing never depends on the service.
+
+use crate::lifecycle::Pilotlight;
+use crate::record::GrantRecord;
+use crate::refresh::unavailable;
+use crate::{Error, ErrorCode, EventKind, SignOut, SignedOut, lock};
+
+impl Pilotlight {
+    /// Signs out of the account called `name`. Waits for a refresh in flight, so that the newest token is the one revoked.
+    pub async fn sign_out(&self, name: &str, how: SignOut) -> Result<SignedOut, Error> {
+        let id = self.find(name).await?.id;
+        let _lock = lock::lock(self.0.config.home.locks(), format!("{id}.lock")).await?;
+        let Some(held) = self.load(id).await? else {
+            return Err(Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")));
+        };
+        let outcome = match how {
+            SignOut::LocalOnly => SignedOut::LocalOnly,
+            SignOut::Everywhere => self.give_back(&held.record).await,
+        };
+        self.with_vault_do(move |vault| vault.remove(&id)).await?;
+        self.forget(id);
+        let text = match &outcome {
+            SignedOut::Revoked => "Signed out here and at the service.".to_owned(),
+            SignedOut::NotSupported => "Signed out here; the service has no way to be told.".to_owned(),
+            SignedOut::NotTold(error) => format!("Signed out here; the service could not be told: {error}"),
+            SignedOut::LocalOnly => "Signed out here only.".to_owned(),
+        };
+        self.note(name, EventKind::SignedOut, &text).await;
+        self.announce();
+        Ok(outcome)
+    }
+
+    /// Revokes the refresh token, and with it the grant (RFC 7009 section 2.1).
+    pub(crate) async fn give_back(&self, record: &GrantRecord) -> SignedOut {
+        let Some(token) = &record.refresh_token else { return SignedOut::NotSupported };
+        let Some(request) = record.service.revoke_request(&record.client, token) else { return SignedOut::NotSupported };
+        match self.0.config.transport.send(request).await {
+            // 200 also for tokens that are dead already (section 2.2).
+            Ok(answer) if answer.status == 200 => SignedOut::Revoked,
+            Ok(answer) => SignedOut::NotTold(unavailable(answer.status)),
+            Err(error) => SignedOut::NotTold(error.into()),
+        }
+    }
+}

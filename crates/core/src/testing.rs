@@ -1,0 +1,325 @@
+//! Parts for tests: a clock that moves with Tokio's paused time, randomness from a seed, an authorization server in memory
+//! that can be told to fail, a browser that remembers.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse, Timestamp};
+use pilotlight_vault::keystore::MemoryKeystore;
+use url::Url;
+
+use crate::{Answer, Browser, Clock, Config, Error, Home, Random, Transport, TransportError};
+
+/// Starts at a fixed instant and moves with Tokio's clock, so that one `tokio::time::advance` moves wall clock, timers and
+/// expiry together; it can also be set wrong.
+pub struct SimulatedClock {
+    base: tokio::time::Instant,
+    wrong_by_ms: std::sync::atomic::AtomicI64,
+}
+
+impl SimulatedClock {
+    /// 2026-01-01T00:00:00Z, at Tokio's present instant.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the simulated clock is made of Tokio's, which tests pause")]
+    pub fn start() -> Self {
+        Self { base: tokio::time::Instant::now(), wrong_by_ms: 0.into() }
+    }
+
+    /// Sets the wall clock off by `millis` from the truth.
+    pub fn set_wrong_by(&self, millis: i64) {
+        self.wrong_by_ms.store(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.base.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(1_767_225_600_000 + elapsed + self.wrong_by_ms.load(Ordering::SeqCst))
+    }
+}
+
+/// Reproducible bytes (SplitMix64). Never for keys that matter.
+pub struct SeededRandom(AtomicU64);
+
+impl SeededRandom {
+    /// The same seed gives the same bytes.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// Remembers what it was asked to open.
+#[derive(Default)]
+pub struct RecordingBrowser(Mutex<Vec<Url>>);
+
+impl RecordingBrowser {
+    /// The addresses so far.
+    #[must_use]
+    pub fn opened(&self) -> Vec<Url> {
+        lock(&self.0).clone()
+    }
+}
+
+impl Browser for RecordingBrowser {
+    fn open(&self, url: &Url) -> Result<(), Error> {
+        lock(&self.0).push(url.clone());
+        Ok(())
+    }
+}
+
+/// What the fake server does with one request instead of answering it well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is refused.
+    Refuse,
+    /// It does its work, and the answer is lost.
+    LoseAnswer,
+    /// This status with this content type and body, and no work done.
+    Answer(u16, &'static str, &'static str),
+}
+
+/// An authorization server in memory at `https://as.test`: rotation, strict reuse detection, and the rule of P9 where it is
+/// told to know the key.
+pub struct FakeServer {
+    clock: Arc<dyn Clock>,
+    access_ttl: Duration,
+    knows_keys: bool,
+    latency: Duration,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    grants: HashMap<u64, FakeGrant>,
+    faults: VecDeque<Fault>,
+    refreshes: u64,
+    requests: u64,
+    reuses: u64,
+}
+
+#[derive(Default)]
+struct FakeGrant {
+    generation: u64,
+    last_key: Option<String>,
+    revoked: bool,
+    /// The next answers leave the refresh token out and keep it valid.
+    sticky: bool,
+}
+
+impl FakeServer {
+    /// A server whose access tokens live for `access_ttl`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, access_ttl: Duration) -> Self {
+        Self { clock, access_ttl, knows_keys: true, latency: Duration::from_millis(20), inner: Mutex::default() }
+    }
+
+    /// The same, with strict reuse detection and no knowledge of `Idempotency-Key`.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.knows_keys = false;
+        self
+    }
+
+    /// The same, taking `latency` for every answer.
+    #[must_use]
+    pub const fn slow(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// What happens to the next token requests, one each.
+    pub fn fail_next(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.inner).faults.extend(faults);
+    }
+
+    /// Rotations done.
+    #[must_use]
+    pub fn refreshes(&self) -> u64 {
+        lock(&self.inner).refreshes
+    }
+
+    /// Token requests seen, failed ones included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        lock(&self.inner).requests
+    }
+
+    /// Consumed tokens that were presented again.
+    #[must_use]
+    pub fn reuses(&self) -> u64 {
+        lock(&self.inner).reuses
+    }
+
+    /// Whether a grant is alive.
+    #[must_use]
+    pub fn is_alive(&self, grant: u64) -> bool {
+        lock(&self.inner).grants.get(&grant).is_some_and(|grant| !grant.revoked)
+    }
+
+    /// Ends a grant.
+    pub fn revoke(&self, grant: u64) {
+        if let Some(grant) = lock(&self.inner).grants.get_mut(&grant) {
+            grant.revoked = true;
+        }
+    }
+
+    /// From now on this grant's refresh token is not rotated, and answers leave it out.
+    pub fn stop_rotating(&self, grant: u64) {
+        if let Some(grant) = lock(&self.inner).grants.get_mut(&grant) {
+            grant.sticky = true;
+        }
+    }
+
+    fn handle(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        if request.url.path().starts_with("/.well-known/") {
+            return Ok(json(200, METADATA));
+        }
+        let body = request.body.as_ref().map(|body| body.expose_secret().to_owned()).unwrap_or_default();
+        let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let mut inner = lock(&self.inner);
+        match request.url.path() {
+            "/token" => {
+                inner.requests += 1;
+                let fault = inner.faults.pop_front();
+                match fault {
+                    Some(Fault::Refuse) => return Err(TransportError::NotSent("connection refused".into())),
+                    Some(Fault::Answer(status, kind, text)) => return Ok(answer(status, kind, text)),
+                    Some(Fault::LoseAnswer) | None => {}
+                }
+                let answered = self.token(&mut inner, &form, request.idempotency_key.as_deref());
+                if fault.is_some() { Err(TransportError::Lost("connection reset".into())) } else { Ok(answered) }
+            }
+            "/revoke" => {
+                if let Some(grant) = form.get("token").and_then(|token| parse(token)).and_then(|(id, _)| inner.grants.get_mut(&id)) {
+                    grant.revoked = true;
+                }
+                Ok(json(200, "{}"))
+            }
+            _ => Ok(answer(404, "text/html", "<h1>Not found</h1>")),
+        }
+    }
+
+    fn token(&self, inner: &mut Inner, form: &HashMap<String, String>, key: Option<&str>) -> HttpResponse {
+        match form.get("grant_type").map(String::as_str) {
+            Some("password") if form.get("password").is_some_and(|password| password == "demo") => {
+                let id = inner.grants.len() as u64 + 1;
+                inner.grants.insert(id, FakeGrant::default());
+                self.granted(id, 0, true)
+            }
+            Some("refresh_token") => self.refresh(inner, form.get("refresh_token").map_or("", String::as_str), key),
+            _ => json(400, r#"{"error":"invalid_grant"}"#),
+        }
+    }
+
+    fn refresh(&self, inner: &mut Inner, token: &str, key: Option<&str>) -> HttpResponse {
+        let refuse = || json(400, r#"{"error":"invalid_grant","error_description":"the grant was revoked"}"#);
+        let Some((id, generation)) = parse(token) else { return refuse() };
+        let Some(grant) = inner.grants.get_mut(&id) else { return refuse() };
+        if grant.revoked {
+            return refuse();
+        }
+        if grant.sticky {
+            inner.refreshes += 1;
+            return self.granted(id, grant.generation, false);
+        }
+        if generation == grant.generation {
+            grant.generation += 1;
+            grant.last_key = key.map(ToOwned::to_owned);
+            inner.refreshes += 1;
+            return self.granted(id, grant.generation, true);
+        }
+        let repeat = self.knows_keys && generation + 1 == grant.generation && key.is_some() && grant.last_key.as_deref() == key;
+        if repeat {
+            return self.granted(id, grant.generation, true);
+        }
+        grant.revoked = true;
+        inner.reuses += 1;
+        refuse()
+    }
+
+    fn granted(&self, id: u64, generation: u64, with_refresh_token: bool) -> HttpResponse {
+        let refresh = if with_refresh_token { format!(r#","refresh_token":"rt.{id}.{generation}""#) } else { String::new() };
+        let now = self.clock.now().as_millis();
+        let (ttl, token) = (self.access_ttl.as_secs(), format!("at.{id}.{generation}.{now}"));
+        json(200, &format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{ttl}{refresh}}}"#))
+    }
+}
+
+const METADATA: &str = r#"{"issuer":"https://as.test","token_endpoint":"https://as.test/token",
+  "authorization_endpoint":"https://as.test/authorize","revocation_endpoint":"https://as.test/revoke"}"#;
+
+impl Transport for FakeServer {
+    fn send(&self, request: HttpRequest) -> Answer<'_> {
+        Box::pin(async move {
+            let answered = self.handle(&request);
+            tokio::time::sleep(self.latency).await;
+            answered
+        })
+    }
+}
+
+fn parse(token: &str) -> Option<(u64, u64)> {
+    let (id, generation) = token.strip_prefix("rt.")?.split_once('.')?;
+    Some((id.parse().ok()?, generation.parse().ok()?))
+}
+
+fn json(status: u16, text: &str) -> HttpResponse {
+    answer(status, "application/json", text)
+}
+
+fn answer(status: u16, kind: &str, text: &str) -> HttpResponse {
+    let body = text.as_bytes().to_vec().into();
+    HttpResponse { status, content_type: Some(kind.into()), retry_after: None, body }
+}
+
+/// A config of simulated parts around `transport`, with a keystore in memory.
+#[must_use]
+pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Config {
+    Config {
+        home,
+        clock,
+        random: Arc::new(SeededRandom::new(1)),
+        transport,
+        keystore: Arc::new(MemoryKeystore::default()),
+        browser: Arc::new(RecordingBrowser::default()),
+    }
+}
+
+/// A record of a token that lives for `life` from `at`.
+#[cfg(test)]
+pub(crate) fn record(at: Timestamp, life: Duration) -> crate::record::GrantRecord {
+    use pilotlight_oauth::{Client, Person, Scope, Service};
+    crate::record::GrantRecord {
+        name: "work".into(),
+        service: Service::TokenEndpoint { url: "https://as.test/token".parse().unwrap() },
+        client: Client { id: "pilotlight".into(), secret: None },
+        scope: Scope::default(),
+        person: Person::default(),
+        signed_in_at: at,
+        refreshed_at: at,
+        refreshes: 0,
+        access: Some(crate::AccessToken { token: "at".into(), token_type: "Bearer".into(), expires_at: Some(at.plus(life)) }),
+        refresh_token: Some("rt".into()),
+        refresh_expires_at: None,
+        ended: None,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
