@@ -4,8 +4,8 @@ use pilotlight_oauth::{Client, PlainJson, Scope, SecretString, Service, Timestam
 use pilotlight_vault::GrantId;
 use url::Url;
 
-use crate::grant::EndReason;
 use crate::Error;
+use crate::grant::EndReason;
 
 /// Where a service is, before anything was asked of it.
 #[derive(Debug, Clone)]
@@ -58,8 +58,10 @@ pub struct Account {
     pub service: Service,
     /// Our client id there.
     pub client_id: String,
-    /// What was granted.
+    /// What was asked for.
     pub scope: Scope,
+    /// What the service granted, where it said so.
+    pub granted: Option<Scope>,
     /// `sub`, where known.
     pub subject: Option<String>,
     /// Who, for showing.

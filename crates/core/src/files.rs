@@ -11,9 +11,9 @@ pub(crate) fn make_private_folder(folder: &Path) -> Result<(), Error> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(folder)
-        .map_err(|error| Error::new(ErrorCode::VaultIo, format!("The folder {} cannot be made: {error}.", folder.display())))
+    builder.create(folder).map_err(|error| {
+        Error::new(ErrorCode::VaultIo, format!("The folder {} cannot be made: {error}.", folder.display()))
+    })
 }
 
 /// What is created with `options` is open to its owner alone.

@@ -64,8 +64,9 @@ impl AuthorizedClient {
 /// Replaces whatever `Authorization` there was.
 fn attach(request: &mut Request, token: &AccessToken) -> Result<(), Error> {
     let text = zeroize::Zeroizing::new(format!("{} {}", token.token_type, token.token.expose_secret()));
-    let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| Error::new(ErrorCode::ServerMisbehaved, "The access token holds characters that no header may have."))?;
+    let mut value = HeaderValue::from_str(&text).map_err(|_| {
+        Error::new(ErrorCode::ServerMisbehaved, "The access token holds characters that no header may have.")
+    })?;
     value.set_sensitive(true);
     request.headers_mut().insert(AUTHORIZATION, value);
     Ok(())

@@ -81,7 +81,13 @@ impl Journal {
     }
 
     /// Appends one entry, under a lock shared with other processes.
-    pub(crate) fn append(&self, at: Timestamp, account: &str, kind: EventKind, text: &str) -> Result<JournalEntry, Error> {
+    pub(crate) fn append(
+        &self,
+        at: Timestamp,
+        account: &str,
+        kind: EventKind,
+        text: &str,
+    ) -> Result<JournalEntry, Error> {
         if let Some(folder) = self.path.parent() {
             crate::files::make_private_folder(folder)?;
         }
@@ -123,7 +129,10 @@ impl Journal {
     }
 
     fn last_archived_seq(&self) -> u64 {
-        File::open(self.archive()).ok().and_then(|mut file| last_line(&mut file).ok()?.entry).map_or(0, |entry| entry.seq)
+        File::open(self.archive())
+            .ok()
+            .and_then(|mut file| last_line(&mut file).ok()?.entry)
+            .map_or(0, |entry| entry.seq)
     }
 
     fn open_append(&self, path: &Path) -> std::io::Result<File> {
@@ -152,7 +161,9 @@ fn last_line(file: &mut File) -> std::io::Result<LastLine> {
 
 fn read_all(path: &Path) -> std::io::Result<Vec<JournalEntry>> {
     match std::fs::read(path) {
-        Ok(bytes) => Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()),
+        Ok(bytes) => {
+            Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
         Err(error) => Err(error),
     }

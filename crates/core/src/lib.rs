@@ -51,9 +51,7 @@ mod sign_out;
 pub mod testing;
 mod transport;
 
-pub use account::{
-    AccessToken, Account, Accounts, Registration, ServiceLocation, SignIn, SignOut, SignedOut, Status,
-};
+pub use account::{AccessToken, Account, Accounts, Registration, ServiceLocation, SignIn, SignOut, SignedOut, Status};
 pub use browser::{Browser, SystemBrowser};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorCode, ErrorKind};

@@ -13,8 +13,8 @@ use crate::journal::Journal;
 use crate::record::GrantRecord;
 use crate::refresh::Flight;
 use crate::{
-    AccessToken, Account, Accounts, Browser, Clock, Error, ErrorCode, EventKind, Home, HttpTransport, JournalEntry, Random,
-    Status, SystemBrowser, SystemClock, SystemRandom, Transport, schedule,
+    AccessToken, Account, Accounts, Browser, Clock, Error, ErrorCode, EventKind, Home, HttpTransport, JournalEntry,
+    Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport, schedule,
 };
 
 /// The name under which the keystore files our entries.
@@ -85,6 +85,8 @@ pub(crate) struct Inner {
 #[derive(Default)]
 pub(crate) struct Page {
     pub(crate) name: String,
+    /// The generation that `state` and `problem` speak of; they say nothing about a newer one.
+    pub(crate) generation: Generation,
     pub(crate) state: State,
     pub(crate) problem: Option<Error>,
     pub(crate) retry_at: Option<Timestamp>,
@@ -136,7 +138,9 @@ impl Pilotlight {
     /// where the vault may still be opened later ([`Error::can_start_over`]).
     pub async fn start_over(&self) -> Result<std::path::PathBuf, Error> {
         let why = match self.vault().await {
-            Ok(_) => return Err(Error::new(ErrorCode::BadInput, "The vault is fine; there is no reason to start over.")),
+            Ok(_) => {
+                return Err(Error::new(ErrorCode::BadInput, "The vault is fine; there is no reason to start over."));
+            }
             Err(error) if error.can_start_over() => error,
             Err(error) => return Err(error),
         };
@@ -244,8 +248,7 @@ impl Pilotlight {
         }
         let (path, keystore, now) = (self.0.config.home.vault(), Arc::clone(&self.0.config.keystore), self.now());
         let kind = keystore.kind();
-        let opened =
-            blocking(move || SqliteVault::open(&path, keystore, now.as_millis()).map_err(Error::from)).await;
+        let opened = blocking(move || SqliteVault::open(&path, keystore, now.as_millis()).map_err(Error::from)).await;
         let status = match &opened {
             Ok(vault) => VaultStatus::Ready { strategy: vault.strategy(), keystore: kind },
             Err(error) => VaultStatus::Unavailable(error.clone()),
@@ -293,7 +296,9 @@ impl Pilotlight {
             .filter(|held| held.record.name == name)
             .collect();
         found.sort_by_key(|held| (held.record.ended.is_none(), held.record.signed_in_at));
-        let held = found.pop().ok_or_else(|| Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")))?;
+        let held = found
+            .pop()
+            .ok_or_else(|| Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")))?;
         self.page(held.id, |page| page.name.clone_from(&held.record.name));
         Ok(held)
     }
@@ -309,6 +314,10 @@ impl Pilotlight {
         let (record, now) = (&*held.record, self.now());
         let status = self.page(held.id, |page| {
             page.name.clone_from(&record.name);
+            if page.flight.is_none() && page.generation != held.generation {
+                // Another process moved the grant on.
+                *page = Page { name: record.name.clone(), generation: held.generation, ..Page::default() };
+            }
             page.status(record, now)
         });
         let alive = !matches!(status, Status::Ended { .. });
@@ -319,6 +328,7 @@ impl Pilotlight {
             service: record.service.clone(),
             client_id: record.client.id.clone(),
             scope: record.scope.clone(),
+            granted: record.granted.clone(),
             subject: record.person.subject.clone(),
             person: record.person.label.clone(),
             status,

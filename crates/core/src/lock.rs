@@ -18,7 +18,8 @@ pub(crate) struct FileLock {
 
 /// Takes the lock called `name` in `folder`, waiting while another process holds it.
 pub(crate) async fn lock(folder: PathBuf, name: String) -> Result<FileLock, Error> {
-    let file = tokio::task::spawn_blocking(move || open(&folder, &name)).await.map_err(|_| broken("the task ended"))??;
+    let file =
+        tokio::task::spawn_blocking(move || open(&folder, &name)).await.map_err(|_| broken("the task ended"))??;
     let mut waited = Duration::ZERO;
     let mut pause = Duration::from_millis(5);
     loop {
@@ -26,7 +27,10 @@ pub(crate) async fn lock(folder: PathBuf, name: String) -> Result<FileLock, Erro
             Ok(()) => return Ok(FileLock { _file: file }),
             Err(TryLockError::Error(error)) => return Err(broken(&error.to_string())),
             Err(TryLockError::WouldBlock) if waited >= PATIENCE => {
-                return Err(Error::new(ErrorCode::GrantBusy, "Another process has been refreshing this account for too long."));
+                return Err(Error::new(
+                    ErrorCode::GrantBusy,
+                    "Another process has been refreshing this account for too long.",
+                ));
             }
             Err(TryLockError::WouldBlock) => {
                 // An advisory lock cannot be waited for with a deadline, so it is asked for again, ever more slowly.

@@ -19,7 +19,10 @@ pub(crate) struct GrantRecord {
     pub(crate) name: String,
     pub(crate) service: Service,
     pub(crate) client: Client,
+    /// What was asked for; asked for again at the next sign-in.
     pub(crate) scope: Scope,
+    /// What the service granted, where it said so.
+    pub(crate) granted: Option<Scope>,
     pub(crate) person: Person,
     pub(crate) signed_in_at: Timestamp,
     pub(crate) refreshed_at: Timestamp,
@@ -42,7 +45,15 @@ pub(crate) struct Ended {
 impl GrantRecord {
     /// Takes over a fresh answer. What the answer leaves out stays as it was (RFC 6749 section 6: an absent refresh token keeps the old one).
     pub(crate) fn take(&mut self, tokens: Tokens, at: Timestamp) {
-        let Tokens { access_token, token_type, access_expires_at, refresh_token, refresh_expires_at, scope, id_token: _ } = tokens;
+        let Tokens {
+            access_token,
+            token_type,
+            access_expires_at,
+            refresh_token,
+            refresh_expires_at,
+            scope,
+            id_token: _,
+        } = tokens;
         self.access = Some(AccessToken { token: access_token, token_type, expires_at: access_expires_at });
         if refresh_token.is_some() {
             self.refresh_token = refresh_token;
@@ -50,9 +61,7 @@ impl GrantRecord {
         } else if refresh_expires_at.is_some() {
             self.refresh_expires_at = refresh_expires_at;
         }
-        if let Some(scope) = scope {
-            self.scope = scope;
-        }
+        self.granted = scope.or(self.granted.take());
         self.refreshed_at = at;
     }
 
@@ -79,6 +88,7 @@ impl GrantRecord {
             client_id: &self.client.id,
             client_secret: self.client.secret.as_ref().map(ExposeSecret::expose_secret),
             scope: self.scope.to_string(),
+            granted: self.granted.as_ref().map(ToString::to_string),
             subject: self.person.subject.as_deref(),
             label: self.person.label.as_deref(),
             signed_in_at: self.signed_in_at,
@@ -110,6 +120,7 @@ impl GrantRecord {
             service: wire.service,
             client: Client { id: wire.client_id, secret: secret(wire.client_secret) },
             scope: Scope::parse(&wire.scope),
+            granted: wire.granted.as_deref().map(Scope::parse),
             person: Person { subject: wire.subject, label: wire.label },
             signed_in_at: wire.signed_in_at,
             refreshed_at: wire.refreshed_at,
@@ -150,6 +161,7 @@ struct Wire<'a> {
     client_id: &'a str,
     client_secret: Option<&'a str>,
     scope: String,
+    granted: Option<String>,
     subject: Option<&'a str>,
     label: Option<&'a str>,
     signed_in_at: Timestamp,
@@ -171,6 +183,7 @@ struct Stored {
     client_id: String,
     client_secret: Option<Zeroizing<String>>,
     scope: String,
+    granted: Option<String>,
     subject: Option<String>,
     label: Option<String>,
     signed_in_at: Timestamp,

@@ -8,10 +8,10 @@ use pilotlight_oauth::{Refusal, Tokens, Verdict};
 use pilotlight_vault::Attempt;
 use tokio::sync::watch;
 
-use crate::grant::{self, Effect, EndReason, Event, State};
+use crate::grant::{self, Attempts, Effect, EndReason, Event, State};
 use crate::lifecycle::{Held, Pilotlight, blocking};
 use crate::record::{Ended, GrantRecord};
-use crate::{Error, ErrorCode, EventKind, lock, random};
+use crate::{Error, ErrorCode, ErrorKind, EventKind, lock, random};
 
 /// A refresh under way in this process; everybody who wants one waits for its outcome.
 pub(crate) type Flight = watch::Receiver<Option<Result<Held, Error>>>;
@@ -55,6 +55,9 @@ impl Pilotlight {
         let guard = Landed { pilotlight: self.clone(), id: seen.id };
         self.announce();
         let outcome = self.refresh_under_lock(&seen, &landing).await;
+        if let Err(error) = &outcome {
+            self.pause_after(&seen, error);
+        }
         // The page must be free before the waiters go on, or the next of them would join this very flight.
         drop(guard);
         landing.send_replace(Some(outcome));
@@ -84,9 +87,27 @@ impl Pilotlight {
         Refresh { core: self, landing, held, state, key: None, tokens: None, refusal: None, problem: None }.run().await
     }
 
+    /// Whatever a flight failed of, even a lock file that cannot be made: the next one waits, or the planner would spin.
+    fn pause_after(&self, seen: &Held, error: &Error) {
+        let now = self.now();
+        self.page(seen.id, |page| {
+            let planned = page.retry_at.is_some_and(|at| at > now);
+            if planned || matches!(page.state, State::Ended(_)) || error.kind() == ErrorKind::NeedsSignIn {
+                return;
+            }
+            let before = if let State::Waiting(attempts) = page.state { attempts } else { Attempts::default() };
+            let attempts = Attempts { failures: before.failures.saturating_add(1), ..before };
+            page.generation = seen.generation;
+            page.state = State::Waiting(attempts);
+            page.problem = Some(error.clone());
+            page.retry_at = Some(now.plus(grant::pause(attempts.failures, u32::MAX / 2)));
+        });
+    }
+
     /// Writes down where the grant stands in this process.
     fn settle(&self, held: &Held, state: State, problem: Option<Error>) {
         self.page(held.id, |page| {
+            page.generation = held.generation;
             page.state = state;
             page.retry_at = None;
             page.problem = problem;
@@ -130,7 +151,11 @@ impl Refresh<'_> {
     async fn run(mut self) -> Result<Held, Error> {
         let resumed = self.held.attempt.is_some();
         if resumed {
-            self.note(EventKind::Resumed, "An earlier refresh had an unknown outcome; it is repeated with the same key.").await;
+            self.note(
+                EventKind::Resumed,
+                "An earlier refresh had an unknown outcome; it is repeated with the same key.",
+            )
+            .await;
         }
         let mut effects = VecDeque::new();
         let mut event = Some(Event::Wanted { resumed });
@@ -253,7 +278,8 @@ impl Refresh<'_> {
 
     async fn adopt(&mut self) -> Result<Held, Error> {
         let newer = self.core.load(self.held.id).await?;
-        let newer = newer.ok_or_else(|| Error::new(ErrorCode::NoSuchAccount, "This account was signed out meanwhile."))?;
+        let newer =
+            newer.ok_or_else(|| Error::new(ErrorCode::NoSuchAccount, "This account was signed out meanwhile."))?;
         self.core.settle(&newer, State::Resting, None);
         newer.record.ended.as_ref().map_or(Ok(newer.clone()), |ended| Err(ended.problem()))
     }
@@ -262,6 +288,7 @@ impl Refresh<'_> {
         let problem = self.problem.clone().unwrap_or_else(|| unavailable(0));
         let at = self.core.now().plus(after);
         self.core.page(self.held.id, |page| {
+            page.generation = self.held.generation;
             page.state = self.state;
             page.problem = Some(problem.clone());
             page.retry_at = Some(at);
@@ -273,7 +300,11 @@ impl Refresh<'_> {
             tokio::time::sleep(after).await;
             return Then::Go;
         }
-        self.note(EventKind::RefreshFailed, &format!("A refresh did not succeed; the account stays signed in: {problem}")).await;
+        self.note(
+            EventKind::RefreshFailed,
+            &format!("A refresh did not succeed; the account stays signed in: {problem}"),
+        )
+        .await;
         Then::End(Err(problem))
     }
 
@@ -317,7 +348,10 @@ pub(crate) fn unavailable(status: u16) -> Error {
 }
 
 pub(crate) fn misbehaved(status: u16, why: &str) -> Error {
-    Error::new(ErrorCode::ServerMisbehaved, format!("The answer is not one of an authorization server: {why} (status {status})."))
+    Error::new(
+        ErrorCode::ServerMisbehaved,
+        format!("The answer is not one of an authorization server: {why} (status {status})."),
+    )
 }
 
 #[cfg(test)]

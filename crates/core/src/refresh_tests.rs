@@ -7,7 +7,8 @@ use pilotlight_vault::MemoryVault;
 use super::*;
 use crate::testing::{FakeServer, Fault, SimulatedClock, config};
 use crate::{
-    Client, Clock, Config, ExposeSecret as _, Home, Registration, Scope, ServiceLocation, SignIn, SignOut, SignedOut, Status,
+    Client, Clock, Config, ExposeSecret as _, Home, Registration, Scope, ServiceLocation, SignIn, SignOut, SignedOut,
+    Status,
 };
 
 const TTL: Duration = Duration::from_secs(900);
@@ -333,5 +334,111 @@ async fn a_clock_two_hours_off_signs_nobody_out() {
         }
         assert!(world.server.requests() - before <= 1, "it spins with the clock off by {off} ms");
         assert!(world.server.is_alive(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_cannot_be_made_does_not_make_the_planner_spin() {
+    let world = World::signed_in(|server| server).await;
+    let locks = world.config.home.locks();
+    std::fs::remove_dir_all(&locks).unwrap();
+    std::fs::write(&locks, "in the way").unwrap();
+    let mut changes = world.pilotlight.subscribe();
+    let task = tokio::spawn(world.pilotlight.clone().keep_fresh());
+    tokio::time::sleep(TTL + Duration::from_secs(600)).await;
+    task.abort();
+    let announced = *changes.borrow_and_update();
+    assert!(announced < 60, "it tried again {announced} times in ten minutes");
+    assert!(matches!(world.status().await, Status::Waiting { .. }));
+    std::fs::remove_file(&locks).unwrap();
+    world.pilotlight.refresh("work").await.unwrap();
+    assert_eq!(world.status().await, Status::SignedIn);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p2_tokens_that_cannot_be_saved_are_kept_in_memory_and_saved_when_it_works() {
+    let world = World::signed_in(|server| server).await;
+    let vault = Arc::new(FullVault::default());
+    copy(&world.pilotlight, &vault.inner).await;
+    let core = Pilotlight::with_vault(world.config.clone(), vault.clone());
+    tokio::time::advance(TTL).await;
+    vault.full.store(true, std::sync::atomic::Ordering::SeqCst);
+    let told = core.access_token("work", Duration::ZERO).await.unwrap_err();
+    assert_eq!(told.code(), ErrorCode::VaultIo, "a caller saw a token that was not durable");
+    assert!(matches!(core.account("work").await.unwrap().status, Status::Waiting { .. }));
+    vault.full.store(false, std::sync::atomic::Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    core.access_token("work", Duration::from_secs(60)).await.unwrap();
+    assert_eq!((world.server.refreshes(), world.server.reuses()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_is_noticed_before_the_token_is_spent() {
+    let world = World::signed_in(FakeServer::strict).await;
+    let vault = Arc::new(FullVault::default());
+    copy(&world.pilotlight, &vault.inner).await;
+    let core = Pilotlight::with_vault(world.config.clone(), vault.clone());
+    tokio::time::advance(TTL).await;
+    vault.read_only.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(core.refresh("work").await.unwrap_err().code(), ErrorCode::VaultIo);
+    assert_eq!(world.server.refreshes(), 0);
+    vault.read_only.store(false, std::sync::atomic::Ordering::SeqCst);
+    core.refresh("work").await.unwrap();
+    assert_eq!((world.server.refreshes(), world.server.reuses()), (1, 0));
+}
+
+/// A vault on a disk that fills up.
+#[derive(Default)]
+struct FullVault {
+    inner: Arc<MemoryVault>,
+    /// Commits fail.
+    full: std::sync::atomic::AtomicBool,
+    /// Attempts cannot be noted.
+    read_only: std::sync::atomic::AtomicBool,
+}
+
+impl FullVault {
+    fn refuse(flag: &std::sync::atomic::AtomicBool) -> Result<(), pilotlight_vault::VaultError> {
+        let full = flag.load(std::sync::atomic::Ordering::SeqCst);
+        if full { Err(pilotlight_vault::VaultError::Io("the disk is full".into())) } else { Ok(()) }
+    }
+}
+
+impl pilotlight_vault::Vault for FullVault {
+    fn strategy(&self) -> &'static str {
+        "full"
+    }
+    fn load(
+        &self,
+        id: &pilotlight_vault::GrantId,
+    ) -> Result<Option<pilotlight_vault::Record>, pilotlight_vault::VaultError> {
+        self.inner.load(id)
+    }
+    fn list(&self) -> Result<Vec<pilotlight_vault::Listed>, pilotlight_vault::VaultError> {
+        self.inner.list()
+    }
+    fn create(&self, id: &pilotlight_vault::GrantId, payload: &[u8]) -> Result<u64, pilotlight_vault::VaultError> {
+        self.inner.create(id, payload)
+    }
+    fn begin_attempt(
+        &self,
+        id: &pilotlight_vault::GrantId,
+        generation: u64,
+        attempt: &Attempt,
+    ) -> Result<(), pilotlight_vault::VaultError> {
+        Self::refuse(&self.read_only)?;
+        self.inner.begin_attempt(id, generation, attempt)
+    }
+    fn commit(
+        &self,
+        id: &pilotlight_vault::GrantId,
+        expected: u64,
+        payload: &[u8],
+    ) -> Result<u64, pilotlight_vault::VaultError> {
+        Self::refuse(&self.full)?;
+        self.inner.commit(id, expected, payload)
+    }
+    fn remove(&self, id: &pilotlight_vault::GrantId) -> Result<(), pilotlight_vault::VaultError> {
+        self.inner.remove(id)
     }
 }

@@ -12,6 +12,9 @@ use crate::{Account, Status};
 
 /// However long a token lives, it is refreshed this long before its end.
 const LONGEST_LEAD: Duration = Duration::from_secs(300);
+/// A token that lives shorter is fetched when somebody asks for it, and otherwise only this often.
+const SHORTEST_LIFE: Duration = Duration::from_secs(2);
+const PAUSE_WITHOUT_LIFE: Duration = Duration::from_secs(60);
 /// While there is nothing to wait for, the task waits for a change.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -26,7 +29,12 @@ pub(crate) fn due_at(id: GrantId, record: &GrantRecord) -> Option<Timestamp> {
     let by_access = match &record.access {
         None => Some(since),
         Some(access) => access.expires_at.map(|end| {
-            let lead = (end.since(since) / 4).min(LONGEST_LEAD);
+            let life = end.since(since);
+            if life < SHORTEST_LIFE {
+                // Of no use to anybody ahead of time; refreshing after each would only load the service.
+                return since.plus(PAUSE_WITHOUT_LIFE);
+            }
+            let lead = (life / 4).min(LONGEST_LEAD);
             end.minus(lead).minus(lead.mul_f64(0.25 * share(id, record.refreshes)))
         }),
     };
@@ -37,7 +45,8 @@ pub(crate) fn due_at(id: GrantId, record: &GrantRecord) -> Option<Timestamp> {
 /// A number from 0 to 1 that belongs to this grant and generation (FNV-1a; it only has to be spread out).
 fn share(id: GrantId, refreshes: u64) -> f64 {
     let bytes = id.as_bytes().iter().copied().chain(refreshes.to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
@@ -108,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_refresh_is_due_well_before_expiry_and_after_receipt(life in 1_u64..10_000_000, id in any::<[u8; 16]>(), refreshes in any::<u64>()) {
+        fn a_refresh_is_due_well_before_expiry_and_after_receipt(life in 2_u64..10_000_000, id in any::<[u8; 16]>(), refreshes in any::<u64>()) {
             let mut record = record(Timestamp::from_secs(1000), Duration::from_secs(life));
             record.refreshes = refreshes;
             let due = due_at(GrantId::from_bytes(id), &record).unwrap();
@@ -124,6 +133,12 @@ mod tests {
         let mut record = record(Timestamp::from_secs(0), Duration::from_secs(3600));
         record.refresh_expires_at = Some(Timestamp::from_secs(600));
         assert_eq!(due_at(GrantId::from_bytes([1; 16]), &record), Some(Timestamp::from_secs(300)));
+    }
+
+    #[test]
+    fn tokens_that_are_dead_on_arrival_do_not_make_it_spin() {
+        let record = record(Timestamp::from_secs(0), Duration::ZERO);
+        assert_eq!(due_at(GrantId::from_bytes([1; 16]), &record), Some(Timestamp::from_secs(60)));
     }
 
     #[test]

@@ -33,7 +33,9 @@ impl Pilotlight {
     /// Revokes the refresh token, and with it the grant (RFC 7009 section 2.1).
     pub(crate) async fn give_back(&self, record: &GrantRecord) -> SignedOut {
         let Some(token) = &record.refresh_token else { return SignedOut::NotSupported };
-        let Some(request) = record.service.revoke_request(&record.client, token) else { return SignedOut::NotSupported };
+        let Some(request) = record.service.revoke_request(&record.client, token) else {
+            return SignedOut::NotSupported;
+        };
         match self.0.config.transport.send(request).await {
             // 200 also for tokens that are dead already (section 2.2).
             Ok(answer) if answer.status == 200 => SignedOut::Revoked,

@@ -205,7 +205,9 @@ impl FakeServer {
                 if fault.is_some() { Err(TransportError::Lost("connection reset".into())) } else { Ok(answered) }
             }
             "/revoke" => {
-                if let Some(grant) = form.get("token").and_then(|token| parse(token)).and_then(|(id, _)| inner.grants.get_mut(&id)) {
+                if let Some(grant) =
+                    form.get("token").and_then(|token| parse(token)).and_then(|(id, _)| inner.grants.get_mut(&id))
+                {
                     grant.revoked = true;
                 }
                 Ok(json(200, "{}"))
@@ -243,7 +245,8 @@ impl FakeServer {
             inner.refreshes += 1;
             return self.granted(id, grant.generation, true);
         }
-        let repeat = self.knows_keys && generation + 1 == grant.generation && key.is_some() && grant.last_key.as_deref() == key;
+        let repeat =
+            self.knows_keys && generation + 1 == grant.generation && key.is_some() && grant.last_key.as_deref() == key;
         if repeat {
             return self.granted(id, grant.generation, true);
         }
@@ -253,7 +256,8 @@ impl FakeServer {
     }
 
     fn granted(&self, id: u64, generation: u64, with_refresh_token: bool) -> HttpResponse {
-        let refresh = if with_refresh_token { format!(r#","refresh_token":"rt.{id}.{generation}""#) } else { String::new() };
+        let refresh =
+            if with_refresh_token { format!(r#","refresh_token":"rt.{id}.{generation}""#) } else { String::new() };
         let now = self.clock.now().as_millis();
         let (ttl, token) = (self.access_ttl.as_secs(), format!("at.{id}.{generation}.{now}"));
         json(200, &format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{ttl}{refresh}}}"#))
@@ -309,11 +313,16 @@ pub(crate) fn record(at: Timestamp, life: Duration) -> crate::record::GrantRecor
         service: Service::TokenEndpoint { url: "https://as.test/token".parse().unwrap() },
         client: Client { id: "pilotlight".into(), secret: None },
         scope: Scope::default(),
+        granted: None,
         person: Person::default(),
         signed_in_at: at,
         refreshed_at: at,
         refreshes: 0,
-        access: Some(crate::AccessToken { token: "at".into(), token_type: "Bearer".into(), expires_at: Some(at.plus(life)) }),
+        access: Some(crate::AccessToken {
+            token: "at".into(),
+            token_type: "Bearer".into(),
+            expires_at: Some(at.plus(life)),
+        }),
         refresh_token: Some("rt".into()),
         refresh_expires_at: None,
         ended: None,

@@ -29,7 +29,9 @@ pub enum TransportError {
 impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
         match error {
-            TransportError::NotSent(why) => Self::new(ErrorCode::Offline, format!("The service cannot be reached: {why}.")),
+            TransportError::NotSent(why) => {
+                Self::new(ErrorCode::Offline, format!("The service cannot be reached: {why}."))
+            }
             TransportError::Lost(why) => Self::new(ErrorCode::NoAnswer, format!("The answer did not arrive: {why}.")),
         }
     }
@@ -135,7 +137,11 @@ async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> 
 
 /// Only what failed before the request left is known to have changed nothing.
 fn sort(error: &reqwest::Error) -> TransportError {
-    if error.is_connect() || error.is_builder() { TransportError::NotSent(reason(error)) } else { TransportError::Lost(reason(error)) }
+    if error.is_connect() || error.is_builder() {
+        TransportError::NotSent(reason(error))
+    } else {
+        TransportError::Lost(reason(error))
+    }
 }
 
 /// The innermost cause, which names the trouble and no address with its query.

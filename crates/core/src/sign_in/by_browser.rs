@@ -14,7 +14,12 @@ use crate::{Error, ErrorCode};
 const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Pilotlight {
-    pub(super) async fn by_browser(&self, service: &Service, client: &Client, scope: &Scope) -> Result<Obtained, Error> {
+    pub(super) async fn by_browser(
+        &self,
+        service: &Service,
+        client: &Client,
+        scope: &Scope,
+    ) -> Result<Obtained, Error> {
         let Service::OAuth(metadata) = service else { return Err(unsupported()) };
         let random = &*self.0.config.random;
         let pkce = Pkce::derive(&make_bytes(random)?);

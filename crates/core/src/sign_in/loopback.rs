@@ -29,7 +29,9 @@ type Read = dyn Fn(&str) -> Result<SecretString, CallbackError> + Send + Sync;
 
 impl Loopback {
     pub(super) async fn bind() -> Result<Self, Error> {
-        let failed = |error: std::io::Error| Error::new(ErrorCode::Internal, format!("No loopback address to listen at: {error}."));
+        let failed = |error: std::io::Error| {
+            Error::new(ErrorCode::Internal, format!("No loopback address to listen at: {error}."))
+        };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let host = format!("127.0.0.1:{}", listener.local_addr().map_err(failed)?.port());
         Ok(Self { redirect_uri: format!("http://{host}{PATH}"), listener, host })
@@ -96,8 +98,12 @@ fn query_of(head: &[u8], host: &str) -> Option<zeroize::Zeroizing<String>> {
     let mut request = httparse::Request::new(&mut headers);
     request.parse(head).ok()?;
     let (path, query) = request.path?.split_once('?')?;
-    let hosts: Vec<&[u8]> =
-        request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).map(|header| header.value).collect();
+    let hosts: Vec<&[u8]> = request
+        .headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case("host"))
+        .map(|header| header.value)
+        .collect();
     let ours = request.method == Some("GET") && path == PATH && hosts == [host.as_bytes()];
     ours.then(|| zeroize::Zeroizing::new(query.to_owned()))
 }
@@ -113,8 +119,12 @@ impl Page {
     fn response(&self) -> String {
         let (status, title, text) = match self {
             Self::Done => ("200 OK", "You are signed in", "You can close this tab and go back to Pilotlight."),
-            Self::Declined => ("200 OK", "The sign-in was not finished", "You can close this tab. Pilotlight tells you why."),
-            Self::WrongState => ("400 Bad Request", "This is an old link", "Go back to Pilotlight and start the sign-in again."),
+            Self::Declined => {
+                ("200 OK", "The sign-in was not finished", "You can close this tab. Pilotlight tells you why.")
+            }
+            Self::WrongState => {
+                ("400 Bad Request", "This is an old link", "Go back to Pilotlight and start the sign-in again.")
+            }
             Self::NotFound => ("404 Not Found", "There is nothing here", "Go back to Pilotlight."),
         };
         let body = format!(

@@ -6,8 +6,8 @@ mod loopback;
 use std::sync::Arc;
 
 use pilotlight_oauth::{
-    Client, Issuer, Person, Scope, SecretString, Service, Tokens, Verdict, discovery_requests, parse_metadata, parse_userinfo,
-    read_id_token,
+    Client, Issuer, Person, Scope, SecretString, Service, Tokens, Verdict, discovery_requests, parse_endpoint,
+    parse_metadata, parse_userinfo, read_id_token,
 };
 use pilotlight_vault::GrantId;
 
@@ -55,12 +55,13 @@ impl Pilotlight {
     async fn discover(&self, location: &ServiceLocation) -> Result<Service, Error> {
         match location {
             ServiceLocation::PlainJson(urls) => {
-                check_url(&urls.login_url)?;
-                check_url(&urls.refresh_url)?;
+                for url in [&urls.login_url, &urls.refresh_url] {
+                    parse_endpoint(url.as_str())?;
+                }
                 Ok(Service::PlainJson(urls.clone()))
             }
             ServiceLocation::TokenEndpoint(url) => {
-                check_url(url)?;
+                parse_endpoint(url.as_str())?;
                 Ok(Service::TokenEndpoint { url: url.clone() })
             }
             ServiceLocation::Issuer(text) => {
@@ -93,7 +94,10 @@ impl Pilotlight {
             Verdict::Granted(tokens) => *tokens,
             Verdict::InvalidGrant(refusal) => {
                 let words = refusal.description.map(|words| format!(": {words}")).unwrap_or_default();
-                return Err(Error::new(ErrorCode::WrongCredentials, format!("The service did not accept the sign-in{words}.")));
+                return Err(Error::new(
+                    ErrorCode::WrongCredentials,
+                    format!("The service did not accept the sign-in{words}."),
+                ));
             }
             Verdict::Refused(refusal) if refusal.error == "unsupported_grant_type" => {
                 return Err(Error::new(ErrorCode::FlowUnsupported, "The service does not offer this way to sign in."));
@@ -104,8 +108,9 @@ impl Pilotlight {
         };
         let mut person = match (service, &tokens.id_token) {
             (Service::OAuth(metadata), Some(token)) => {
-                read_id_token(token, &metadata.issuer, &client.id, nonce, self.now())
-                    .map_err(|error| Error::new(ErrorCode::ServerMisbehaved, format!("The sign-in is not trusted: {error}.")))?
+                read_id_token(token, &metadata.issuer, &client.id, nonce, self.now()).map_err(|error| {
+                    Error::new(ErrorCode::ServerMisbehaved, format!("The sign-in is not trusted: {error}."))
+                })?
             }
             _ => Person::default(),
         };
@@ -128,7 +133,14 @@ impl Pilotlight {
     }
 
     /// Makes fresh tokens durable. If that fails they are given back, so that nobody is left signed in without knowing.
-    async fn keep(&self, name: String, service: Service, client: Client, scope: Scope, obtained: Obtained) -> Result<Held, Error> {
+    async fn keep(
+        &self,
+        name: String,
+        service: Service,
+        client: Client,
+        scope: Scope,
+        obtained: Obtained,
+    ) -> Result<Held, Error> {
         let Obtained { tokens, person } = obtained;
         let mut record = self.blank(name, service, client, scope, person);
         let now = self.now();
@@ -148,7 +160,14 @@ impl Pilotlight {
     }
 
     /// Keeps a refresh token that was issued elsewhere and rotates it at once. It is durable before it is spent.
-    async fn import(&self, name: String, service: Service, client: Client, scope: Scope, token: SecretString) -> Result<Held, Error> {
+    async fn import(
+        &self,
+        name: String,
+        service: Service,
+        client: Client,
+        scope: Scope,
+        token: SecretString,
+    ) -> Result<Held, Error> {
         let mut record = self.blank(name, service, client, scope, Person::default());
         record.refresh_token = Some(token);
         let held = self.create(&Arc::new(record)).await?;
@@ -176,6 +195,7 @@ impl Pilotlight {
             service,
             client,
             scope,
+            granted: None,
             person,
             signed_in_at: now,
             refreshed_at: now,
@@ -221,10 +241,4 @@ fn signed_in(record: &GrantRecord) -> String {
 fn check_name(name: &str) -> Result<(), Error> {
     let fine = !name.trim().is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control);
     if fine { Ok(()) } else { Err(Error::new(ErrorCode::BadInput, "An account's name has 1 to 64 characters.")) }
-}
-
-/// Tokens go over TLS, or stay on this machine.
-fn check_url(url: &url::Url) -> Result<(), Error> {
-    let safe = url.scheme() == "https" || (url.scheme() == "http" && crate::transport::is_loopback(url));
-    if safe { Ok(()) } else { Err(Error::new(ErrorCode::BadInput, format!("{} is not an https address.", url.origin().ascii_serialization()))) }
 }

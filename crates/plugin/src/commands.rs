@@ -1,0 +1,58 @@
+//! The commands: one per action, so that the ACL sees each. Only here errors become text.
+
+use tauri::{State, command};
+
+use crate::shell::Shell;
+use crate::view::{AccountView, EventView, Problem, SignInRequest, Snapshot};
+
+/// The most journal entries a window is given at once.
+const MOST_EVENTS: usize = 1000;
+
+#[command]
+pub(crate) async fn snapshot(shell: State<'_, Shell>) -> Result<Snapshot, Problem> {
+    Ok(shell.snapshot().await)
+}
+
+#[command]
+pub(crate) async fn events(
+    shell: State<'_, Shell>,
+    account: Option<String>,
+    limit: usize,
+) -> Result<Vec<EventView>, Problem> {
+    let entries = shell.pilotlight().events(account.as_deref(), limit.min(MOST_EVENTS)).await?;
+    Ok(entries.into_iter().map(EventView::from).collect())
+}
+
+#[command]
+pub(crate) async fn sign_in(shell: State<'_, Shell>, request: SignInRequest) -> Result<AccountView, Problem> {
+    shell.sign_in(request).await
+}
+
+#[command]
+pub(crate) async fn cancel_sign_in(shell: State<'_, Shell>) -> Result<(), Problem> {
+    shell.cancel_sign_in();
+    Ok(())
+}
+
+#[command]
+pub(crate) async fn refresh(shell: State<'_, Shell>, account: String) -> Result<(), Problem> {
+    shell.pilotlight().refresh(&account).await.map(drop).map_err(Problem::from)
+}
+
+#[command]
+pub(crate) async fn sign_out(shell: State<'_, Shell>, account: String) -> Result<(), Problem> {
+    shell.pilotlight().sign_out(&account, pilotlight::SignOut::Everywhere).await.map(drop).map_err(Problem::from)
+}
+
+#[command]
+pub(crate) async fn retry_vault(shell: State<'_, Shell>) -> Result<(), Problem> {
+    let outcome = shell.pilotlight().unlock().await;
+    shell.pilotlight().announce();
+    outcome.map_err(Problem::from)
+}
+
+#[command]
+pub(crate) async fn start_over(shell: State<'_, Shell>) -> Result<(), Problem> {
+    shell.pilotlight().start_over().await?;
+    shell.pilotlight().unlock().await.map_err(Problem::from)
+}

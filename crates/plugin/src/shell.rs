@@ -1,0 +1,125 @@
+//! What the commands share, and the task that pushes changes to the window.
+
+use std::sync::{Mutex, PoisonError};
+
+use pilotlight::{
+    Client, ErrorCode, EventKind, JournalEntry, Pilotlight, Registration, Scope, ServiceLocation, SignIn, VaultStatus,
+};
+use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
+use tokio::task::AbortHandle;
+
+use crate::view::{AccountView, EventView, Problem, ServiceView, SignInRequest, SignInWith, Snapshot, VaultView};
+
+/// Carries a whole [`Snapshot`].
+const SNAPSHOT: &str = "pilotlight://snapshot";
+/// Carries one [`EventView`].
+const EVENT: &str = "pilotlight://event";
+/// More entries than this are not pushed one by one; the window asks for them when it shows them.
+const MOST_EVENTS: usize = 20;
+
+/// The host-free half of the commands.
+pub(crate) struct Shell {
+    pilotlight: Pilotlight,
+    services: Vec<ServiceView>,
+    pending: Mutex<Option<AbortHandle>>,
+}
+
+impl Shell {
+    pub(crate) const fn new(pilotlight: Pilotlight, services: Vec<ServiceView>) -> Self {
+        Self { pilotlight, services, pending: Mutex::new(None) }
+    }
+
+    pub(crate) const fn pilotlight(&self) -> &Pilotlight {
+        &self.pilotlight
+    }
+
+    /// Everything the window shows. Does not wait for a keystore: while the vault is being opened it says so.
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        let status = self.pilotlight.vault_status();
+        let mut snapshot = Snapshot {
+            vault: VaultView::from(status.clone()),
+            services: self.services.clone(),
+            accounts: vec![],
+            damaged: vec![],
+            now_ms: self.pilotlight.now().as_millis(),
+        };
+        if matches!(status, VaultStatus::Ready { .. }) {
+            match self.pilotlight.accounts().await {
+                Ok(all) => {
+                    snapshot.accounts = all.accounts.iter().map(AccountView::from).collect();
+                    snapshot.damaged = all.damaged.iter().map(ToString::to_string).collect();
+                }
+                Err(error) => snapshot.vault = VaultView::from(VaultStatus::Unavailable(error)),
+            }
+        }
+        snapshot
+    }
+
+    /// Signs in; at most one sign-in is pending, a new one takes the place of the old.
+    pub(crate) async fn sign_in(&self, request: SignInRequest) -> Result<AccountView, Problem> {
+        let (registration, with) = request.into_parts();
+        let pilotlight = self.pilotlight.clone();
+        let task = tokio::spawn(async move { pilotlight.sign_in(registration, with).await });
+        if let Some(older) = self.replace_pending(Some(task.abort_handle())) {
+            older.abort();
+        }
+        match task.await {
+            Ok(outcome) => outcome.map(|account| AccountView::from(&account)).map_err(Problem::from),
+            Err(_) => Err(Problem::new(ErrorCode::SignInCancelled, "The sign-in was cancelled.")),
+        }
+    }
+
+    pub(crate) fn cancel_sign_in(&self) {
+        if let Some(pending) = self.replace_pending(None) {
+            pending.abort();
+        }
+    }
+
+    fn replace_pending(&self, next: Option<AbortHandle>) -> Option<AbortHandle> {
+        std::mem::replace(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner), next)
+    }
+}
+
+impl SignInRequest {
+    fn into_parts(self) -> (Registration, SignIn) {
+        let registration = Registration {
+            name: self.name,
+            service: ServiceLocation::Issuer(self.issuer),
+            client: Client { id: self.client_id, secret: None },
+            scope: Scope::parse(&self.scope),
+        };
+        let with = match self.with {
+            SignInWith::Browser => SignIn::Browser,
+            SignInWith::Password { username, password } => SignIn::Password { username, password: password.0 },
+        };
+        (registration, with)
+    }
+}
+
+/// Sends the window a snapshot, and the journal's new entries, after every change.
+pub(crate) async fn push_changes<R: Runtime>(app: AppHandle<R>, pilotlight: Pilotlight) {
+    let mut changes = pilotlight.subscribe();
+    let mut seen = newest(&pilotlight, 1).await.first().map_or(0, |entry| entry.seq);
+    while changes.changed().await.is_ok() {
+        let snapshot = app.state::<Shell>().snapshot().await;
+        let entries = newest(&pilotlight, MOST_EVENTS).await;
+        let fresh: Vec<_> = entries.into_iter().rev().filter(|entry| entry.seq > seen).collect();
+        seen = fresh.last().map_or(seen, |entry| entry.seq);
+        // There may be no window at the moment.
+        let _ = app.emit(SNAPSHOT, snapshot);
+        for entry in fresh {
+            let _ = app.emit(EVENT, EventView::from(entry));
+        }
+    }
+}
+
+async fn newest(pilotlight: &Pilotlight, limit: usize) -> Vec<JournalEntry> {
+    pilotlight.events(None, limit).await.unwrap_or_default()
+}
+
+impl From<JournalEntry> for EventView {
+    fn from(entry: JournalEntry) -> Self {
+        let JournalEntry { seq, at, account, kind, text } = entry;
+        Self { seq, at_ms: at.as_millis(), account, kind: EventKind::as_str(kind).to_owned(), text }
+    }
+}

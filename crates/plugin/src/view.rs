@@ -1,0 +1,263 @@
+//! What crosses to the webview: whole small snapshots, never a token, password or key.
+//!
+//! ts-rs writes these types to `ui/src/bindings/` (`cargo xtask bindings`); a test holds the committed files against them.
+
+use pilotlight::{Account, Error, ErrorCode, Status, Timestamp, VaultStatus};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Everything the window shows, pushed whole after each change.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Snapshot {
+    /// Whether the vault can be used.
+    pub vault: VaultView,
+    /// Services offered for a one-click sign-in.
+    pub services: Vec<ServiceView>,
+    /// Every account, ordered by name.
+    pub accounts: Vec<AccountView>,
+    /// Records that could not be opened; they are kept for inspection.
+    pub damaged: Vec<String>,
+    /// The core's clock when this was made, in milliseconds since the Unix epoch.
+    #[ts(type = "number")]
+    pub now_ms: i64,
+}
+
+/// The vault's state.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum VaultView {
+    /// Being opened.
+    Opening,
+    /// Open.
+    Ready {
+        /// The strategy's name, e.g. `sqlite-aead`.
+        strategy: String,
+        /// Where the key is kept, e.g. `secret-service`.
+        keystore: String,
+    },
+    /// It cannot be used now; nothing is lost.
+    Unavailable {
+        /// Why, and what to do.
+        problem: Problem,
+        /// Whether setting the vault aside and starting an empty one may be offered (the key is proved gone or wrong, or the file is damaged).
+        can_start_over: bool,
+    },
+}
+
+/// A service that can be signed in to without typing an address.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct ServiceView {
+    /// For the button.
+    pub name: String,
+    /// The issuer.
+    pub issuer: String,
+    /// Our client there.
+    pub client_id: String,
+    /// Space-separated scope to ask for.
+    pub scope: String,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct AccountView {
+    /// The grant's id, stable.
+    pub id: String,
+    /// The name chosen at sign-in, unique.
+    pub name: String,
+    /// The issuer, or the origin of a service without one.
+    pub service: String,
+    /// Our client there, for signing in again.
+    pub client_id: String,
+    /// What was asked for, space-separated, for signing in again.
+    pub scope: String,
+    /// Who: user name, e-mail or name as the service tells it.
+    pub person: Option<String>,
+    /// What state the grant is in.
+    pub status: StatusView,
+    /// When the person signed in.
+    #[ts(type = "number")]
+    pub signed_in_at_ms: i64,
+    /// When tokens were last obtained.
+    #[ts(type = "number")]
+    pub refreshed_at_ms: i64,
+    /// When the access token expires, where known.
+    #[ts(type = "number | null")]
+    pub access_expires_at_ms: Option<i64>,
+    /// When the next silent refresh is due; absent where none is planned.
+    #[ts(type = "number | null")]
+    pub refresh_due_at_ms: Option<i64>,
+    /// When the refresh token expires, where the service tells.
+    #[ts(type = "number | null")]
+    pub refresh_expires_at_ms: Option<i64>,
+    /// How often it was refreshed since the sign-in.
+    #[ts(type = "number")]
+    pub refreshes: u64,
+}
+
+/// A grant's state.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum StatusView {
+    /// Signed in, nothing to do.
+    SignedIn,
+    /// A refresh is in flight.
+    Refreshing,
+    /// Still signed in, and a refresh did not succeed yet.
+    Waiting {
+        /// Why, and what to do (usually nothing).
+        problem: Problem,
+        /// When it is tried again.
+        #[ts(type = "number")]
+        retry_at_ms: i64,
+    },
+    /// The grant has ended on proof; sign in again.
+    Ended {
+        /// Why.
+        problem: Problem,
+        /// When it was noticed.
+        #[ts(type = "number")]
+        ended_at_ms: i64,
+    },
+}
+
+/// What went wrong: a code for machines, a sentence for people, a hint for the next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(export)]
+pub struct Problem {
+    /// Stable, e.g. `keystore_locked`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// One entry of the activity journal.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct EventView {
+    /// Increasing number.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// When.
+    #[ts(type = "number")]
+    pub at_ms: i64,
+    /// The account's name.
+    pub account: String,
+    /// Stable, e.g. `refreshed`, `signed-in`, `signed-out`, `refresh-failed`, `ended`.
+    pub kind: String,
+    /// One English sentence, free of secrets.
+    pub text: String,
+}
+
+/// What the sign-in form sends. The password goes one way only: in.
+#[derive(Deserialize, TS)]
+#[ts(export)]
+pub struct SignInRequest {
+    /// The account's name; unique.
+    pub name: String,
+    /// The issuer.
+    pub issuer: String,
+    /// Our client there.
+    pub client_id: String,
+    /// Space-separated scope.
+    pub scope: String,
+    /// How.
+    pub with: SignInWith,
+}
+
+/// How to sign in.
+#[derive(Deserialize, TS)]
+#[ts(export)]
+#[serde(tag = "flow", rename_all = "kebab-case")]
+pub enum SignInWith {
+    /// In the system's browser.
+    Browser,
+    /// By user name and password (RFC 6749 section 4.3; for services that still offer it).
+    Password {
+        /// User name.
+        username: String,
+        /// Password.
+        password: Password,
+    },
+}
+
+/// A password on its way in: cannot be shown or sent back.
+#[derive(TS)]
+#[ts(type = "string")]
+pub struct Password(pub(crate) secrecy::SecretString);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(secrecy::SecretString::from(text)))
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(code: ErrorCode, message: &str) -> Self {
+        Self::from(Error::new(code, message))
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code().as_str().to_owned(),
+            message: error.message().to_owned(),
+            hint: error.hint().to_owned(),
+        }
+    }
+}
+
+impl From<VaultStatus> for VaultView {
+    fn from(status: VaultStatus) -> Self {
+        match status {
+            VaultStatus::Closed => Self::Opening,
+            VaultStatus::Ready { strategy, keystore } => {
+                Self::Ready { strategy: strategy.to_owned(), keystore: keystore.to_owned() }
+            }
+            VaultStatus::Unavailable(error) => {
+                Self::Unavailable { can_start_over: error.can_start_over(), problem: error.into() }
+            }
+        }
+    }
+}
+
+impl From<Status> for StatusView {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::SignedIn => Self::SignedIn,
+            Status::Refreshing => Self::Refreshing,
+            Status::Waiting { problem, retry_at } => {
+                Self::Waiting { problem: problem.into(), retry_at_ms: retry_at.as_millis() }
+            }
+            Status::Ended { problem, at, .. } => Self::Ended { problem: problem.into(), ended_at_ms: at.as_millis() },
+        }
+    }
+}
+
+impl From<&Account> for AccountView {
+    fn from(account: &Account) -> Self {
+        let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
+        Self {
+            id: account.id.to_string(),
+            name: account.name.clone(),
+            service: account.service.identifier(),
+            client_id: account.client_id.clone(),
+            scope: account.scope.to_string(),
+            person: account.person.clone(),
+            status: account.status.clone().into(),
+            signed_in_at_ms: account.signed_in_at.as_millis(),
+            refreshed_at_ms: account.refreshed_at.as_millis(),
+            access_expires_at_ms: millis(account.access_expires_at),
+            refresh_due_at_ms: millis(account.refresh_due_at),
+            refresh_expires_at_ms: millis(account.refresh_expires_at),
+            refreshes: account.refreshes,
+        }
+    }
+}

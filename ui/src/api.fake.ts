@@ -1,0 +1,178 @@
+// The host, in memory: for developing in a browser and for the UI checks. Never part of the app.
+// `?scenario=` chooses how things stand; `window.pilotlightFake` plays the host's part in what follows.
+
+import type { Api, Listeners } from "./api";
+import type { AccountView } from "./bindings/AccountView";
+import type { EventView } from "./bindings/EventView";
+import type { Problem } from "./bindings/Problem";
+import type { SignInRequest } from "./bindings/SignInRequest";
+import type { Snapshot } from "./bindings/Snapshot";
+import { scenario } from "./fake/scenarios";
+import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
+
+const begun = scenario(new URLSearchParams(location.search).get("scenario") ?? "accounts", Date.now());
+let { snapshot, events } = begun;
+let listeners: Listeners | null = null;
+let browser: { finish: () => void; fail: (problem: Problem) => void } | null = null;
+let nextFailure: Problem | null = null;
+
+function push(): void {
+  snapshot = { ...snapshot, now_ms: Date.now() };
+  listeners?.snapshot(structuredClone(snapshot));
+}
+
+function note(account: string, kind: string, text: string): void {
+  const event: EventView = { seq: (events[0]?.seq ?? 0) + 1, at_ms: Date.now(), account, kind, text };
+  events = [event, ...events];
+  listeners?.event(event);
+}
+
+function put(account: AccountView): void {
+  const others = snapshot.accounts.filter(({ name }) => name !== account.name);
+  snapshot = { ...snapshot, accounts: [...others, account].sort((a, b) => (a.name < b.name ? -1 : 1)) };
+  push();
+}
+
+function find(name: string): AccountView {
+  const found = snapshot.accounts.find((account) => account.name === name);
+  if (!found) throw makeProblem("no_such_account", `There is no account named ${name}.`);
+  return found;
+}
+
+function relit(account: AccountView, now: number): AccountView {
+  return {
+    ...account,
+    status: { state: "signed-in" },
+    refreshed_at_ms: now,
+    access_expires_at_ms: now + LIFETIME,
+    refresh_due_at_ms: now + LIFETIME - MINUTE,
+  };
+}
+
+function signedIn(request: SignInRequest, person: string): AccountView {
+  const now = Date.now();
+  const account = relit(
+    {
+      id: crypto.randomUUID(),
+      name: request.name,
+      service: request.issuer,
+      client_id: request.client_id,
+      scope: request.scope,
+      person,
+      status: { state: "signed-in" },
+      signed_in_at_ms: now,
+      refreshed_at_ms: now,
+      access_expires_at_ms: null,
+      refresh_due_at_ms: null,
+      refresh_expires_at_ms: now + 30 * 24 * 60 * MINUTE,
+      refreshes: 0,
+    },
+    now,
+  );
+  put(account);
+  note(account.name, "signed-in", `Signed in as ${person}.`);
+  return account;
+}
+
+function answerOfBrowser(): Promise<void> {
+  return new Promise((resolve, reject: (problem: Problem) => void) => {
+    const over = (then: () => void): void => {
+      browser = null;
+      then();
+    };
+    browser = { finish: () => over(resolve), fail: (problem) => over(() => reject(problem)) };
+  });
+}
+
+async function refuseIfTold(): Promise<void> {
+  // One turn of the event loop, as a real host takes at least.
+  await Promise.resolve();
+  const problem = nextFailure;
+  nextFailure = null;
+  if (problem) throw problem;
+}
+
+export const api: Api = {
+  snapshot: async () => structuredClone({ ...snapshot, now_ms: Date.now() }),
+  events: async (account, limit) => events.filter((event) => account === null || event.account === account).slice(0, limit),
+
+  async signIn(request) {
+    await refuseIfTold();
+    if (request.with.flow === "browser") {
+      await answerOfBrowser();
+      return signedIn(request, "ada@example.org");
+    }
+    if (request.with.password !== "correct") throw makeProblem("wrong_credentials", "The service refused user name or password.");
+    return signedIn(request, request.with.username);
+  },
+
+  cancelSignIn: async () => browser?.fail(makeProblem("sign_in_cancelled", "The sign-in was cancelled.")),
+
+  async refresh(name) {
+    put({ ...find(name), status: { state: "refreshing" } });
+    try {
+      await refuseIfTold();
+    } catch (error) {
+      put({ ...find(name), status: { state: "waiting", problem: error as Problem, retry_at_ms: Date.now() + 30_000 } });
+      throw error;
+    }
+    const account = find(name);
+    put({ ...relit(account, Date.now()), refreshes: account.refreshes + 1 });
+    note(name, "refreshed", "Refreshed on request.");
+  },
+
+  async signOut(name) {
+    await refuseIfTold();
+    find(name);
+    snapshot = { ...snapshot, accounts: snapshot.accounts.filter((account) => account.name !== name) };
+    push();
+    note(name, "signed-out", "Signed out; the grant was revoked at the service.");
+  },
+
+  async retryVault() {
+    await refuseIfTold();
+    snapshot = { ...scenario("accounts", Date.now()).snapshot };
+    push();
+  },
+
+  async startOver() {
+    await refuseIfTold();
+    snapshot = { ...scenario("empty", Date.now()).snapshot };
+    push();
+    note("", "started-over", "The vault was set aside; an empty one was begun.");
+  },
+
+  async subscribe(given) {
+    listeners = given;
+    return () => {
+      listeners = null;
+    };
+  },
+};
+
+/** The host's part, for the checks and the browser's console. */
+const stage = {
+  /** The person finished in the browser. */
+  finishBrowser: () => browser?.finish(),
+  /** The browser sign-in came to nothing. */
+  failBrowser: (code: string) => browser?.fail(makeProblem(code, `The sign-in failed: ${code}.`)),
+  /** The next command is refused. */
+  failNext: (code: string, message = `It failed: ${code}.`) => {
+    nextFailure = makeProblem(code, message);
+  },
+  /** Changes the snapshot and pushes it. */
+  change: (part: Partial<Snapshot>) => {
+    snapshot = { ...snapshot, ...part };
+    push();
+  },
+  /** Changes one account and pushes it. */
+  amend: (name: string, part: Partial<AccountView>) => put({ ...find(name), ...part }),
+  note,
+};
+
+declare global {
+  interface Window {
+    pilotlightFake: typeof stage;
+  }
+}
+window.pilotlightFake = stage;

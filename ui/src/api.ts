@@ -1,0 +1,52 @@
+// The host as the window sees it: the only file that knows Tauri. Every command rejects with a `Problem`.
+
+import { invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { AccountView } from "./bindings/AccountView";
+import type { EventView } from "./bindings/EventView";
+import type { SignInRequest } from "./bindings/SignInRequest";
+import type { Snapshot } from "./bindings/Snapshot";
+
+/** What the host pushes. */
+export interface Listeners {
+  snapshot: (snapshot: Snapshot) => void;
+  event: (event: EventView) => void;
+}
+
+/** The whole contract with the host; `api.fake.ts` has the same face. */
+export interface Api {
+  /** Everything the window shows, now. */
+  snapshot(): Promise<Snapshot>;
+  /** The journal, newest first; of one account, or of all. */
+  events(account: string | null, limit: number): Promise<EventView[]>;
+  /** Resolves when the person is signed in: for the browser flow that may take minutes. */
+  signIn(request: SignInRequest): Promise<AccountView>;
+  /** Ends a pending browser sign-in, which then rejects with `sign_in_cancelled`. */
+  cancelSignIn(): Promise<void>;
+  refresh(account: string): Promise<void>;
+  signOut(account: string): Promise<void>;
+  /** Tries to open the vault again. */
+  retryVault(): Promise<void>;
+  /** Sets a vault that cannot be used aside and begins an empty one. */
+  startOver(): Promise<void>;
+  /** Hands over what the host pushes; the function it resolves to stops that. */
+  subscribe(listeners: Listeners): Promise<() => void>;
+}
+
+export const api: Api = {
+  snapshot: () => invoke("plugin:pilotlight|snapshot"),
+  events: (account, limit) => invoke("plugin:pilotlight|events", { account, limit }),
+  signIn: (request) => invoke("plugin:pilotlight|sign_in", { request }),
+  cancelSignIn: () => invoke("plugin:pilotlight|cancel_sign_in"),
+  refresh: (account) => invoke("plugin:pilotlight|refresh", { account }),
+  signOut: (account) => invoke("plugin:pilotlight|sign_out", { account }),
+  retryVault: () => invoke("plugin:pilotlight|retry_vault"),
+  startOver: () => invoke("plugin:pilotlight|start_over"),
+  subscribe: async ({ snapshot, event }) => {
+    const stops = await Promise.all([
+      listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),
+      listen<EventView>("pilotlight://event", ({ payload }) => event(payload)),
+    ]);
+    return () => stops.forEach((stop) => stop());
+  },
+};

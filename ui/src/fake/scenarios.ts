@@ -1,0 +1,126 @@
+// How things may stand, by name.
+
+import type { AccountView } from "../bindings/AccountView";
+import type { EventView } from "../bindings/EventView";
+import type { Snapshot } from "../bindings/Snapshot";
+import type { VaultView } from "../bindings/VaultView";
+import { DAY, demo, HOUR, makeAccount, makeProblem, MINUTE, SECOND } from "./things";
+
+interface Scenario {
+  snapshot: Snapshot;
+  events: EventView[];
+}
+
+/** The scenario of that name at `now`; an unknown name is a mistake of the caller. */
+export function scenario(name: string, now: number): Scenario {
+  const make = scenarios[name];
+  if (!make) throw new Error(`no scenario ${name}; there are ${Object.keys(scenarios).join(", ")}`);
+  return make(now);
+}
+
+const ready: VaultView = { state: "ready", strategy: "sqlite-aead", keystore: "secret-service" };
+
+const scenarios: Record<string, (now: number) => Scenario> = {
+  empty: (now) => open(now, []),
+  "no-services": (now) => open(now, [], { services: [] }),
+  accounts: (now) => open(now, [makeAccount("ada", now), work(now), noRefresh(now)]),
+  one: (now) => open(now, [makeAccount("ada", now)]),
+  refreshing: (now) => open(now, [makeAccount("ada", now, { status: { state: "refreshing" } })]),
+  waiting: (now) => open(now, [waiting(now), work(now)]),
+  ended: (now) => open(now, [ended(now), endedElsewhere(now)]),
+  damaged: (now) => open(now, [makeAccount("ada", now)], { damaged: ["k3f7q2m5x6a4b7c2", "p4r7s2t6u3v5w7x2"] }),
+  long: (now) => open(now, [makeAccount("a-very-long-account-name-that-somebody-chose-for-a-good-reason", now)]),
+  opening: (now) => shut(now, { state: "opening" }),
+  locked: (now) => unavailable(now, "keystore_locked", false),
+  absent: (now) => unavailable(now, "keystore_absent", false),
+  hanging: (now) => unavailable(now, "keystore_timeout", false),
+  keylost: (now) => unavailable(now, "key_lost", true),
+  vaultdamaged: (now) => unavailable(now, "vault_damaged", true),
+  unknown: (now) => unavailable(now, "made_up_code", false),
+};
+
+function open(now: number, accounts: AccountView[], rest: Partial<Snapshot> = {}): Scenario {
+  const snapshot = { vault: ready, services: [demo], accounts, damaged: [], now_ms: now, ...rest };
+  return { snapshot, events: accounts.length > 0 ? journal(now) : [] };
+}
+
+function shut(now: number, vault: VaultView): Scenario {
+  return { snapshot: { vault, services: [demo], accounts: [], damaged: [], now_ms: now }, events: [] };
+}
+
+function unavailable(now: number, code: string, can_start_over: boolean): Scenario {
+  const problem = makeProblem(code, `The host's own sentence for ${code}.`, "The host's own hint.");
+  return shut(now, { state: "unavailable", problem, can_start_over });
+}
+
+function work(now: number): AccountView {
+  return makeAccount("work", now, {
+    service: "https://login.corp.example",
+    person: "Ada Lovelace",
+    refreshed_at_ms: now - 41 * MINUTE,
+    access_expires_at_ms: now + 19 * MINUTE,
+    refresh_due_at_ms: now + 14 * MINUTE + 7 * SECOND,
+    refreshes: 1,
+  });
+}
+
+function noRefresh(now: number): AccountView {
+  return makeAccount("notes", now, {
+    service: "https://notes.example",
+    person: null,
+    refreshed_at_ms: now - 2 * HOUR,
+    access_expires_at_ms: now + 3 * DAY + 4 * HOUR,
+    refresh_due_at_ms: null,
+    refresh_expires_at_ms: null,
+    refreshes: 0,
+  });
+}
+
+function waiting(now: number): AccountView {
+  const problem = makeProblem("server_unavailable", "The service answered 503.");
+  return makeAccount("ada", now, {
+    status: { state: "waiting", problem, retry_at_ms: now + 28 * SECOND },
+    refreshed_at_ms: now - 11 * MINUTE,
+    refresh_due_at_ms: now - MINUTE,
+  });
+}
+
+function ended(now: number): AccountView {
+  const problem = makeProblem("grant_refused", "The service answered invalid_grant: the grant was revoked.");
+  return makeAccount("ada", now, {
+    status: { state: "ended", problem, ended_at_ms: now - 4 * MINUTE },
+    refreshed_at_ms: now - 14 * MINUTE,
+    refresh_due_at_ms: null,
+  });
+}
+
+function endedElsewhere(now: number): AccountView {
+  const problem = makeProblem("lost_answer", "The answer to the last refresh never arrived.");
+  return makeAccount("work", now, {
+    service: "https://login.corp.example",
+    person: "Ada Lovelace",
+    status: { state: "ended", problem, ended_at_ms: now - 3 * HOUR },
+    refreshed_at_ms: now - 5 * HOUR,
+    refresh_due_at_ms: null,
+  });
+}
+
+function journal(now: number): EventView[] {
+  const rows: [number, string, string, string][] = [
+    [3 * SECOND, "ada", "refreshed", "Refreshed ahead of expiry; generation 12."],
+    [9 * MINUTE, "ada", "refreshed", "Refreshed after 2 attempts; generation 11."],
+    [10 * MINUTE, "ada", "refresh-failed", "The service answered 503; trying again in 30 s. Still signed in."],
+    [41 * MINUTE, "work", "refreshed", "Refreshed ahead of expiry; generation 1."],
+    [70 * MINUTE, "ada", "save-failed", "The disk is full; the new tokens are kept in memory."],
+    [2 * HOUR, "ada", "signed-in", "Signed in as ada@example.org in the browser."],
+    [26 * HOUR, "old", "ended", "The service answered invalid_grant: the grant was revoked."],
+    [3 * DAY, "old", "signed-in", "Signed in as grace@example.org with a password."],
+  ];
+  return rows.map(([before, account, kind, text], index) => ({
+    seq: rows.length - index,
+    at_ms: now - before,
+    account,
+    kind,
+    text,
+  }));
+}

@@ -1,0 +1,17 @@
+// The sign-in form while somebody types into it.
+
+import type { Form } from "./form";
+
+export class Fields implements Form {
+  issuer = $state.raw("");
+  clientId = $state.raw("");
+  name = $state.raw("");
+  scope = $state.raw("");
+  flow: Form["flow"] = $state.raw("browser");
+  username = $state.raw("");
+  password = $state.raw("");
+
+  constructor(initial: Form) {
+    Object.assign(this, initial);
+  }
+}

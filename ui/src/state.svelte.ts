@@ -1,0 +1,178 @@
+// What the window knows: the host's last snapshot and the newest events, both pushed, and what the person is doing.
+// It never polls and decides nothing about tokens; it only counts down to the times it was told.
+
+import { api } from "#api";
+import type { EventView } from "./bindings/EventView";
+import type { Problem } from "./bindings/Problem";
+import type { SignInRequest } from "./bindings/SignInRequest";
+import type { Snapshot } from "./bindings/Snapshot";
+import { announcement } from "./announce";
+import type { Form } from "./form";
+import { chooseLanguage, texts, type Language, type Text } from "./text";
+
+const LANGUAGE_KEY = "pilotlight.language";
+const PAGE = 100;
+
+export type View = "accounts" | "add" | "activity";
+
+/** A sign-in under way. */
+export interface Pending {
+  account: string;
+  issuer: string;
+  flow: SignInRequest["with"]["flow"];
+  cancelling: boolean;
+}
+
+/** Which sign-in did not succeed, and why. */
+export interface Failed {
+  account: string;
+  problem: Problem;
+}
+
+/** A form to open already filled in: of an account to sign in to again. */
+export interface Draft {
+  again: string;
+  form: Form;
+}
+
+// Everything is replaced whole, never changed in place: what the host sends needs no watching from within.
+class State {
+  snapshot: Snapshot | null = $state.raw(null);
+  /** When the snapshot arrived, by the page's own clock. */
+  heardAt: number = $state.raw(Date.now());
+  /** The journal, newest first; of `eventsOf` alone where that is set. */
+  events: readonly EventView[] = $state.raw([]);
+  /** How many events were asked for; there may be more when `events` holds as many. */
+  eventLimit: number = $state.raw(PAGE);
+  eventsOf: string | null = $state.raw(null);
+  view: View = $state.raw("accounts");
+  language: Language = $state.raw(chooseLanguage(localStorage.getItem(LANGUAGE_KEY), navigator.languages));
+  pending: Pending | null = $state.raw(null);
+  failed: Failed | null = $state.raw(null);
+  draft: Draft | null = $state.raw(null);
+  /** Said by screen readers when it changes. */
+  announced: string = $state.raw("");
+}
+
+export const state = new State();
+
+/** The texts in the person's language. */
+export function text(): Text {
+  return texts[state.language];
+}
+
+export function setLanguage(language: Language): void {
+  state.language = language;
+  localStorage.setItem(LANGUAGE_KEY, language);
+}
+
+/** Listens to the host, then asks once for what was missed before. */
+export async function connect(): Promise<void> {
+  await api.subscribe({ snapshot: take, event: takeEvent });
+  await Promise.all([askOnce(), loadEvents()]).catch(unexpected);
+}
+
+export function show(view: View): void {
+  // A failure stays until it was seen, and the activity does not show it.
+  if (state.view !== "activity") state.failed = null;
+  state.draft = null;
+  state.view = view;
+}
+
+/** Opens the sign-in form as filled in by `draft`. */
+export function openForm(draft: Draft): void {
+  show("add");
+  state.draft = draft;
+}
+
+/** Signs in; the outcome stands in the snapshot, or in `state.failed`. Resolves to whether it succeeded. */
+export async function signIn(request: SignInRequest): Promise<boolean> {
+  if (state.pending) return false;
+  const account = request.name;
+  state.failed = null;
+  state.pending = { account, issuer: request.issuer, flow: request.with.flow, cancelling: false };
+  try {
+    await api.signIn(request);
+    state.view = "accounts";
+    return true;
+  } catch (error) {
+    const problem = asProblem(error);
+    // The person asked for it: no news to them.
+    if (problem.code !== "sign_in_cancelled") state.failed = { account, problem };
+    return false;
+  } finally {
+    state.pending = null;
+  }
+}
+
+export async function cancelSignIn(): Promise<void> {
+  if (!state.pending) return;
+  state.pending = { ...state.pending, cancelling: true };
+  await api.cancelSignIn().catch(unexpected);
+}
+
+/** Runs one command of the host and resolves to what went wrong, if anything did. */
+export async function attempt(command: Promise<void>): Promise<Problem | null> {
+  try {
+    await command;
+    return null;
+  } catch (error) {
+    return asProblem(error);
+  }
+}
+
+/** Asks for a page more of the journal. */
+export async function moreEvents(): Promise<void> {
+  state.eventLimit += PAGE;
+  await loadEvents().catch(unexpected);
+}
+
+/** Shows the events of one account alone, or of all. */
+export async function showEventsOf(account: string | null): Promise<void> {
+  state.eventsOf = account;
+  state.eventLimit = PAGE;
+  await loadEvents().catch(unexpected);
+}
+
+async function askOnce(): Promise<void> {
+  const asked = await api.snapshot();
+  // One that was pushed meanwhile is newer.
+  if (!state.snapshot) take(asked);
+}
+
+async function loadEvents(): Promise<void> {
+  const account = state.eventsOf;
+  const loaded = await api.events(account, state.eventLimit);
+  if (account !== state.eventsOf) return;
+  const newest = loaded[0]?.seq ?? -1;
+  // What was pushed while the journal was on its way is newer than all of it.
+  const pushed = state.events.filter((event) => event.seq > newest && concerns(event, account));
+  state.events = [...pushed, ...loaded];
+}
+
+function concerns(event: EventView, account: string | null): boolean {
+  return account === null || event.account === account;
+}
+
+function take(next: Snapshot): void {
+  const before = state.snapshot;
+  if (before) state.announced = announcement(before, next, text()) ?? state.announced;
+  state.snapshot = next;
+  state.heardAt = Date.now();
+}
+
+function takeEvent(event: EventView): void {
+  if (!concerns(event, state.eventsOf) || state.events.some(({ seq }) => seq === event.seq)) return;
+  state.events = [event, ...state.events].slice(0, state.eventLimit);
+}
+
+function asProblem(error: unknown): Problem {
+  if (typeof error === "object" && error !== null && "code" in error && "message" in error && "hint" in error) {
+    return error as Problem;
+  }
+  return { code: "internal", message: String(error), hint: "" };
+}
+
+function unexpected(error: unknown): void {
+  state.failed = { account: "", problem: asProblem(error) };
+}

@@ -1,0 +1,40 @@
+// Instants and spans as words. Pure: the caller says what time it is, in milliseconds since the Unix epoch.
+
+import type { Text } from "./text";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** A span in its two largest units, "4 min 12 s"; a negative one is zero. */
+export function span(ms: number, { unit }: Text): string {
+  // Rounded up, so that a countdown ends at zero and not one second before.
+  const left = Math.max(0, Math.ceil(ms / SECOND)) * SECOND;
+  const whole = (size: number, below = Infinity): number => Math.floor((left % below) / size);
+  if (left >= DAY) return unit.day(whole(DAY)) + unit.join + unit.hour(whole(HOUR, DAY));
+  if (left >= HOUR) return unit.hour(whole(HOUR)) + unit.join + unit.minute(whole(MINUTE, HOUR));
+  if (left >= MINUTE) return unit.minute(whole(MINUTE)) + unit.join + unit.second(whole(SECOND, MINUTE));
+  return unit.second(whole(SECOND));
+}
+
+/** How long ago, in the largest unit alone, "4 min ago"; the future counts as now. */
+export function ago(at: number, now: number, { unit }: Text): string {
+  const past = now - at;
+  if (past < SECOND) return unit.now;
+  if (past < MINUTE) return unit.ago(unit.second(Math.floor(past / SECOND)));
+  if (past < HOUR) return unit.ago(unit.minute(Math.floor(past / MINUTE)));
+  if (past < DAY) return unit.ago(unit.hour(Math.floor(past / HOUR)));
+  return unit.ago(unit.day(Math.floor(past / DAY)));
+}
+
+/** The instant to the second, as the language writes it. */
+export function exact(at: number, language: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(at);
+}
+
+/** How much of the way from `from` to `to` is left, between 1 and 0. */
+export function left(from: number, to: number, now: number): number {
+  if (to <= from) return 0;
+  return Math.min(1, Math.max(0, (to - now) / (to - from)));
+}

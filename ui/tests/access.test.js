@@ -1,0 +1,181 @@
+// Keyboard, screen readers, contrast, narrow windows, people who want no motion.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { after, before, describe, it } from "node:test";
+import { id, raise } from "./stage.js";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let stage;
+before(async () => (stage = await raise()));
+after(() => stage.fall());
+
+/** Every view: a scenario, and the steps from there. */
+const views = {
+  "first run": { scenario: "empty", steps: [] },
+  "password form": { scenario: "empty", steps: ["sign-in-password-0", "submit-password"] },
+  "pending sign-in": { scenario: "empty", steps: ["sign-in-browser-0"] },
+  "form with faults": { scenario: "one", steps: ["add-account", "other-service", "form-flow-password", "form-submit"] },
+  accounts: { scenario: "accounts", steps: [] },
+  refreshing: { scenario: "refreshing", steps: [] },
+  waiting: { scenario: "waiting", steps: [] },
+  ended: { scenario: "ended", steps: [] },
+  "sign-out question": { scenario: "one", steps: ["sign-out"] },
+  "damaged records": { scenario: "damaged", steps: [] },
+  "long names": { scenario: "long", steps: [] },
+  activity: { scenario: "accounts", steps: ["nav-activity"] },
+  "opening vault": { scenario: "opening", steps: [] },
+  "locked keystore": { scenario: "locked", steps: [] },
+  "starting over": { scenario: "keylost", steps: ["start-over"] },
+};
+
+async function walk(page, steps) {
+  for (const step of steps) await page.click(id(step));
+}
+
+describe("every view is free of axe violations, light and dark, in both languages", () => {
+  for (const [name, { scenario, steps }] of Object.entries(views)) {
+    it(name, async () => {
+      const page = await stage.open(scenario, { motion: "reduce" });
+      await page.evaluate(axe);
+      await walk(page, steps);
+      for (const language of ["en", "zh"]) {
+        await page.click(id(`language-${language}`));
+        for (const colorScheme of ["light", "dark"]) {
+          await page.emulateMedia({ colorScheme });
+          const { violations, passes } = await page.evaluate(() => window.axe.run(document));
+          const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`);
+          assert.deepEqual(found, [], `${language} ${colorScheme}`);
+          assert.ok(passes.some((one) => one.id === "color-contrast"), "contrast was measured");
+        }
+      }
+      assert.deepEqual(page.faults, []);
+      await page.context().close();
+    });
+  }
+});
+
+describe("a window of 360 pixels never scrolls sideways", () => {
+  for (const [name, { scenario, steps }] of Object.entries(views)) {
+    it(name, async () => {
+      const page = await stage.open(scenario, { width: 360, height: 560 });
+      await walk(page, steps);
+      for (const language of ["en", "zh"]) {
+        await page.click(id(`language-${language}`));
+        const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+        assert.ok(wide <= room, `${language}: ${wide} > ${room}`);
+      }
+      await page.context().close();
+    });
+  }
+});
+
+/** What has the focus, by test id or text. */
+const focused = (page) =>
+  page.evaluate(() => document.activeElement?.dataset.testid ?? document.activeElement?.textContent?.trim() ?? "");
+
+/** Presses Tab until `name` has the focus; fails after a full round. */
+async function tabTo(page, name) {
+  for (let presses = 0; presses < 40; presses += 1) {
+    if ((await focused(page)) === name) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`the keyboard does not reach ${name}`);
+}
+
+describe("with the keyboard alone", () => {
+  it("a person signs in with a password, refreshes, reads the activity and signs out", async () => {
+    const page = await stage.open("empty");
+    await tabTo(page, "sign-in-password-0");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("username"));
+    assert.equal(await focused(page), "username");
+    await page.keyboard.type("ada");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("correct");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("account-card"));
+    await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+    await tabTo(page, "refresh-now");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((of) => document.querySelector(of).textContent === "1", id("refreshes"));
+    await tabTo(page, "nav-activity");
+    await page.keyboard.press("Space");
+    await page.waitForSelector(id("event-row"));
+    await tabTo(page, "nav-accounts");
+    await page.keyboard.press("Enter");
+    await tabTo(page, "sign-out");
+    await page.keyboard.press("Enter");
+    assert.equal(await focused(page), "Cancel", "the harmless answer has the focus");
+    await page.keyboard.press("Shift+Tab");
+    assert.equal(await focused(page), "confirm-sign-out");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("account-card"), { state: "detached" });
+    await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  it("a person cancels a browser sign-in and finds the heading focused", async () => {
+    const page = await stage.open("empty");
+    await tabTo(page, "sign-in-browser-0");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("pending"));
+    await tabTo(page, "cancel-sign-in");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("pending"), { state: "detached" });
+    await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+    await page.context().close();
+  });
+
+  it("the focus can be seen on every control", async () => {
+    const page = await stage.open("accounts");
+    const seen = new Set();
+    for (let presses = 0; presses < 24; presses += 1) {
+      await page.keyboard.press("Tab");
+      const [name, outline] = await page.evaluate(() => {
+        const element = document.activeElement ?? document.body;
+        const name = element === document.body ? "" : (element.textContent ?? "").trim();
+        return [name, getComputedStyle(element).outlineStyle];
+      });
+      // Past the last control the focus leaves the page.
+      if (name === "") break;
+      seen.add(name);
+      assert.notEqual(outline, "none", name);
+    }
+    assert.ok(seen.size >= 10, [...seen].join(" | "));
+    await page.context().close();
+  });
+});
+
+it("a silent refresh is not announced, an ended sign-in is", async () => {
+  const page = await stage.open("one");
+  const live = page.locator('p[role="status"]');
+  await page.click(id("refresh-now"));
+  await page.waitForFunction((of) => document.querySelector(of).textContent === "13", id("refreshes"));
+  assert.equal(await live.innerText(), "");
+  await page.evaluate(() => {
+    const problem = { code: "grant_refused", message: "Refused.", hint: "Sign in again." };
+    window.pilotlightFake.amend("ada", { status: { state: "ended", problem, ended_at_ms: Date.now() } });
+  });
+  assert.equal(await live.innerText(), "The sign-in of ada@example.org has ended.");
+  await page.context().close();
+});
+
+it("nothing moves for people who want no motion", async () => {
+  const moves = async (motion) => {
+    const page = await stage.open("one", { motion });
+    const moving = await page.evaluate(() =>
+      [...document.querySelectorAll("*")].some((element) => {
+        const { animationName, transitionDuration } = getComputedStyle(element);
+        return animationName !== "none" || transitionDuration !== "0s";
+      }),
+    );
+    await page.context().close();
+    return moving;
+  };
+  assert.equal(await moves("reduce"), false);
+  assert.equal(await moves("no-preference"), true);
+});

@@ -1,0 +1,242 @@
+// What people do, and what they are shown in return.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { id, play, raise } from "./stage.js";
+
+let stage;
+before(async () => (stage = await raise()));
+after(() => stage.fall());
+
+/** Runs a check on a fresh page and holds the page to silence. */
+const on = (scenario, check, options) => async () => {
+  const page = await stage.open(scenario, options);
+  await check(page);
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+};
+const card = (name) => `${id("account-card")}[data-account="${name}"]`;
+const said = (page, selector) => page.locator(selector).innerText();
+
+describe("signing in", () => {
+  it("takes one click and the browser's answer", on("empty", async (page) => {
+    await page.click(id("sign-in-browser-0"));
+    await page.waitForSelector(id("pending"));
+    await play(page, "finishBrowser");
+    await page.waitForSelector(`${card("demo-service")}[data-state="signed-in"]`);
+    assert.equal(await said(page, id("account-person")), "ada@example.org");
+    assert.equal(await page.locator(id("refreshes")).textContent(), "0");
+  }));
+
+  it("goes back to the choice without a word when it is cancelled", on("empty", async (page) => {
+    await page.click(id("sign-in-browser-0"));
+    await page.click(id("cancel-sign-in"));
+    await page.waitForSelector(id("pending"), { state: "detached" });
+    assert.equal(await page.locator(id("problem")).count(), 0);
+    assert.equal(await page.locator(id("sign-in-browser-0")).isEnabled(), true);
+  }));
+
+  it("tells in the person's language why the browser came back with nothing", on("empty", async (page) => {
+    await page.click(id("sign-in-browser-0"));
+    await page.waitForSelector(id("pending"));
+    await play(page, "failBrowser", "sign_in_denied");
+    assert.match(await said(page, `${id("problem")}[data-code="sign_in_denied"]`), /服务没有允许登录/);
+  }, { language: "zh" }));
+
+  it("takes a password, and forgets it when the service refuses", on("empty", async (page) => {
+    await page.click(id("sign-in-password-0"));
+    await page.fill(id("username"), "ada");
+    await page.fill(id("password"), "wrong");
+    await page.click(id("submit-password"));
+    await page.waitForSelector(`${id("problem")}[role="alert"][data-code="wrong_credentials"]`);
+    assert.equal(await page.inputValue(id("password")), "");
+    assert.equal(await page.inputValue(id("username")), "ada");
+    await page.fill(id("password"), "correct");
+    await page.click(id("submit-password"));
+    await page.waitForSelector(card("demo-service"));
+  }));
+
+  it("asks for what is missing in a password form, where it is missing", on("empty", async (page) => {
+    await page.click(id("sign-in-password-0"));
+    await page.fill(id("username"), "ada");
+    await page.click(id("submit-password"));
+    const field = page.locator(id("password"));
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+    const note = await field.getAttribute("aria-describedby");
+    assert.match(await said(page, `[id="${note}"]`), /fill this in/);
+    assert.equal(await field.evaluate((element) => element === document.activeElement), true);
+  }));
+
+  it("reaches any service through the form, once the form holds together", on("one", async (page) => {
+    await page.click(id("add-account"));
+    await page.click(id("other-service"));
+    await page.fill(id("form-issuer"), "http://login.example.org");
+    await page.fill(id("form-client-id"), "desktop");
+    await page.fill(id("form-name"), "ada");
+    await page.click(id("form-submit"));
+    assert.match(await said(page, "form"), /must begin with https:\/\//);
+    assert.match(await said(page, "form"), /of this name exists/);
+    await page.fill(id("form-issuer"), "https://login.example.org");
+    await page.fill(id("form-name"), "second");
+    await page.click(id("form-submit"));
+    await page.waitForSelector(id("pending"));
+    await play(page, "finishBrowser");
+    await page.waitForSelector(card("second"));
+  }));
+
+  it("keeps what was typed when the service of the form cannot be reached", on("empty", async (page) => {
+    await page.click(id("other-service"));
+    await page.fill(id("form-issuer"), "https://login.example.org");
+    await page.fill(id("form-client-id"), "desktop");
+    await page.fill(id("form-name"), "work");
+    await play(page, "failNext", "offline");
+    await page.click(id("form-submit"));
+    await page.waitForSelector(`${id("problem")}[data-code="offline"]`);
+    assert.equal(await page.inputValue(id("form-issuer")), "https://login.example.org");
+  }));
+
+  it("offers the form at once where no service is on offer", on("no-services", async (page) => {
+    assert.equal(await page.locator(id("form-issuer")).isVisible(), true);
+    assert.equal(await page.locator(id("form-back")).count(), 0);
+  }));
+
+  it("gives a second account of a service a name of its own", on("empty", async (page) => {
+    for (const name of ["demo-service", "demo-service-2"]) {
+      if (name !== "demo-service") await page.click(id("add-account"));
+      await page.click(id("sign-in-browser-0"));
+      await page.waitForSelector(id("pending"));
+      await play(page, "finishBrowser");
+      await page.waitForSelector(card(name));
+    }
+  }));
+});
+
+describe("an account", () => {
+  it("counts down to its refresh, in words and by the ring", on("one", async (page) => {
+    const burnt = () => page.locator(".burning").getAttribute("stroke-dashoffset").then(Number);
+    assert.equal(await said(page, id("countdown")), "Refreshes in 8 min 57 s");
+    const before = await burnt();
+    await page.clock.runFor(61_000);
+    assert.equal(await said(page, id("countdown")), "Refreshes in 7 min 56 s");
+    assert.ok((await burnt()) > before, "the ring burnt down");
+  }, { frozen: true }));
+
+  it("is relit by a refresh and counts it", on("one", async (page) => {
+    await page.clock.runFor(120_000);
+    await page.click(id("refresh-now"));
+    await page.waitForFunction((of) => document.querySelector(of).textContent === "13", id("refreshes"));
+    assert.equal(await said(page, id("countdown")), "Refreshes in 9 min 0 s");
+    assert.match(await page.locator(`${card("ada")} time`).first().getAttribute("title"), /2026/);
+  }, { frozen: true }));
+
+  it("is shown as it is after the system's clock was set back", on("one", async (page) => {
+    await page.clock.setSystemTime(new Date("2026-01-05T07:00:00Z"));
+    await play(page, "amend", "ada", { refreshes: 99 });
+    assert.equal(await page.locator(id("refreshes")).textContent(), "99");
+  }, { frozen: true }));
+
+  it("stays signed in, and says so, while the service does not answer", on("one", async (page) => {
+    await play(page, "failNext", "server_unavailable");
+    await page.click(id("refresh-now"));
+    await page.waitForSelector(`${card("ada")}[data-state="waiting"]`);
+    assert.match(await said(page, id("trouble")), /Still signed in\. The service has trouble just now\. Trying again in 30 s\./);
+    assert.match(await said(page, '[aria-live="polite"]'), /still signed in/);
+    assert.equal(await page.locator(id("problem")).count(), 0);
+  }, { frozen: true }));
+
+  it("is signed out only after a second word", on("one", async (page) => {
+    await page.click(id("sign-out"));
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator(card("ada")).count(), 1);
+    assert.equal(await page.locator(id("sign-out")).evaluate((button) => button === document.activeElement), true);
+    await page.click(id("sign-out"));
+    await page.click(id("confirm-sign-out"));
+    await page.waitForSelector(card("ada"), { state: "detached" });
+    await page.waitForSelector(id("sign-in-browser-0"));
+  }));
+
+  it("tells why its sign-in ended, and signs in again in place", on("ended", async (page) => {
+    assert.match(await said(page, `${card("ada")} ${id("trouble")}`), /The service ended this sign-in/);
+    await page.click(`${card("ada")} ${id("sign-in-again")}`);
+    await page.waitForSelector(`${card("ada")} ${id("pending")}`);
+    await play(page, "finishBrowser");
+    await page.waitForSelector(`${card("ada")}[data-state="signed-in"]`);
+  }));
+
+  it("is signed in again by password through the form, filled in", on("ended", async (page) => {
+    await page.click(`${card("work")} ${id("sign-in-again-password")}`);
+    assert.equal(await page.inputValue(id("form-issuer")), "https://login.corp.example");
+    assert.equal(await page.inputValue(id("form-client-id")), "pilotlight-desktop");
+    assert.equal(await page.inputValue(id("form-name")), "work");
+    await page.fill(id("username"), "ada");
+    await page.fill(id("password"), "correct");
+    await page.click(id("form-submit"));
+    await page.waitForSelector(`${card("work")}[data-state="signed-in"]`);
+  }));
+
+  it("shows its name where nobody knows the person", on("accounts", async (page) => {
+    assert.equal(await said(page, `${card("notes")} ${id("account-person")}`), "notes");
+    assert.match(await said(page, `${card("notes")} ${id("countdown")}`), /Access ends in 3 d 4 h/);
+  }));
+});
+
+describe("the vault", () => {
+  for (const [scenario, code] of [["locked", "keystore_locked"], ["absent", "keystore_absent"], ["hanging", "keystore_timeout"]]) {
+    it(`that is out of reach (${code}) says what to do and offers no new beginning`, on(scenario, async (page) => {
+      await page.waitForSelector(`${id("vault-problem")}[data-code="${code}"]`);
+      assert.equal(await page.locator(id("start-over")).count(), 0);
+      assert.equal(await page.locator(id("nav-accounts")).count(), 0);
+      await page.click(id("vault-retry"));
+      await page.waitForSelector(card("ada"));
+    }));
+  }
+
+  it("whose key is lost is set aside only after a second word", on("keylost", async (page) => {
+    await page.click(id("start-over"));
+    assert.match(await said(page, id("vault-problem")), /keeps the old file/);
+    await page.click(id("confirm-start-over"));
+    await page.waitForSelector(id("sign-in-browser-0"));
+  }));
+
+  it("tells what the host said where the code is not known", on("unknown", async (page) => {
+    assert.match(await said(page, id("vault-problem")), /The host's own sentence for made_up_code/);
+  }));
+
+  it("that is being opened asks for patience", on("opening", async (page) => {
+    assert.match(await said(page, id("vault-opening")), /Your system may ask you to unlock it/);
+  }));
+
+  it("tells of records that do not open and shows the others", on("damaged", async (page) => {
+    assert.match(await said(page, id("damaged")), /2 records could not be opened/);
+    assert.equal(await page.locator(card("ada")).count(), 1);
+  }));
+});
+
+describe("the activity", () => {
+  it("is listed newest first and filtered by account", on("accounts", async (page) => {
+    await page.click(id("nav-activity"));
+    assert.equal(await page.locator(id("event-row")).count(), 8);
+    assert.match(await page.locator(id("event-row")).first().innerText(), /3 s ago/);
+    await page.selectOption(id("event-filter"), "work");
+    await page.waitForFunction((row) => document.querySelectorAll(row).length === 1, id("event-row"));
+  }, { frozen: true }));
+
+  it("grows as things happen, known kinds or not", on("one", async (page) => {
+    await page.click(id("nav-activity"));
+    await play(page, "note", "ada", "refreshed", "Refreshed on request.");
+    await play(page, "note", "ada", "kind-of-tomorrow", "Something new happened.");
+    assert.match(await page.locator(id("event-row")).first().innerText(), /Something new happened\./);
+    assert.equal(await page.locator(id("event-row")).count(), 10);
+  }));
+});
+
+describe("the language", () => {
+  it("follows the system, can be changed, and stays changed", on("one", async (page) => {
+    assert.equal(await page.getAttribute("html", "lang"), "zh-Hans");
+    await page.click(id("language-en"));
+    assert.equal(await page.getAttribute("html", "lang"), "en");
+    await page.reload();
+    await page.waitForSelector("main h1");
+    assert.equal(await said(page, "main h1"), "Accounts");
+  }, { language: "zh" }));
+});

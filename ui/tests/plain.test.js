@@ -1,0 +1,158 @@
+// The parts without a page: words for time, the form's rules, announcements, texts; and the texts against the core's codes.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { runnerImport } from "vite";
+import { root } from "./stage.js";
+
+const load = async (file) => (await runnerImport(join(root, "src", file), { configFile: false, logLevel: "error" })).module;
+const { texts, chooseLanguage, problemText, named } = await load("text/index.ts");
+const { span, ago, left } = await load("time.ts");
+const { emptyForm, faults, freeName, host, request } = await load("form.ts");
+const { announcement } = await load("announce.ts");
+const { en, zh } = texts;
+
+describe("spans and instants", () => {
+  for (const [ms, inEnglish, inChinese] of [
+    [-5, "0 s", "0 秒"],
+    [1, "1 s", "1 秒"],
+    [59_999, "1 min 0 s", "1 分 0 秒"],
+    [252_000, "4 min 12 s", "4 分 12 秒"],
+    [3_840_000, "1 h 4 min", "1 小时 4 分"],
+    [273_600_000, "3 d 4 h", "3 天 4 小时"],
+  ]) {
+    it(`${ms} ms are ${inEnglish}`, () => {
+      assert.equal(span(ms, en), inEnglish);
+      assert.equal(span(ms, zh), inChinese);
+    });
+  }
+
+  it("the past is told in its largest unit, and the future is now", () => {
+    const now = 1_000_000_000;
+    assert.deepEqual(
+      [-9, 0, 999, 1000, 59_999, 60_000, 3_599_999, 7_200_000, 200_000_000].map((past) => ago(now - past, now, en)),
+      ["now", "now", "now", "1 s ago", "59 s ago", "1 min ago", "59 min ago", "2 h ago", "2 d ago"],
+    );
+    assert.equal(ago(now - 3000, now, zh), "3 秒前");
+  });
+
+  it("what is left of a way stays between all and nothing", () => {
+    assert.deepEqual([0, 5, 10, 99].map((now) => left(0, 10, now)), [1, 0.5, 0, 0]);
+    assert.equal(left(5, 10, 0), 1);
+    assert.equal(left(10, 10, 0), 0, "a way without length is gone");
+  });
+});
+
+describe("the form", () => {
+  const good = { ...emptyForm(), issuer: "https://login.example.org", clientId: "desktop", name: "work" };
+  const check = (part, taken = []) => faults({ ...good, ...part }, taken, en);
+
+  it("may be sent when it is whole", () => assert.deepEqual(check({}), {}));
+  it("may point at a service on this computer without TLS", () => {
+    for (const issuer of ["http://localhost:8443", "http://127.0.0.1:1", "http://[::1]:1"]) assert.deepEqual(check({ issuer }), {});
+  });
+  for (const [issuer, fault] of [
+    ["", en.invalid.required],
+    ["login", en.invalid.issuerShape],
+    ["https://", en.invalid.issuerShape],
+    ["http://login.example.org", en.invalid.issuerHttps],
+    ["http://localhost.example.org", en.invalid.issuerHttps],
+    ["ftp://login.example.org", en.invalid.issuerHttps],
+    ["https://login.example.org?x", en.invalid.issuerParts],
+    ["https://login.example.org#x", en.invalid.issuerParts],
+  ]) {
+    it(`refuses the issuer "${issuer}"`, () => assert.equal(check({ issuer }).issuer, fault));
+  }
+  it("refuses a name that is empty, too long or taken", () => {
+    assert.equal(check({ name: " " }).name, en.invalid.required);
+    assert.equal(check({ name: "火".repeat(65) }).name, en.invalid.nameLong);
+    assert.deepEqual(check({ name: "🔥".repeat(64) }), {}, "characters are counted, not code units");
+    assert.equal(check({}, ["work"]).name, en.invalid.nameTaken);
+  });
+  it("wants user name and password only for the flow that needs them", () => {
+    assert.deepEqual(Object.keys(check({ flow: "password" })), ["username", "password"]);
+  });
+  it("sends no password in the browser flow", () => {
+    const sent = request({ ...good, name: " work ", scope: " openid  email ", password: "secret" });
+    assert.deepEqual(sent, {
+      name: "work",
+      issuer: "https://login.example.org",
+      client_id: "desktop",
+      scope: "openid email",
+      with: { flow: "browser" },
+    });
+  });
+  it("keeps a password to the letter", () => {
+    const { with: flow } = request({ ...good, flow: "password", username: " ada ", password: " a b " });
+    assert.deepEqual(flow, { flow: "password", username: "ada", password: " a b " });
+  });
+  it("finds a free name", () => {
+    assert.equal(freeName("Demo service", []), "demo-service");
+    assert.equal(freeName("Demo service", ["demo-service", "demo-service-2"]), "demo-service-3");
+    assert.equal(freeName("火", []), "account");
+    assert.ok(freeName("x".repeat(200), ["x".repeat(56)]).length <= 64);
+  });
+  it("shows the host of a service, or what it was given", () => {
+    assert.equal(host("https://login.example.org:8443/realm"), "login.example.org:8443");
+    assert.equal(host("nonsense"), "nonsense");
+  });
+});
+
+describe("announcements", () => {
+  const account = (state, name = "ada") => ({ id: name, name, person: null, status: { state } });
+  const told = (before, after) => announcement({ accounts: before }, { accounts: after }, en);
+
+  it("leave a silent refresh silent", () => {
+    assert.equal(told([account("signed-in")], [account("refreshing")]), null);
+    assert.equal(told([account("refreshing")], [account("signed-in")]), null);
+  });
+  it("tell of trouble, of its end, of an end and of a departure", () => {
+    assert.match(told([account("refreshing")], [account("waiting")]), /still signed in/);
+    assert.match(told([account("waiting")], [account("signed-in")]), /is signed in/);
+    assert.match(told([account("signed-in")], [account("ended")]), /has ended/);
+    assert.match(told([account("signed-in")], []), /signed out/);
+    assert.match(told([], [account("signed-in")]), /is signed in/);
+  });
+});
+
+describe("texts", () => {
+  it("follow the earlier choice, then the system, then English", () => {
+    assert.equal(chooseLanguage("zh", ["en"]), "zh");
+    assert.equal(chooseLanguage("klingon", ["de", "zh-Hant-TW", "en"]), "zh");
+    assert.equal(chooseLanguage(null, ["en-GB", "zh"]), "en");
+    assert.equal(chooseLanguage(null, ["de"]), "en");
+  });
+  it("show an unknown problem as it was sent", () => {
+    const problem = { code: "toString", message: "m", hint: "h" };
+    assert.deepEqual(problemText(en, problem), problem);
+    assert.equal(named({ a: "b" }, "constructor"), undefined);
+  });
+  it("are filled in, in both languages", () => {
+    const empty = [];
+    const look = (value, path) => {
+      const said = typeof value === "function" ? value(2) : value;
+      if (typeof said === "object") for (const [key, part] of Object.entries(said)) look(part, `${path}.${key}`);
+      else if (!path.endsWith("unit.join") && said.trim() === "") empty.push(path);
+    };
+    look(en, "en");
+    look(zh, "zh");
+    assert.deepEqual(empty, []);
+  });
+
+  const inSource = async (file, pattern) => {
+    const source = await readFile(join(root, "../crates/core/src", file), "utf8");
+    return [...source.matchAll(pattern)].map(([, name]) => name).sort();
+  };
+  it("cover every error code of the core and no other", async () => {
+    const codes = await inSource("error.rs", /^ {4}\w+ = "(\w+)", \w+, "/gm);
+    assert.ok(codes.length > 20, "the codes were found");
+    assert.deepEqual(Object.keys(en.problems).sort(), codes);
+  });
+  it("cover every kind of event of the core and no other", async () => {
+    const kinds = await inSource("journal.rs", /Self::\w+ => "([a-z-]+)",/g);
+    assert.ok(kinds.length > 4, "the kinds were found");
+    assert.deepEqual(Object.keys(en.activity.kinds).sort(), kinds);
+  });
+});

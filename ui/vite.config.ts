@@ -1,0 +1,27 @@
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+// "#api" is the one seam between the window and its host: the Tauri plugin, or, in the mode `fake`, an
+// in-memory stand-in that lets the whole UI run in an ordinary browser.
+export default defineConfig(({ mode }) => ({
+  base: "./",
+  plugins: [svelte()],
+  resolve: { alias: { "#api": here(mode === "fake" ? "./src/api.fake.ts" : "./src/api.ts") } },
+  build: {
+    outDir: "dist",
+    emptyOutDir: true,
+    // The oldest webview in use: WKWebView of macOS 13, and WebKitGTK and WebView2 are newer.
+    target: ["es2022", "safari16"],
+    // One chunk and no preload script: nothing to fetch ahead when the page is part of the binary.
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    rolldownOptions: {
+      // The texts stand in a file of their own, so that the budget for code weighs code.
+      output: { codeSplitting: { groups: [{ name: "text", test: /src\/text\/(en|zh)\.ts$/ }] } },
+    },
+  },
+  server: { port: 1420, strictPort: true, host: "127.0.0.1" },
+}));
