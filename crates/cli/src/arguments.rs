@@ -1,0 +1,268 @@
+//! The command line, as clap reads it. No secret is ever an argument: arguments show in the list of processes.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use url::Url;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it worked
+  1  a fault of Pilotlight itself
+  2  the command or its input is wrong
+  3  a person has to sign in
+  4  it may work later: offline, or the service has trouble
+  5  the vault cannot be read or written
+  6  the keystore cannot be asked
+  7  the service answered what no such service should
+
+Results go to standard output, everything else to standard error. Files are kept in the folder that the
+environment variable PILOTLIGHT_HOME names, or else where the platform keeps application data.";
+
+/// Keeps you signed in, and lends fresh access tokens to scripts.
+#[derive(Debug, Parser)]
+#[command(name = "pilotlight", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// Print results, and errors too, as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Tell on standard error what is being done; twice for more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign in to a service, and stay signed in
+    SignIn(Box<SignInArguments>),
+    /// List the accounts
+    Accounts,
+    /// Print an access token that is fresh
+    Token(TokenArguments),
+    /// Tell how each account is, and why
+    Status {
+        /// Only this account; the exit code is 3 when it has ended
+        name: Option<String>,
+    },
+    /// Tell what happened, newest first
+    Events {
+        /// Only this account
+        name: Option<String>,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+    },
+    /// Sign out at the service and here
+    SignOut {
+        /// The account
+        name: String,
+        /// Remove it here and do not tell the service
+        #[arg(long)]
+        local_only: bool,
+    },
+    /// Set aside a vault that cannot be opened any more, and begin an empty one
+    StartOver {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// The account
+    pub(crate) name: String,
+    /// The token must live at least this many seconds; 0 also takes what is left while the service is out of reach
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) min_ttl: u64,
+    /// Refresh now, whatever is stored
+    #[arg(long, conflicts_with = "min_ttl")]
+    pub(crate) refresh: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignInArguments {
+    /// What to call the account
+    pub(crate) name: String,
+
+    /// The service's issuer, whose metadata are looked up
+    #[arg(long, value_name = "URL", required_unless_present_any = ["token_endpoint", "dialect"], help_heading = "Service")]
+    pub(crate) issuer: Option<String>,
+    /// The token endpoint of a service without metadata
+    #[arg(long, value_name = "URL", conflicts_with = "issuer", help_heading = "Service")]
+    pub(crate) token_endpoint: Option<Url>,
+    /// What a home-made service speaks
+    #[arg(
+        long,
+        conflicts_with_all = ["issuer", "token_endpoint"],
+        requires_all = ["login_url", "refresh_url"],
+        help_heading = "Service"
+    )]
+    pub(crate) dialect: Option<Dialect>,
+    /// Where `plain-json` takes {"username", "password"}
+    #[arg(long, value_name = "URL", requires = "dialect", help_heading = "Service")]
+    pub(crate) login_url: Option<Url>,
+    /// Where `plain-json` takes {"refresh_token"}
+    #[arg(long, value_name = "URL", requires = "dialect", help_heading = "Service")]
+    pub(crate) refresh_url: Option<Url>,
+
+    /// As which client you are registered there; needed with --issuer
+    #[arg(long, value_name = "ID", required_unless_present_any = ["token_endpoint", "dialect"], help_heading = "Client")]
+    pub(crate) client_id: Option<String>,
+    /// Read the client's secret from standard input (its first line, where another secret is read too)
+    #[arg(long, help_heading = "Client")]
+    pub(crate) client_secret_stdin: bool,
+
+    /// How to sign in [default: browser with --issuer, else password]
+    #[arg(long, help_heading = "Sign-in")]
+    pub(crate) flow: Option<Flow>,
+    /// Your user name there; asked for at the terminal when missing
+    #[arg(long, value_name = "NAME", help_heading = "Sign-in")]
+    pub(crate) username: Option<String>,
+    /// Read the password from standard input; otherwise it is asked for at the terminal
+    #[arg(long, conflicts_with = "refresh_token_stdin", help_heading = "Sign-in")]
+    pub(crate) password_stdin: bool,
+    /// Read a refresh token that was issued elsewhere from standard input
+    #[arg(long, conflicts_with = "username", help_heading = "Sign-in")]
+    pub(crate) refresh_token_stdin: bool,
+    /// What to ask for; may be repeated [default with --issuer: openid offline_access]
+    #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
+    pub(crate) scope: Vec<String>,
+}
+
+/// A dialect that has no metadata to tell it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dialect {
+    /// JSON bodies: {username, password} to sign in, {refresh_token} to refresh
+    PlainJson,
+}
+
+/// How a person proves who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Flow {
+    /// On the service's own page, in your browser
+    Browser,
+    /// With a user name and a password
+    Password,
+    /// With a refresh token that was issued elsewhere
+    RefreshToken,
+}
+
+impl SignInArguments {
+    /// The flow asked for, or the one that the other arguments speak of.
+    pub(crate) fn flow(&self) -> Flow {
+        self.flow.unwrap_or({
+            if self.refresh_token_stdin {
+                Flow::RefreshToken
+            } else if self.password_stdin || self.username.is_some() || self.issuer.is_none() {
+                Flow::Password
+            } else {
+                Flow::Browser
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    const OPENID: [&str; 7] = ["pilotlight", "sign-in", "work", "--issuer", "https://id.example", "--client-id", "cli"];
+
+    fn sign_in(more: &[&str]) -> Result<SignInArguments, ErrorKind> {
+        let all = OPENID.iter().chain(more);
+        match Arguments::try_parse_from(all).map_err(|error| error.kind())?.command {
+            Command::SignIn(arguments) => Ok(*arguments),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(line: &str) -> ErrorKind {
+        Arguments::try_parse_from(line.split(' ')).expect_err(line).kind()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_flow_follows_from_the_service_and_the_secrets() {
+        assert_eq!(sign_in(&[]).unwrap().flow(), Flow::Browser);
+        assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(), Flow::Password);
+        assert_eq!(sign_in(&["--password-stdin"]).unwrap().flow(), Flow::Password);
+        assert_eq!(sign_in(&["--refresh-token-stdin"]).unwrap().flow(), Flow::RefreshToken);
+        assert_eq!(sign_in(&["--flow", "password"]).unwrap().flow(), Flow::Password);
+    }
+
+    #[test]
+    fn a_service_without_metadata_needs_no_client_id_and_asks_for_a_password() {
+        for service in [
+            "--token-endpoint https://as.example/token",
+            "--dialect plain-json --login-url https://a.example/in --refresh-url https://a.example/again",
+        ] {
+            let line = format!("pilotlight sign-in home {service}");
+            let parsed = Arguments::try_parse_from(line.split(' ')).expect(service);
+            let Command::SignIn(arguments) = parsed.command else { panic!("{service}") };
+            assert_eq!((arguments.flow(), arguments.client_id), (Flow::Password, None));
+        }
+    }
+
+    #[test]
+    fn a_service_is_named_once_and_wholly() {
+        use ErrorKind::{ArgumentConflict, MissingRequiredArgument, ValueValidation};
+        assert_eq!(refused("pilotlight sign-in work"), MissingRequiredArgument);
+        assert_eq!(refused("pilotlight sign-in work --issuer https://id.example"), MissingRequiredArgument);
+        assert_eq!(
+            refused("pilotlight sign-in work --dialect plain-json --login-url https://a.example"),
+            MissingRequiredArgument
+        );
+        assert_eq!(refused("pilotlight sign-in work --token-endpoint nowhere"), ValueValidation);
+        assert_eq!(sign_in(&["--token-endpoint", "https://as.example/token"]).unwrap_err(), ArgumentConflict);
+        assert_eq!(sign_in(&["--login-url", "https://a.example"]).unwrap_err(), MissingRequiredArgument);
+    }
+
+    #[test]
+    fn one_standard_input_holds_one_proof_of_who_one_is() {
+        assert_eq!(sign_in(&["--password-stdin", "--refresh-token-stdin"]).unwrap_err(), ErrorKind::ArgumentConflict);
+        assert!(sign_in(&["--password-stdin", "--client-secret-stdin"]).is_ok());
+    }
+
+    #[test]
+    fn no_secret_can_be_an_argument() {
+        for option in ["--password", "--client-secret", "--refresh-token"] {
+            assert_eq!(sign_in(&[option, "swordfish"]).unwrap_err(), ErrorKind::UnknownArgument, "{option}");
+        }
+    }
+
+    #[test]
+    fn json_and_verbose_may_stand_anywhere() {
+        for line in ["pilotlight --json -vv accounts", "pilotlight accounts -v --json --verbose"] {
+            let parsed = Arguments::try_parse_from(line.split(' ')).expect(line);
+            assert!(parsed.json && parsed.verbose == 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_forced_refresh_has_no_minimum_life() {
+        assert_eq!(refused("pilotlight token work --refresh --min-ttl 5"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("pilotlight token work --min-ttl -5"), ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn the_help_tells_every_exit_code() {
+        let help = Arguments::command().render_long_help().to_string();
+        assert!((0..=7).all(|code| help.contains(&format!("\n  {code}  "))), "{help}");
+    }
+}

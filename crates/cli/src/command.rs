@@ -1,0 +1,126 @@
+//! What each command does: ask the core, print the answer, choose the exit code.
+
+use std::time::Duration;
+
+use pilotlight::{Account, ExposeSecret as _, GrantId, Pilotlight, SignOut, Status};
+use serde_json::json;
+
+use crate::arguments::{Command, SignInArguments, TokenArguments};
+use crate::failure::{Failure, NEEDS_SIGN_IN};
+use crate::json::{AccountJson, EventJson, SignedOutJson, StatusJson, TokenJson};
+use crate::output::{self, Form};
+use crate::{secrets, sign_in, text};
+
+/// One run of the program.
+pub(crate) struct Run {
+    pub(crate) form: Form,
+    pub(crate) pilotlight: Pilotlight,
+    /// The vault's file, for showing.
+    pub(crate) vault: std::path::PathBuf,
+}
+
+type Outcome = Result<u8, Failure>;
+
+impl Run {
+    /// Does it, and gives the exit code.
+    pub(crate) async fn carry_out(self, command: Command) -> Outcome {
+        match command {
+            Command::SignIn(arguments) => self.sign_in(*arguments).await,
+            Command::Accounts => self.accounts().await,
+            Command::Token(arguments) => self.token(&arguments).await,
+            Command::Status { name } => self.status(name.as_deref()).await,
+            Command::Events { name, limit } => self.events(name.as_deref(), limit).await,
+            Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
+            Command::StartOver { yes } => self.start_over(yes).await,
+            Command::Completions { .. } | Command::Version => Ok(0),
+        }
+    }
+
+    async fn sign_in(self, arguments: SignInArguments) -> Outcome {
+        let (registration, with) = sign_in::prepare(arguments)?;
+        let account = self.pilotlight.sign_in(registration, with).await?;
+        self.form.confirm(&AccountJson::of(&account), &text::signed_in(&account))?;
+        Ok(0)
+    }
+
+    async fn accounts(self) -> Outcome {
+        let all = self.pilotlight.accounts().await?;
+        let json: Vec<_> = all.accounts.iter().map(AccountJson::of).collect();
+        self.form.print(&json, || text::accounts(&all.accounts, self.pilotlight.now()))?;
+        mention(&all.accounts, &all.damaged);
+        Ok(0)
+    }
+
+    async fn token(self, arguments: &TokenArguments) -> Outcome {
+        let token = if arguments.refresh {
+            self.pilotlight.refresh(&arguments.name).await?
+        } else {
+            self.pilotlight.access_token(&arguments.name, Duration::from_secs(arguments.min_ttl)).await?
+        };
+        let exposed = token.token.expose_secret();
+        self.form.print(&TokenJson::of(&token, exposed, self.pilotlight.now()), || format!("{exposed}\n"))?;
+        Ok(0)
+    }
+
+    async fn status(self, name: Option<&str>) -> Outcome {
+        let (accounts, damaged) = match name {
+            Some(name) => (vec![self.pilotlight.account(name).await?], vec![]),
+            None => {
+                let all = self.pilotlight.accounts().await?;
+                (all.accounts, all.damaged)
+            }
+        };
+        let vault = self.pilotlight.vault_status();
+        let json = StatusJson::of(&vault, &self.vault, &accounts, &damaged);
+        self.form.print(&json, || text::status(&accounts, self.pilotlight.now()))?;
+        mention(&accounts, &damaged);
+        if self.form == Form::Text && name.is_none() {
+            output::note(&text::vault(&vault, &self.vault));
+        }
+        let ended = |account: &Account| matches!(account.status, Status::Ended { .. });
+        Ok(if name.is_some() && accounts.iter().any(ended) { NEEDS_SIGN_IN } else { 0 })
+    }
+
+    async fn events(self, name: Option<&str>, limit: usize) -> Outcome {
+        let entries = self.pilotlight.events(name, limit).await?;
+        let json: Vec<_> = entries.iter().map(EventJson::of).collect();
+        self.form.print(&json, || text::events(&entries))?;
+        if entries.is_empty() {
+            output::note("Nothing has happened yet.");
+        }
+        Ok(0)
+    }
+
+    async fn sign_out(self, name: &str, local_only: bool) -> Outcome {
+        let how = if local_only { SignOut::LocalOnly } else { SignOut::Everywhere };
+        let outcome = self.pilotlight.sign_out(name, how).await?;
+        self.form.confirm(&SignedOutJson::of(&outcome), &text::signed_out(name, &outcome))?;
+        Ok(0)
+    }
+
+    async fn start_over(self, yes: bool) -> Outcome {
+        if !yes && let Err(error) = self.pilotlight.unlock().await {
+            if !error.can_start_over() {
+                return Err(error.into());
+            }
+            output::note(&format!("{error} {}", error.hint()));
+            output::note("The vault will be set aside, and you will have to sign in to every account again.");
+            if secrets::ask_line("consent (yes or no)", "Pass --yes.")? != "yes" {
+                return Err(Failure::usage("Nothing was changed.", "Type yes, or pass --yes, to start over."));
+            }
+        }
+        let aside = self.pilotlight.start_over().await?.display().to_string();
+        let text = format!("The vault was set aside as {aside}. The next sign-in begins a new one.");
+        self.form.confirm(&json!({ "set_aside": aside }), &text)?;
+        Ok(0)
+    }
+}
+
+/// Says what a list of accounts does not show.
+fn mention(accounts: &[Account], damaged: &[GrantId]) {
+    if let Some(warning) = text::damaged(damaged) {
+        output::note(&warning);
+    } else if accounts.is_empty() {
+        output::note(text::BEGIN);
+    }
+}

@@ -1,0 +1,109 @@
+//! Pilotlight on the command line.
+//!
+//! ```text
+//!  arguments ──▶ command ──▶ pilotlight (the core) ──▶ text or json ──▶ output
+//!                   └── sign_in, secrets, browser: what a person brings along
+//! ```
+//!
+//! ```text
+//! $ pilotlight sign-in work --issuer https://id.example.com --client-id my-scripts
+//! $ curl -H "Authorization: Bearer $(pilotlight token work)" https://api.example.com/
+//! ```
+//!
+//! Secrets come in by standard input or the terminal, never by arguments or the environment; the only secret that goes out is
+//! an access token, to standard output, when `token` asks for it. docs/cli.md is the guide.
+
+mod arguments;
+mod browser;
+mod command;
+mod failure;
+mod json;
+mod output;
+mod secrets;
+mod sign_in;
+mod text;
+mod words;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use browser::{AtRest, PrintingBrowser};
+use clap::{CommandFactory as _, Parser as _};
+use command::Run;
+use failure::Failure;
+use output::Form;
+use pilotlight::{Config, Error, ErrorCode, Home, Pilotlight};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refusal) => {
+            let json = std::env::args_os().any(|argument| argument == "--json");
+            return ExitCode::from(Form::of(json).refused(&refusal));
+        }
+    };
+    log(arguments.verbose);
+    let form = Form::of(arguments.json);
+    let outcome = match arguments.command {
+        Command::Version => version(form),
+        Command::Completions { shell } => completions(shell),
+        command => start(form, command),
+    };
+    ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))
+}
+
+fn version(form: Form) -> Result<u8, Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    form.print(&serde_json::json!({ "version": version }), || format!("pilotlight {version}\n"))?;
+    Ok(0)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Arguments::command(), "pilotlight", &mut script);
+    output::result(&String::from_utf8_lossy(&script))?;
+    Ok(0)
+}
+
+/// Runs a command that needs the core. One thread does: whatever blocks has threads of its own.
+fn start(form: Form, command: Command) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Error::new(ErrorCode::Internal, format!("The program cannot start: {error}.")))?;
+    let (browser, at_rest) = PrintingBrowser::new();
+    let home = Home::locate()?;
+    let vault = home.vault();
+    let pilotlight = Pilotlight::new(Config { browser, ..Config::system(home)? });
+    runtime.block_on(async {
+        let outcome = Run { form, pilotlight, vault }.carry_out(command).await;
+        let code = outcome.unwrap_or_else(|failure| form.failure(&failure));
+        stay_until(at_rest).await;
+        Ok(code)
+    })
+}
+
+/// New tokens that could not be saved live in this process alone, and are lost with it (promise P2): so it stays.
+async fn stay_until(mut at_rest: AtRest) {
+    if at_rest.is_busy() {
+        output::note(
+            "The new tokens are kept in memory and saved as soon as the vault can be written. Leave this running until then.",
+        );
+        at_rest.wait().await;
+        output::note("They are saved now.");
+    }
+}
+
+/// Logs what Pilotlight does. Only our own crates speak: they are known to log no secret, an HTTP library is not.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_ansi(false);
+    let ours = Targets::new().with_target("pilotlight", level);
+    tracing_subscriber::util::SubscriberInitExt::init(tracing_subscriber::registry().with(lines).with(ours));
+}

@@ -1,0 +1,130 @@
+//! From the arguments of `sign-in` to what the core wants.
+
+use pilotlight::{Client, PlainJson, Registration, Scope, SecretString, ServiceLocation, SignIn};
+use url::Url;
+
+use crate::arguments::{Flow, SignInArguments};
+use crate::failure::Failure;
+use crate::secrets::{self, StandardInput};
+
+/// What is asked for at an issuer when nobody says: who signs in, and a refresh token.
+const USUAL_SCOPE: &str = "openid offline_access";
+
+/// Reads the secrets and asks for what is missing, all before anything is sent.
+pub(crate) fn prepare(arguments: SignInArguments) -> Result<(Registration, SignIn), Failure> {
+    let flow = arguments.flow();
+    refuse_contradictions(&arguments, flow)?;
+    let proof_stdin = arguments.password_stdin || arguments.refresh_token_stdin;
+    let mut input = StandardInput::read(usize::from(arguments.client_secret_stdin) + usize::from(proof_stdin))?;
+    let client_secret = if arguments.client_secret_stdin { input.next() } else { None };
+    let scope = scope(&arguments);
+    let with = match flow {
+        Flow::Browser => SignIn::Browser,
+        Flow::Password => password(arguments.username, input.next())?,
+        Flow::RefreshToken => SignIn::RefreshToken(match input.next() {
+            Some(token) => token,
+            None => secrets::ask("refresh token", "Pass it on standard input and say --refresh-token-stdin.")?,
+        }),
+    };
+    let service = location(arguments.issuer, arguments.token_endpoint, arguments.login_url, arguments.refresh_url)?;
+    let id = arguments.client_id.unwrap_or_else(|| match service {
+        // Never sent, and shown nowhere but here.
+        ServiceLocation::PlainJson(_) => "pilotlight".to_owned(),
+        _ => String::new(),
+    });
+    Ok((Registration { name: arguments.name, service, client: Client { id, secret: client_secret }, scope }, with))
+}
+
+fn refuse_contradictions(arguments: &SignInArguments, flow: Flow) -> Result<(), Failure> {
+    let for_password = arguments.password_stdin || arguments.username.is_some();
+    let contradiction = match flow {
+        Flow::Browser if arguments.issuer.is_none() => Some("A service without metadata has no sign-in page to open."),
+        Flow::Browser if for_password || arguments.refresh_token_stdin => {
+            Some("The browser flow takes no user name, password or refresh token: the service's page asks for them.")
+        }
+        Flow::Password if arguments.refresh_token_stdin => Some("The password flow takes no refresh token."),
+        Flow::RefreshToken if for_password => Some("The refresh-token flow takes no user name and no password."),
+        _ => None,
+    };
+    contradiction.map_or(Ok(()), |what| Err(Failure::usage(what, "Choose another --flow, or leave it out.")))
+}
+
+fn password(username: Option<String>, password: Option<SecretString>) -> Result<SignIn, Failure> {
+    let username = match username {
+        Some(name) => name,
+        None => secrets::ask_line("user name", "Pass --username.")?,
+    };
+    if username.is_empty() {
+        return Err(Failure::usage("The user name is empty.", "Pass --username."));
+    }
+    let password = match password {
+        Some(password) => password,
+        None => secrets::ask("password", "Pass it on standard input and say --password-stdin.")?,
+    };
+    Ok(SignIn::Password { username, password })
+}
+
+fn scope(arguments: &SignInArguments) -> Scope {
+    if arguments.scope.is_empty() && arguments.issuer.is_some() {
+        return Scope::parse(USUAL_SCOPE);
+    }
+    Scope::parse(&arguments.scope.join(" "))
+}
+
+fn location(
+    issuer: Option<String>,
+    token_endpoint: Option<Url>,
+    login_url: Option<Url>,
+    refresh_url: Option<Url>,
+) -> Result<ServiceLocation, Failure> {
+    match (issuer, token_endpoint, login_url, refresh_url) {
+        (Some(issuer), ..) => Ok(ServiceLocation::Issuer(issuer)),
+        (_, Some(url), ..) => Ok(ServiceLocation::TokenEndpoint(url)),
+        (_, _, Some(login_url), Some(refresh_url)) => {
+            Ok(ServiceLocation::PlainJson(PlainJson { login_url, refresh_url }))
+        }
+        _ => Err(Failure::usage("No service is named.", "Pass --issuer, --token-endpoint or --dialect.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    fn prepared(line: &str) -> Result<(Registration, SignIn), Failure> {
+        match Arguments::try_parse_from(line.split(' ')).expect(line).command {
+            Command::SignIn(arguments) => prepare(*arguments),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const ISSUER: &str = "pilotlight sign-in work --issuer https://id.example --client-id cli";
+
+    #[test]
+    fn an_issuer_is_asked_for_a_refresh_token_unless_told_otherwise() {
+        let (usual, with) = prepared(ISSUER).unwrap();
+        assert_eq!(usual.scope.to_string(), "openid offline_access");
+        assert!(matches!((usual.service, with), (ServiceLocation::Issuer(_), SignIn::Browser)));
+        let (asked, _) = prepared(&format!("{ISSUER} --scope email --scope files")).unwrap();
+        assert_eq!(asked.scope.to_string(), "email files");
+        let (nothing, _) = prepared(&format!("{ISSUER} --scope ")).unwrap();
+        assert!(nothing.scope.is_empty());
+    }
+
+    #[test]
+    fn a_contradiction_is_refused_before_anything_is_read() {
+        for line in [
+            format!("{ISSUER} --flow browser --password-stdin"),
+            format!("{ISSUER} --flow browser --username alex"),
+            format!("{ISSUER} --flow password --refresh-token-stdin"),
+            format!("{ISSUER} --flow refresh-token --username alex"),
+            "pilotlight sign-in work --token-endpoint https://as.example/token --flow browser".to_owned(),
+        ] {
+            let failure = prepared(&line).expect_err(&line);
+            assert_eq!((failure.exit_code(), failure.hint()), (2, "Choose another --flow, or leave it out."), "{line}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The readable form of each result.
+
+use std::path::Path;
+
+use pilotlight::{Account, GrantId, JournalEntry, SignedOut, Status, Timestamp, VaultStatus};
+
+use crate::json::problem;
+use crate::words::{exact, harmless, relative, table, times};
+
+/// How to begin, for those who have no account yet.
+pub(crate) const BEGIN: &str =
+    "There are no accounts yet. Begin with: pilotlight sign-in NAME --issuer URL --client-id ID";
+
+/// One line an account.
+pub(crate) fn accounts(accounts: &[Account], now: Timestamp) -> String {
+    if accounts.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["NAME", "STATE", "PERSON", "SERVICE"].map(str::to_owned)];
+    rows.extend(accounts.iter().map(|account| {
+        let person = account.person.as_deref().map_or_else(|| "-".to_owned(), harmless);
+        [harmless(&account.name), state(&account.status, now), person, harmless(&account.service.identifier())]
+    }));
+    table(&rows)
+}
+
+fn state(status: &Status, now: Timestamp) -> String {
+    match status {
+        Status::SignedIn => "signed in".to_owned(),
+        Status::Refreshing => "refreshing".to_owned(),
+        Status::Waiting { retry_at, .. } => format!("waiting, again {}", relative(*retry_at, now)),
+        Status::Ended { at, .. } => format!("ended {}", relative(*at, now)),
+    }
+}
+
+/// A paragraph an account.
+pub(crate) fn status(accounts: &[Account], now: Timestamp) -> String {
+    accounts.iter().map(|account| paragraph(account, now)).collect::<Vec<_>>().join("\n")
+}
+
+fn paragraph(account: &Account, now: Timestamp) -> String {
+    let mut rows = vec![row("state", state(&account.status, now))];
+    if let Some(problem) = problem(&account.status) {
+        rows.push(row("reason", harmless(problem.message())));
+        rows.push(row("next step", problem.hint().to_owned()));
+    }
+    rows.push(row("service", harmless(&account.service.identifier())));
+    if let Some(person) = &account.person {
+        rows.push(row("person", harmless(person)));
+    }
+    if let Some(at) = account.access_expires_at {
+        let verb = if at > now { "expires" } else { "expired" };
+        rows.push(row("access token", format!("{verb} {}", relative(at, now))));
+    }
+    if let Some(at) = account.refresh_due_at {
+        // One that is overdue is made by whoever next wants a token.
+        rows.push(row("next refresh", relative(at.max(now), now)));
+    }
+    let refreshed = match account.refreshes {
+        0 => String::new(),
+        count => format!(", refreshed {}", times(count)),
+    };
+    rows.push(row("signed in", format!("{}{refreshed}", relative(account.signed_in_at, now))));
+    format!("{}\n{}", harmless(&account.name), table(&rows))
+}
+
+fn row(label: &str, value: String) -> [String; 2] {
+    [format!("  {label}"), value]
+}
+
+/// Where the vault is and what protects it.
+pub(crate) fn vault(status: &VaultStatus, path: &Path) -> String {
+    let path = harmless(&path.display().to_string());
+    match status {
+        VaultStatus::Ready { strategy, keystore } => format!("vault {path}: {strategy}, key in {keystore}"),
+        VaultStatus::Closed => format!("vault {path}: not opened"),
+        VaultStatus::Unavailable(error) => format!("vault {path}: {}", harmless(error.message())),
+    }
+}
+
+/// What there is to say of records that do not open.
+pub(crate) fn damaged(ids: &[GrantId]) -> Option<String> {
+    let which = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match ids.len() {
+        0 => None,
+        1 => {
+            Some(format!("warning: one account does not open; it stays in the vault and the others are fine: {which}"))
+        }
+        count => Some(format!(
+            "warning: {count} accounts do not open; they stay in the vault and the others are fine: {which}"
+        )),
+    }
+}
+
+/// One line an event.
+pub(crate) fn events(entries: &[JournalEntry]) -> String {
+    let rows = entries.iter().map(|entry| {
+        let account = if entry.account.is_empty() { "-".to_owned() } else { harmless(&entry.account) };
+        [exact(entry.at), account, entry.kind.as_str().to_owned(), harmless(&entry.text)]
+    });
+    table(&rows.collect::<Vec<_>>())
+}
+
+/// Who signed in, and where.
+pub(crate) fn signed_in(account: &Account) -> String {
+    let who = account.person.as_ref().map(|person| format!(" as {}", harmless(person))).unwrap_or_default();
+    let (name, service) = (harmless(&account.name), harmless(&account.service.identifier()));
+    match problem(&account.status) {
+        None => format!("{name} is signed in{who} at {service}."),
+        Some(problem) => format!(
+            "{name} is kept, and the service has not confirmed it yet: {} It is tried again at the next `pilotlight token {name}`.",
+            harmless(problem.message())
+        ),
+    }
+}
+
+/// What a sign-out did.
+pub(crate) fn signed_out(name: &str, outcome: &SignedOut) -> String {
+    let name = harmless(name);
+    match outcome {
+        SignedOut::Revoked => format!("Signed out of {name}, here and at the service."),
+        SignedOut::LocalOnly => {
+            format!("Signed out of {name} here only; the service was not told, and its tokens live until they expire.")
+        }
+        SignedOut::NotSupported => format!(
+            "Signed out of {name} here; the service has no way to be told, and its tokens live until they expire."
+        ),
+        SignedOut::NotTold(error) => format!(
+            "Signed out of {name} here; the service could not be told, and its tokens may live until they expire: {}",
+            harmless(error.message())
+        ),
+    }
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+pub(crate) mod tests;

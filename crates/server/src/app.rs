@@ -1,0 +1,119 @@
+//! What every route shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pilotlight_oauth::Timestamp;
+
+use crate::config::Config;
+use crate::grant::Outcome;
+use crate::jwt::Signer;
+use crate::keys::MacKey;
+use crate::limit::Limiter;
+use crate::password::Checker;
+use crate::problem::Problem;
+use crate::store::{Store, StoreError};
+use crate::system::Clock;
+
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) mac: MacKey,
+    pub(crate) signer: Signer,
+    pub(crate) passwords: Checker,
+    pub(crate) limiter: Limiter,
+    pub(crate) counts: Counts,
+}
+
+/// How many refresh tokens were presented since the start, by what came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Rotations, healed ones included.
+    pub rotated: u64,
+    /// Retries answered with the successor that was given before.
+    pub repeated: u64,
+    /// Grants revoked because a consumed token came again.
+    pub reused: u64,
+    /// Rotations of a token newer than the store.
+    pub healed: u64,
+    /// Everything else that was refused.
+    pub refused: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counts {
+    rotated: AtomicU64,
+    repeated: AtomicU64,
+    reused: AtomicU64,
+    healed: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn count(&self, outcome: &Outcome) {
+        let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Outcome::Rotated(_) => add(&self.rotated),
+            Outcome::Healed(_) => {
+                add(&self.healed);
+                add(&self.rotated)
+            }
+            Outcome::Repeated(_) => add(&self.repeated),
+            Outcome::Reused => add(&self.reused),
+            _ => add(&self.refused),
+        };
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            rotated: of(&self.rotated),
+            repeated: of(&self.repeated),
+            reused: of(&self.reused),
+            healed: of(&self.healed),
+            refused: of(&self.refused),
+        }
+    }
+}
+
+impl App {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Asks the store, off the async threads. The work goes on to its end even when the caller hangs up: a rotation is
+    /// never torn in half.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || work(&*store)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the store failed; answering 503");
+                Err(Problem::Unavailable)
+            }
+            Err(error) => {
+                tracing::error!(%error, "work on the store broke off; answering 503");
+                Err(Problem::Unavailable)
+            }
+        }
+    }
+
+    /// Where a new grant ends at the latest.
+    pub(crate) fn grant_ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.config.grant_ttl.map(|ttl| now.plus(ttl))
+    }
+
+    /// The address of one of our endpoints.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.config.issuer.trim_end_matches('/'))
+    }
+}
+
+/// How long a client should wait before it asks again, when the store has trouble.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);

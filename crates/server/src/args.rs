@@ -1,0 +1,152 @@
+//! The command line.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use pilotlight_server::grant::GrantId;
+use pilotlight_server::parse_duration;
+
+/// An OAuth 2.0 and OpenID Connect authorization server that never signs people out by accident.
+#[derive(Parser)]
+#[command(name = "pilotlight-server", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve until Ctrl-C or SIGTERM; prints {"issuer": …} when ready
+    Serve(Serve),
+    /// People who can sign in
+    #[command(subcommand)]
+    User(User),
+    /// Programs that people sign in to
+    #[command(subcommand)]
+    Client(Client),
+    /// Who is signed in where
+    #[command(subcommand)]
+    Grant(Grant),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:4400")]
+    pub(crate) listen: SocketAddr,
+    /// `sqlite:PATH` or `memory`
+    #[arg(long, default_value = "memory")]
+    pub(crate) store: StoreName,
+    /// How long an access token lives
+    #[arg(long, default_value = "15m", value_parser = parse_duration)]
+    pub(crate) access_token_ttl: Duration,
+    /// How long a refresh token lives unused
+    #[arg(long, default_value = "30d", value_parser = parse_duration)]
+    pub(crate) refresh_token_ttl: Duration,
+    /// The longest life of a grant, however often it is refreshed; no end if absent
+    #[arg(long, value_parser = parse_duration)]
+    pub(crate) grant_ttl: Option<Duration>,
+    /// How long the previous refresh token, repeated without Idempotency-Key, gets the same answer again
+    #[arg(long, default_value = "0s", value_parser = parse_duration)]
+    pub(crate) retry_window: Duration,
+    /// The issuer as clients know it; http and the listening address if absent
+    #[arg(long)]
+    pub(crate) issuer: Option<String>,
+    /// Do not serve /login and the password grant
+    #[arg(long)]
+    pub(crate) no_password_sign_in: bool,
+    /// Bring the person demo (password demo) and the public client `pilotlight`
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// What to log to stderr: error, warn, info, debug, or a filter such as pilotlight_server=debug
+    #[arg(long, default_value = "info")]
+    pub(crate) log: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum User {
+    /// Add a person
+    Add {
+        /// What the person types to sign in
+        name: String,
+        /// Read the password from standard input, up to the end of its first line
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// `sqlite:PATH`
+        #[arg(long)]
+        store: StoreName,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Client {
+    /// Add a client
+    Add {
+        /// Its `client_id`
+        id: String,
+        /// Where answers may be sent; may be repeated
+        #[arg(long = "redirect-uri", required = true)]
+        redirect_uris: Vec<String>,
+        /// The name people read; the id if absent
+        #[arg(long)]
+        name: Option<String>,
+        /// Give it a secret, printed once
+        #[arg(long)]
+        confidential: bool,
+        /// `sqlite:PATH`
+        #[arg(long)]
+        store: StoreName,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Grant {
+    /// List grants, one JSON object a line
+    List {
+        /// `sqlite:PATH`
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// End grants at once; a running server notices with the next request
+    Revoke {
+        /// The grant to end
+        #[arg(required_unless_present = "user", conflicts_with = "user")]
+        id: Option<GrantId>,
+        /// End all grants of that person
+        #[arg(long)]
+        user: Option<String>,
+        /// `sqlite:PATH`
+        #[arg(long)]
+        store: StoreName,
+    },
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoreName {
+    Memory,
+    Sqlite(PathBuf),
+}
+
+impl FromStr for StoreName {
+    type Err = BadStoreName;
+
+    fn from_str(text: &str) -> Result<Self, BadStoreName> {
+        match text.split_once(':') {
+            None if text == "memory" => Ok(Self::Memory),
+            Some(("sqlite", path)) if !path.is_empty() => {
+                let path: Result<PathBuf, Infallible> = path.parse();
+                path.map(Self::Sqlite).map_err(|_| BadStoreName)
+            }
+            _ => Err(BadStoreName),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("write sqlite:PATH or memory, as in sqlite:/var/lib/pilotlight/server.db")]
+pub(crate) struct BadStoreName;

@@ -1,0 +1,103 @@
+//! Who is asking: clients (RFC 6749 section 2.3) and people.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use url::form_urlencoded;
+use zeroize::Zeroizing;
+
+use crate::app::App;
+use crate::client::FIRST_PARTY;
+use crate::params::Params;
+use crate::password;
+use crate::problem::{Problem, Refused};
+use crate::store::User;
+
+impl App {
+    /// The id of the client behind a request to an endpoint that wants one. Without `client_id` it is the operator's own.
+    pub(crate) async fn authenticate_client(&self, headers: &HeaderMap, params: &Params) -> Result<String, Problem> {
+        let (id, secret, basic) = credentials(headers, params)?;
+        if id == FIRST_PARTY && secret.is_none() {
+            return Ok(id);
+        }
+        let wanted = id.clone();
+        let client = self.ask(move |store| store.client(&wanted)).await?;
+        let allowed = client.is_some_and(|client| match (&client.secret_hash, &secret) {
+            (None, None) => true,
+            (Some(_), Some(secret)) => client.has_secret(secret),
+            _ => false,
+        });
+        if allowed { Ok(id) } else { Err(Problem::InvalidClient { basic }) }
+    }
+
+    /// The person of that name and password.
+    pub(crate) async fn authenticate_person(
+        &self,
+        name: &str,
+        password: SecretString,
+        peer: Option<IpAddr>,
+    ) -> Result<User, Problem> {
+        let attempt = self.limiter.admit(name, peer, self.now()).map_err(Problem::TooMany)?;
+        let wrong = Problem::InvalidGrant(Refused::WrongCredentials);
+        if password.expose_secret().len() > password::LONGEST {
+            return Err(wrong);
+        }
+        let wanted = name.to_owned();
+        let user = match self.ask(move |store| store.user_named(&wanted)).await {
+            Ok(user) => user,
+            Err(trouble) => {
+                // Our failure, not theirs.
+                self.limiter.forgive(attempt);
+                return Err(trouble);
+            }
+        };
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let right = self.passwords.check(password, hash).await;
+        match user {
+            Some(user) if right => {
+                self.limiter.forgive(attempt);
+                Ok(user)
+            }
+            _ => {
+                tracing::info!(outcome = %"wrong_credentials", "sign-in");
+                Err(wrong)
+            }
+        }
+    }
+}
+
+fn credentials(headers: &HeaderMap, params: &Params) -> Result<(String, Option<SecretString>, bool), Problem> {
+    let in_form = (params.owned("client_id"), params.secret("client_secret"));
+    let Some(header) = headers.get(header::AUTHORIZATION) else {
+        let (id, secret) = in_form;
+        return match (id, secret) {
+            (None, Some(_)) => Err(Problem::InvalidRequest("client_secret came without client_id.")),
+            (id, secret) => Ok((id.unwrap_or_else(|| FIRST_PARTY.to_owned()), secret, false)),
+        };
+    };
+    let (id, secret) = basic(header.as_bytes()).ok_or(Problem::InvalidClient { basic: true })?;
+    // RFC 6749 section 2.3: one method at a time. The bare id may be repeated in the form if it is the same.
+    if in_form.1.is_some() || in_form.0.is_some_and(|other| other != id) {
+        return Err(Problem::InvalidRequest("The client authenticates in two ways at once."));
+    }
+    Ok((id, Some(secret), true))
+}
+
+/// RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
+fn basic(header: &[u8]) -> Option<(String, SecretString)> {
+    let (scheme, encoded) = header.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let joined = Zeroizing::new(STANDARD.decode(encoded.trim_ascii()).ok()?);
+    let colon = joined.iter().position(|&byte| byte == b':')?;
+    let decode = |part: &[u8]| {
+        // A lone value, so that `=` and `&` cannot make more than one of it.
+        let escaped = part.iter().all(|byte| !b"=&".contains(byte));
+        escaped.then(|| form_urlencoded::parse(part).next().map(|(value, _)| value.into_owned()).unwrap_or_default())
+    };
+    Some((decode(&joined[..colon])?, SecretString::from(decode(&joined[colon + 1..])?)))
+}

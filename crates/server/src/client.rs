@@ -1,0 +1,195 @@
+//! Clients: programs that people sign in to.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use url::{Host, Url};
+
+use crate::system::{NoEntropy, make_random};
+
+/// The client that `POST /login` signs people in to: the operator's own programs. It needs no registration.
+pub const FIRST_PARTY: &str = "first-party";
+
+/// A registered client, RFC 6749 section 2.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// The name people read on the consent page.
+    pub name: String,
+    /// Where answers may be sent.
+    pub redirect_uris: Vec<String>,
+    /// SHA-256 of the secret of a confidential client. The secret is random and long, so that no slow hash is needed.
+    pub secret_hash: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .field("redirect_uris", &self.redirect_uris)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a client cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadClient {
+    /// The id is empty, too long, or has characters that do not survive every place it stands in.
+    #[error("a client id has 1 to 100 letters, digits, `-`, `_` or `.`")]
+    Id,
+    /// The id is the server's own.
+    #[error("`{FIRST_PARTY}` is the server's own client")]
+    Reserved,
+    /// A redirect URI that is unsafe.
+    #[error(
+        "`{0}` is no safe redirect URI: use https, http to 127.0.0.1 or [::1], or a private scheme like com.example.app:/callback; no fragment"
+    )]
+    RedirectUri(String),
+}
+
+impl Client {
+    /// A public client (a native app: it cannot keep a secret, RFC 8252 section 8.5).
+    ///
+    /// # Errors
+    /// [`BadClient`].
+    pub fn public(id: &str, redirect_uris: Vec<String>) -> Result<Self, BadClient> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if id.is_empty() || id.len() > 100 || !id.chars().all(plain) {
+            return Err(BadClient::Id);
+        }
+        if id == FIRST_PARTY {
+            return Err(BadClient::Reserved);
+        }
+        if let Some(unsafe_uri) = redirect_uris.iter().find(|uri| !is_safe(uri)) {
+            return Err(BadClient::RedirectUri(unsafe_uri.clone()));
+        }
+        Ok(Self { id: id.to_owned(), name: id.to_owned(), redirect_uris, secret_hash: None })
+    }
+
+    /// Makes it a confidential one; the secret is told this once.
+    ///
+    /// # Errors
+    /// Where the operating system gives no random bytes.
+    pub fn make_secret(&mut self) -> Result<SecretString, NoEntropy> {
+        let secret = SecretString::from(format!("plcs_{}", URL_SAFE_NO_PAD.encode(make_random::<32>()?)));
+        self.secret_hash = Some(Sha256::digest(secret.expose_secret()).into());
+        Ok(secret)
+    }
+
+    /// Whether `secret` is the client's.
+    pub(crate) fn has_secret(&self, secret: &SecretString) -> bool {
+        let presented: [u8; 32] = Sha256::digest(secret.expose_secret()).into();
+        self.secret_hash.is_some_and(|hash| hash.ct_eq(&presented).into())
+    }
+
+    /// Whether an answer may go to `uri`: exactly as registered, except for the port of a loopback address (RFC 8252
+    /// section 7.3, RFC 9700 section 4.1.3).
+    #[must_use]
+    pub fn allows_redirect(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().any(|registered| registered == uri || same_but_for_port(registered, uri))
+    }
+}
+
+/// RFC 9700 section 2.6 and RFC 8252 section 8.4: http only to the machine itself, private schemes only in reverse domain form.
+fn is_safe(uri: &str) -> bool {
+    let Ok(url) = Url::parse(uri) else { return false };
+    if url.fragment().is_some() || !uri.bytes().all(|b| b.is_ascii_graphic()) {
+        return false;
+    }
+    let own_user = !url.username().is_empty() || url.password().is_some();
+    match url.scheme() {
+        "https" => !own_user,
+        "http" => !own_user && is_loopback(&url),
+        private => private.contains('.'),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        _ => false,
+    }
+}
+
+fn same_but_for_port(registered: &str, uri: &str) -> bool {
+    let (Some(registered), Some(uri)) = (split_loopback(registered), split_loopback(uri)) else { return false };
+    registered == uri
+}
+
+/// Host and rest of `http://127.0.0.1:1234/rest`, compared as text so that no normalisation lets something else through.
+fn split_loopback(uri: &str) -> Option<(&str, &str)> {
+    let after = uri.strip_prefix("http://")?;
+    let host = ["127.0.0.1", "[::1]"].into_iter().find(|host| after.starts_with(host))?;
+    let rest = &after[host.len()..];
+    let rest = match rest.strip_prefix(':') {
+        Some(with_port) => {
+            let digits = with_port.find(|c: char| !c.is_ascii_digit()).unwrap_or(with_port.len());
+            with_port[..digits].parse::<u16>().ok()?;
+            &with_port[digits..]
+        }
+        None => rest,
+    };
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(uris: &[&str]) -> Client {
+        Client::public("app", uris.iter().map(|&uri| uri.to_owned()).collect()).unwrap()
+    }
+
+    #[test]
+    fn rfc8252_section_7_3_any_port_of_a_loopback_redirect_is_allowed() {
+        let client = client(&["http://127.0.0.1/callback", "http://[::1]/callback"]);
+        for uri in ["http://127.0.0.1/callback", "http://127.0.0.1:49152/callback", "http://[::1]:1/callback"] {
+            assert!(client.allows_redirect(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn rfc9700_section_4_1_3_everything_else_of_a_redirect_is_compared_exactly() {
+        let client = client(&["http://127.0.0.1/callback", "https://app.example/done"]);
+        for uri in [
+            "http://127.0.0.1:49152/callback/",
+            "http://127.0.0.1:49152/Callback",
+            "http://127.0.0.1:49152/callback?x=1",
+            "http://127.0.0.1:99999/callback",
+            "http://127.0.0.1:/callback",
+            "http://127.0.0.1.evil.example/callback",
+            "http://127.0.0.1@evil.example/callback",
+            "http://127.0.0.1:80@evil.example/callback",
+            "http://localhost/callback",
+            "http://[::1]/callback",
+            "https://127.0.0.1/callback",
+            "https://app.example:8443/done",
+            "https://app.example/done#x",
+            "https://APP.example/done",
+            "",
+        ] {
+            assert!(!client.allows_redirect(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn rfc8252_section_8_4_unsafe_redirects_cannot_be_registered() {
+        for uri in ["http://app.example/cb", "myapp:/cb", "https://a.example/#f", "javascript:alert(1)", "nonsense"] {
+            assert!(Client::public("app", vec![uri.to_owned()]).is_err(), "{uri}");
+        }
+        assert!(Client::public("app", vec!["com.example.app:/cb".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn a_secret_is_recognised_and_another_one_is_not() {
+        let mut client = client(&["https://app.example/done"]);
+        assert!(!client.has_secret(&SecretString::from("")), "a public client has none");
+        let secret = client.make_secret().unwrap();
+        assert!(client.has_secret(&secret));
+        assert!(!client.has_secret(&SecretString::from("plcs_guess")));
+    }
+}

@@ -1,0 +1,111 @@
+//! Authorization codes, RFC 6749 section 4.1, with PKCE, RFC 7636: the rule of their exchange, pure.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pilotlight_oauth::{Scope, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::grant::{Grant, GrantId};
+
+/// How long a code may be exchanged: the client does so at once (RFC 6749 section 4.1.2 allows ten minutes).
+pub(crate) const LIFE: Duration = Duration::from_secs(60);
+
+/// An authorization code and what it is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// SHA-256 of the code: a stolen store holds none that work.
+    pub hash: [u8; 32],
+    /// The client it was given to.
+    pub client: String,
+    /// Where it was sent.
+    pub redirect_uri: String,
+    /// `code_challenge`, method S256.
+    pub challenge: String,
+    /// `nonce` of the request, for the ID token.
+    pub nonce: Option<String>,
+    /// Who signed in.
+    pub subject: String,
+    /// What was consented to.
+    pub scope: Scope,
+    /// When the person signed in.
+    pub signed_in_at: Timestamp,
+    /// The end of its life.
+    pub expires_at: Timestamp,
+    /// Whether it was presented already.
+    pub spent: bool,
+    /// The grant it gave.
+    pub grant: Option<GrantId>,
+}
+
+/// A code, presented.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// SHA-256 of the code.
+    pub hash: [u8; 32],
+    /// The client that presents it.
+    pub client: String,
+    /// `redirect_uri` as repeated in the token request.
+    pub redirect_uri: String,
+    /// S256 of `code_verifier`: what the challenge must be.
+    pub challenge: String,
+    /// The name of the grant, if it comes to one.
+    pub new_grant: GrantId,
+    /// The absolute end of the grant.
+    pub ends_at: Option<Timestamp>,
+    /// When it was presented.
+    pub now: Timestamp,
+}
+
+/// What came of an [`Exchange`].
+#[expect(clippy::large_enum_variant, reason = "one at a time, for the length of one request")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exchanged {
+    /// The new grant, and the nonce for its ID token.
+    Granted(Grant, Option<String>),
+    /// Presented before. The grant it gave, if it gave one, has been revoked by this very step.
+    Again(Option<GrantId>),
+    /// Another client, redirect URI or verifier. The code is spent by this.
+    Mismatch,
+    /// No such code, or it has expired.
+    Unknown,
+}
+
+/// S256 of RFC 7636 section 4.2.
+pub(crate) fn derive_challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+}
+
+impl Code {
+    /// Applies the rule. A store calls it inside its atomic step, writes `self` back, and keeps or revokes the grant named.
+    pub fn exchange(&mut self, presented: &Exchange) -> Exchanged {
+        if self.spent {
+            return Exchanged::Again(self.grant);
+        }
+        if presented.now >= self.expires_at {
+            return Exchanged::Unknown;
+        }
+        self.spent = true;
+        let same = self.client == presented.client
+            && self.redirect_uri == presented.redirect_uri
+            && self.challenge == presented.challenge;
+        if !same {
+            return Exchanged::Mismatch;
+        }
+        self.grant = Some(presented.new_grant);
+        let grant = Grant {
+            id: presented.new_grant,
+            subject: self.subject.clone(),
+            client: self.client.clone(),
+            scope: self.scope.clone(),
+            created_at: self.signed_in_at,
+            ends_at: presented.ends_at,
+            generation: 0,
+            rotated_at: presented.now,
+            keys: [None, None],
+            revoked: None,
+        };
+        Exchanged::Granted(grant, self.nonce.clone())
+    }
+}

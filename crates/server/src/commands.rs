@@ -1,0 +1,259 @@
+//! What the commands do, and the only place that prints.
+
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+use pilotlight_server::client::{BadClient, Client as ClientRecord};
+use pilotlight_server::grant::{Grant as GrantRecord, Reason};
+use pilotlight_server::{
+    AddUserError, Clock, Config, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError, SystemClock, add_demo,
+    add_user,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use tokio::net::TcpListener;
+use zeroize::Zeroizing;
+
+use crate::args::{Args, Client, Command, Grant, Serve, StoreName, User};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: std::net::SocketAddr, error: io::Error },
+    #[error("the log filter is not understood: {0}")]
+    Log(String),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    AddUser(#[from] AddUserError),
+    #[error(transparent)]
+    BadClient(#[from] BadClient),
+    #[error("there is a client of that id already")]
+    ClientTaken,
+    #[error("there is no such grant")]
+    NoGrant,
+    #[error("there is no person of that name")]
+    NoUser,
+    #[error("this command needs a store that outlives it")]
+    NeedsFile,
+    #[error("there is no store at {}", .0.display())]
+    NoStore(std::path::PathBuf),
+    #[error("--demo serves a password that everybody knows, and {0} can be reached from other machines")]
+    DemoInPublic(std::net::SocketAddr),
+    #[error("there is no password on standard input")]
+    NoPassword,
+    #[error(transparent)]
+    NoEntropy(#[from] pilotlight_server::NoEntropy),
+    #[error("input or output failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    /// 2: asked for the wrong thing, as with clap's own errors. 3: it is not there, or there already. 1: all else.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Log(_) | Self::BadClient(_) | Self::NeedsFile | Self::NoPassword | Self::DemoInPublic(_) => 2,
+            Self::Open(OpenError::Issuer(_)) => 2,
+            Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
+            Self::ClientTaken
+            | Self::NoStore(_)
+            | Self::NoGrant
+            | Self::NoUser
+            | Self::AddUser(AddUserError::Taken) => 3,
+            _ => 1,
+        }
+    }
+
+    /// What to do next.
+    fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Listen { .. } => "is another server running there? --listen 127.0.0.1:0 picks a free port",
+            Self::Log(_) => "use --log error, warn, info or debug",
+            Self::Open(OpenError::Issuer(_)) => "pass --issuer with the address that clients use",
+            Self::Open(OpenError::Store(error)) | Self::Store(error) | Self::AddUser(AddUserError::Store(error)) => {
+                match error {
+                    StoreError::TooNew { .. } => "install the version that wrote it, or a newer one",
+                    StoreError::Damaged(_) => "restore the file from a backup",
+                    _ => "check that the folder exists, that you may write there, and that the disk is not full",
+                }
+            }
+            Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
+            Self::NoGrant | Self::NoUser => "`pilotlight-server grant list` shows what there is",
+            Self::NoStore(_) => "check the path; `user add` and `serve` make a new store",
+            Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
+            Self::NeedsFile => "pass --store sqlite:PATH",
+            Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server user add …",
+            _ => return None,
+        })
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is the program's voice")]
+pub(crate) fn complain(failure: &Failure) {
+    eprintln!("error: {failure}");
+    if let Some(hint) = failure.hint() {
+        eprintln!("hint: {hint}");
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Serve(serve) => self::serve(serve),
+        Command::User(User::Add { name, password_stdin: _, store }) => {
+            add_user(&open_file(&store)?, &name, &read_password(io::stdin().lock())?)?;
+            say(&json!({"user": name}))
+        }
+        Command::Client(Client::Add { id, redirect_uris, name, confidential, store }) => {
+            add_client(&open_file(&store)?, &id, redirect_uris, name, confidential)
+        }
+        Command::Grant(Grant::List { store }) => {
+            let store = open_existing(&store)?;
+            store.grants()?.iter().try_for_each(|grant| say(&describe(&store, grant)?))
+        }
+        Command::Grant(Grant::Revoke { id: Some(id), store, .. }) => {
+            let ended =
+                open_existing(&store)?.revoke(id, Reason::Operator, SystemClock.now())?.ok_or(Failure::NoGrant)?;
+            say(&json!({"grant_id": id.to_string(), "ended_now": ended}))
+        }
+        Command::Grant(Grant::Revoke { id: None, user, store }) => {
+            revoke_all(&open_existing(&store)?, &user.unwrap_or_default())
+        }
+    }
+}
+
+/// One line of JSON on stdout, flushed: programs wait for it.
+fn say(line: &serde_json::Value) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    Ok(stdout.flush()?)
+}
+
+fn open_file(name: &StoreName) -> Result<SqliteStore, Failure> {
+    match name {
+        StoreName::Memory => Err(Failure::NeedsFile),
+        StoreName::Sqlite(path) => Ok(SqliteStore::open(path)?),
+    }
+}
+
+/// For commands that have nothing to do in a new store: a slip in the path should not make one.
+fn open_existing(name: &StoreName) -> Result<SqliteStore, Failure> {
+    match name {
+        StoreName::Sqlite(path) if !path.exists() => Err(Failure::NoStore(path.clone())),
+        name => open_file(name),
+    }
+}
+
+fn read_password(mut input: impl BufRead) -> Result<SecretString, Failure> {
+    let mut line = Zeroizing::new(String::new());
+    input.read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() { Err(Failure::NoPassword) } else { Ok(SecretString::from(password)) }
+}
+
+fn add_client(
+    store: &SqliteStore,
+    id: &str,
+    redirect_uris: Vec<String>,
+    name: Option<String>,
+    confidential: bool,
+) -> Result<(), Failure> {
+    let mut client = ClientRecord::public(id, redirect_uris)?;
+    if let Some(name) = name {
+        client.name = name;
+    }
+    let secret = if confidential { Some(client.make_secret()?) } else { None };
+    if !store.add_client(&client)? {
+        return Err(Failure::ClientTaken);
+    }
+    match secret {
+        Some(secret) => say(&json!({"client_id": id, "client_secret": secret.expose_secret()})),
+        None => say(&json!({"client_id": id})),
+    }
+}
+
+fn describe(store: &SqliteStore, grant: &GrantRecord) -> Result<serde_json::Value, Failure> {
+    Ok(json!({
+        "grant_id": grant.id.to_string(),
+        "user": store.user(&grant.subject)?.map(|user| user.name),
+        "client": grant.client,
+        "scope": grant.scope.to_string(),
+        "generation": grant.generation,
+        "created_at": grant.created_at.as_secs(),
+        "rotated_at": grant.rotated_at.as_secs(),
+        "revoked": grant.revoked.map(|(_, reason)| reason.as_str()),
+    }))
+}
+
+fn revoke_all(store: &SqliteStore, name: &str) -> Result<(), Failure> {
+    let user = store.user_named(name)?.ok_or(Failure::NoUser)?;
+    let now = SystemClock.now();
+    for grant in store.grants()?.iter().filter(|grant| grant.subject == user.subject) {
+        let ended = store.revoke(grant.id, Reason::Operator, now)?;
+        say(&json!({"grant_id": grant.id.to_string(), "ended_now": ended == Some(true)}))?;
+    }
+    Ok(())
+}
+
+fn serve(serve: Serve) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&serve.log).map_err(|error| Failure::Log(error.to_string()))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_async(serve))
+}
+
+async fn serve_async(serve: Serve) -> Result<(), Failure> {
+    let address = serve.listen;
+    if serve.demo && !address.ip().is_loopback() {
+        return Err(Failure::DemoInPublic(address));
+    }
+    let listener = TcpListener::bind(address).await.map_err(|error| Failure::Listen { address, error })?;
+    let issuer = match serve.issuer {
+        Some(issuer) => issuer,
+        None => format!("http://{}", listener.local_addr()?),
+    };
+    let config = Config {
+        access_token_ttl: serve.access_token_ttl,
+        refresh_token_ttl: serve.refresh_token_ttl,
+        grant_ttl: serve.grant_ttl,
+        retry_window: serve.retry_window,
+        password_sign_in: !serve.no_password_sign_in,
+        ..Config::new(issuer.clone())
+    };
+    let store: Arc<dyn Store> = match &serve.store {
+        StoreName::Memory => Arc::new(MemoryStore::new()),
+        StoreName::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+    };
+    if serve.demo {
+        tracing::warn!("--demo: anybody can sign in as demo with the password demo");
+        add_demo(&*store)?;
+    }
+    let server = Server::open(config, store, Arc::new(SystemClock))?;
+    // Before the line that invites requests and signals, so that neither finds us unprepared.
+    let stop = stop_signal()?;
+    say(&json!({"issuer": issuer}))?;
+    tracing::info!(%issuer, "serving");
+    server.run(listener, stop).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}

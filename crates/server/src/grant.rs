@@ -1,0 +1,232 @@
+//! A grant and the rule of rotation: pure, so that every store decides alike.
+//!
+//! ```text
+//!                      ┌── presented: the current one ──▶ Rotated   (current + 1)
+//!  refresh token ──MAC─┤── the one before, same key ────▶ Repeated  (the same successor)
+//!                      ├── older, but the key it had ───▶ Late      (refused, nothing ends)
+//!                      └── anything else that is old ───▶ Reused    (the grant is revoked)
+//! ```
+//! One presentation of the current generation consumes it. So while generation `n` is current, `n` was never presented,
+//! and an answer that carried it may still have been lost: that is why `n - 1` may be retried.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use pilotlight_oauth::{Scope, Timestamp};
+
+/// Names one grant: one sign-in on one device. No secret; it stands in logs, in access tokens (`gid`) and in `grant list`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GrantId(pub [u8; 16]);
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for GrantId {
+    type Err = NotAGrantId;
+
+    fn from_str(text: &str) -> Result<Self, NotAGrantId> {
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(NotAGrantId);
+        }
+        let mut id = [0; 16];
+        for (at, byte) in id.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| NotAGrantId)?;
+        }
+        Ok(Self(id))
+    }
+}
+
+/// The text is no grant id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a grant id: it has 32 hexadecimal digits, as `pilotlight-server grant list` prints them")]
+pub struct NotAGrantId;
+
+/// SHA-256 of an `Idempotency-Key`: enough to recognise it, nothing to steal.
+pub type KeyHash = [u8; 32];
+
+/// Why a grant was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The person, or their client, signed out (RFC 7009).
+    SignedOut,
+    /// A consumed refresh token was presented again (RFC 9700 section 4.14.2).
+    Reuse,
+    /// Its authorization code was presented twice (RFC 6749 section 4.1.2).
+    CodeReuse,
+    /// The operator ended it.
+    Operator,
+}
+
+impl Reason {
+    /// The word kept in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::Reuse => "reuse",
+            Self::CodeReuse => "code_reuse",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::SignedOut, Self::Reuse, Self::CodeReuse, Self::Operator].into_iter().find(|r| r.as_str() == word)
+    }
+}
+
+/// One authorization. All tokens issued under it live and die with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its name.
+    pub id: GrantId,
+    /// `sub` of the person.
+    pub subject: String,
+    /// The client it was given to.
+    pub client: String,
+    /// What was consented to. A refresh may ask for less, once; this stays (RFC 6749 section 6).
+    pub scope: Scope,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// The end that no rotation moves; `None` where the operator set none.
+    pub ends_at: Option<Timestamp>,
+    /// The generation of the one refresh token that may be spent. The first is 0.
+    pub generation: u32,
+    /// When that generation was made.
+    pub rotated_at: Timestamp,
+    /// The key that came with the last rotation, and with the one before it.
+    pub keys: [Option<KeyHash>; 2],
+    /// When and why it ended.
+    pub revoked: Option<(Timestamp, Reason)>,
+}
+
+/// A refresh token, presented.
+#[derive(Debug, Clone)]
+pub struct Redemption {
+    /// The grant the token names.
+    pub grant: GrantId,
+    /// The generation the token names.
+    pub generation: u32,
+    /// The client that presents it.
+    pub client: String,
+    /// The hash of the `Idempotency-Key`, when one came.
+    pub key: Option<KeyHash>,
+    /// The scope asked for; `None` asks for all of it.
+    pub scope: Option<Scope>,
+    /// When it was presented.
+    pub now: Timestamp,
+    /// How long a refresh token lives unused.
+    pub idle: Duration,
+    /// See [`crate::Config::retry_window`].
+    pub retry_window: Duration,
+}
+
+/// What came of a [`Redemption`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The generation went up; the grant, as it is now.
+    Rotated(Grant),
+    /// As `Rotated`, but the token was *newer* than the store: the store had lost its last writes and is healed.
+    Healed(Grant),
+    /// A retry: the answer is the successor that was given before; the grant, unchanged.
+    Repeated(Grant),
+    /// A retry that came after the successor was used. Refused; the grant lives on.
+    Late,
+    /// A consumed token again: theft, or a broken client. The grant has been revoked by this very step.
+    Reused,
+    /// Idle for too long, or past the absolute end.
+    Expired,
+    /// Revoked before.
+    Revoked(Reason),
+    /// More scope than was granted (RFC 6749 section 6). The token is not spent.
+    TooWide,
+    /// No such grant, or not this client's.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word for logs.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Rotated(_) => "rotated",
+            Self::Healed(_) => "healed",
+            Self::Repeated(_) => "repeated",
+            Self::Late => "late",
+            Self::Reused => "reused",
+            Self::Expired => "expired",
+            Self::Revoked(_) => "revoked",
+            Self::TooWide => "too_wide",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Grant {
+    /// When the refresh token that is current now ends, if nobody uses it.
+    #[must_use]
+    pub fn refresh_expires_at(&self, idle: Duration) -> Timestamp {
+        let idle_end = self.rotated_at.plus(idle);
+        self.ends_at.map_or(idle_end, |end| end.min(idle_end))
+    }
+
+    /// Applies the rule. A store calls it inside its atomic step, and writes `self` back unless it is unchanged.
+    pub fn redeem(&mut self, presented: &Redemption) -> Outcome {
+        if self.client != presented.client {
+            return Outcome::Unknown;
+        }
+        // Before all else, so that a retry never brings back a grant that somebody revoked meanwhile.
+        if let Some((_, reason)) = self.revoked {
+            return Outcome::Revoked(reason);
+        }
+        if presented.now >= self.refresh_expires_at(presented.idle) {
+            return Outcome::Expired;
+        }
+        let too_wide = presented.scope.as_ref().is_some_and(|asked| !asked.iter().all(|t| self.scope.contains(t)));
+        if presented.generation >= self.generation {
+            return if too_wide { Outcome::TooWide } else { self.rotate(presented) };
+        }
+        match self.retry_of_old(presented) {
+            Outcome::Repeated(_) if too_wide => Outcome::TooWide,
+            Outcome::Reused => {
+                self.revoked = Some((presented.now, Reason::Reuse));
+                Outcome::Reused
+            }
+            other => other,
+        }
+    }
+
+    fn rotate(&mut self, presented: &Redemption) -> Outcome {
+        let Some(next) = presented.generation.checked_add(1) else { return Outcome::Expired };
+        let healed = presented.generation > self.generation;
+        // What the store remembers of keys belongs to rotations that the healed gap has swallowed.
+        self.keys = [presented.key, if healed { None } else { self.keys[0] }];
+        self.generation = next;
+        self.rotated_at = presented.now;
+        if healed { Outcome::Healed(self.clone()) } else { Outcome::Rotated(self.clone()) }
+    }
+
+    fn retry_of_old(&self, presented: &Redemption) -> Outcome {
+        let age = self.generation - presented.generation;
+        let same_key = |remembered: Option<KeyHash>| remembered.is_some() && remembered == presented.key;
+        // Counted from the rotation, which a repetition does not touch: so it is never extended.
+        let in_window = presented.key.is_none() && presented.now < self.rotated_at.plus(presented.retry_window);
+        match age {
+            1 if same_key(self.keys[0]) || in_window => Outcome::Repeated(self.clone()),
+            2 if same_key(self.keys[1]) => Outcome::Late,
+            _ => Outcome::Reused,
+        }
+    }
+
+    /// Ends the grant. The first reason stays. Whether it was this call that ended it.
+    pub fn revoke(&mut self, reason: Reason, now: Timestamp) -> bool {
+        let first = self.revoked.is_none();
+        self.revoked.get_or_insert((now, reason));
+        first
+    }
+}

@@ -1,0 +1,66 @@
+//! An OAuth 2.0 and OpenID Connect authorization server that never signs people out by accident.
+//!
+//! ```text
+//!            ┌───────────────────────── Server ─────────────────────────┐
+//!  browser ──▶ /authorize   sign in, consent                            │
+//!  client ───▶ /token       code + PKCE, refresh, password   ─┐         │
+//!  client ───▶ /login, /token/refresh   plain JSON           ─┼─▶ Store │  memory, or one SQLite file
+//!  client ───▶ /revoke, /userinfo                            ─┘         │
+//!  anybody ──▶ /.well-known/…, /jwks                                    │
+//!            └──────────────────────────────────────────────────────────┘
+//! ```
+//! Three things set it apart:
+//! - **Rotation survives a lost answer.** A refresh that is repeated with its `Idempotency-Key` gets the same successor
+//!   again, until that successor is used. Anything else that is old is reuse, and revokes the grant ([`grant`]).
+//! - **Its own trouble is never the client's.** When the store fails the answer is 503 with `Retry-After`.
+//! - **The store keeps no token**, not even a hash of one: refresh tokens carry grant and generation under a MAC.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use pilotlight_server::{Config, MemoryStore, Server, SystemClock, add_demo};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Arc::new(MemoryStore::new());
+//! add_demo(&*store)?; // the person demo, password demo, and the public client `pilotlight`
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let config = Config::new(format!("http://{}", listener.local_addr()?));
+//! let server = Server::open(config, store, Arc::new(SystemClock))?;
+//!
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let running = tokio::spawn(server.clone().run(listener, async { drop(stopped.await) }));
+//! assert_eq!(server.stats().rotated, 0);
+//! stop.send(()).ok();
+//! running.await??;
+//! # Ok(())
+//! # }
+//! ```
+
+mod app;
+mod authenticate;
+pub mod client;
+pub mod code;
+mod config;
+pub mod grant;
+mod issue;
+mod jwt;
+mod keys;
+mod limit;
+mod pages;
+mod params;
+mod password;
+mod problem;
+mod refresh_token;
+mod routes;
+mod server;
+pub mod store;
+mod system;
+mod ticket;
+
+pub use app::Stats;
+pub use config::{Config, parse_duration};
+pub use keys::KeyMaterial;
+pub use server::{AddUserError, OpenError, Server, add_demo, add_user};
+pub use store::{MemoryStore, SqliteStore, Store, StoreError};
+pub use system::{Clock, NoEntropy, SystemClock};

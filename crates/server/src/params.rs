@@ -1,0 +1,126 @@
+//! Parameters of requests, RFC 6749 sections 3.1 and 3.2: unknown ones are ignored, an empty one counts as absent, a
+//! repeated one is an error.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use url::form_urlencoded;
+use zeroize::Zeroizing;
+
+use crate::grant::KeyHash;
+use crate::problem::Problem;
+
+/// Decoded parameters. Wiped on drop, as passwords and codes are among them.
+pub(crate) struct Params {
+    values: HashMap<String, Zeroizing<String>>,
+    repeated: Vec<String>,
+}
+
+impl Params {
+    pub(crate) fn parse(encoded: &[u8]) -> Self {
+        let mut params = Self { values: HashMap::new(), repeated: Vec::new() };
+        for (name, value) in form_urlencoded::parse(encoded) {
+            let value = Zeroizing::new(value.into_owned());
+            if params.values.insert(name.to_string(), value).is_some() {
+                params.repeated.push(name.into_owned());
+            }
+        }
+        params.values.retain(|_, value| !value.is_empty());
+        params
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.as_str())
+    }
+
+    pub(crate) fn owned(&self, name: &str) -> Option<String> {
+        self.text(name).map(str::to_owned)
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(SecretString::from)
+    }
+
+    pub(crate) fn need(&self, name: &str, otherwise: &'static str) -> Result<&str, Problem> {
+        self.text(name).ok_or(Problem::InvalidRequest(otherwise))
+    }
+
+    pub(crate) fn is_repeated(&self, name: &str) -> bool {
+        self.repeated.iter().any(|repeated| repeated == name)
+    }
+
+    pub(crate) fn has_repeated(&self) -> bool {
+        !self.repeated.is_empty()
+    }
+}
+
+/// The body of a form post, at most as large as the router allows.
+pub(crate) struct Form(pub(crate) Params);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Problem::InvalidRequest("Send the parameters as application/x-www-form-urlencoded."));
+        }
+        let params = Params::parse(&read_body(request, state).await?);
+        if params.has_repeated() {
+            return Err(Problem::InvalidRequest("A parameter is repeated."));
+        }
+        Ok(Self(params))
+    }
+}
+
+/// The bytes of a body.
+pub(crate) struct Raw(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        read_body(request, state).await.map(Self)
+    }
+}
+
+async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::TooLarge
+        } else {
+            Problem::InvalidRequest("The body did not arrive whole.")
+        }
+    })
+}
+
+/// The address of the other end of the connection. Headers that proxies set are not believed: anybody can send them.
+pub(crate) struct Peer(pub(crate) Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())))
+    }
+}
+
+/// The hash of the `Idempotency-Key`, if one came.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<KeyHash>, Problem> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let (key, more) = (keys.next(), keys.next());
+    match key.map(|key| key.as_bytes()) {
+        _ if more.is_some() => Err(Problem::InvalidRequest("Idempotency-Key is repeated.")),
+        None | Some([]) => Ok(None),
+        Some(key) if key.len() > 255 => Err(Problem::InvalidRequest("Idempotency-Key is longer than 255 bytes.")),
+        Some(key) => Ok(Some(Sha256::digest(key).into())),
+    }
+}

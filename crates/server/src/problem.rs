@@ -1,0 +1,150 @@
+//! Everything that can go wrong with a request, and how it is told: once as RFC 6749 wants it, once in the plain JSON dialect.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::app::RETRY_AFTER;
+use crate::system::NoEntropy;
+
+/// Why a grant was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    WrongCredentials,
+    Unknown,
+    Expired,
+    Reused,
+    Revoked,
+    Late,
+}
+
+impl Refused {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "wrong_credentials",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Reused => "reused",
+            Self::Revoked => "revoked",
+            Self::Late => "late_repeat",
+        }
+    }
+
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "That name and password do not match.",
+            Self::Unknown => "This token is not known here.",
+            Self::Expired => "This token has expired. Sign in again.",
+            Self::Reused => "This token was used before. To be safe, its grant has been revoked. Sign in again.",
+            Self::Revoked => "This grant was revoked. Sign in again.",
+            Self::Late => "This retry came after its successor was used. Go on with the successor.",
+        }
+    }
+}
+
+/// What is wrong with a request. Texts are generic: none repeats what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// Malformed. The sentence tells the developer what to change.
+    InvalidRequest(&'static str),
+    /// Client authentication failed; whether HTTP Basic was tried.
+    InvalidClient {
+        basic: bool,
+    },
+    InvalidGrant(Refused),
+    UnsupportedGrantType,
+    InvalidScope,
+    TooLarge,
+    /// Too many failures: wait so long.
+    TooMany(Duration),
+    /// Our trouble, not the client's: nothing was decided about its grant.
+    Unavailable,
+}
+
+impl From<NoEntropy> for Problem {
+    fn from(error: NoEntropy) -> Self {
+        tracing::error!(%error, "answering 503");
+        Self::Unavailable
+    }
+}
+
+impl Problem {
+    fn code(self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) | Self::TooLarge => "invalid_request",
+            Self::InvalidClient { .. } => "invalid_client",
+            Self::InvalidGrant(_) => "invalid_grant",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::TooMany(_) | Self::Unavailable => "temporarily_unavailable",
+        }
+    }
+
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::InvalidRequest(message) => message,
+            Self::InvalidClient { .. } => "This client is not known here, or its secret is wrong.",
+            Self::InvalidGrant(refused) => refused.message(),
+            Self::UnsupportedGrantType => "This grant type is not served here.",
+            Self::InvalidScope => "This scope is not known here, or is more than was granted.",
+            Self::TooLarge => "The request is too large.",
+            Self::TooMany(_) => "Too many failed attempts. Wait a little, then try again.",
+            Self::Unavailable => "The server cannot answer now. Nothing was changed by this answer; try again shortly.",
+        }
+    }
+
+    /// RFC 6749 section 5.2: 400, except where HTTP has a truer status.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidClient { .. } => StatusCode::UNAUTHORIZED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The answer of the plain JSON dialect: a refused token or password is 401 there.
+    pub(crate) fn plain(self) -> Response {
+        let refused = match self {
+            Self::InvalidGrant(refused) => refused,
+            _ => return self.finish(self.status(), Json(json!({"error": self.code(), "message": self.message()}))),
+        };
+        let body = json!({"error": self.code(), "reason": refused.reason(), "message": refused.message()});
+        self.finish(StatusCode::UNAUTHORIZED, Json(body))
+    }
+
+    /// Adds the headers that tell a client when to come back, or how to authenticate.
+    pub(crate) fn finish(self, status: StatusCode, body: impl IntoResponse) -> Response {
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        match self {
+            Self::TooMany(wait) => {
+                // Rounded up: a client that waits as told is not turned away again.
+                let secs = wait.as_millis().div_ceil(1000).max(1);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(secs).unwrap_or(u64::MAX)));
+            }
+            Self::Unavailable => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+            }
+            Self::InvalidClient { basic: true } => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pilotlight\""));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({"error": self.code(), "error_description": self.message()});
+        if let (Self::InvalidGrant(refused), Some(members)) = (self, body.as_object_mut()) {
+            members.insert("reason".to_owned(), refused.reason().into());
+        }
+        self.finish(self.status(), Json(body))
+    }
+}

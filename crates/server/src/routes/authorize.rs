@@ -1,0 +1,259 @@
+//! The authorization endpoint, RFC 6749 section 4.1: sign in, consent, and back to the client.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pilotlight_oauth::Scope;
+use sha2::{Digest, Sha256};
+use url::form_urlencoded;
+
+use crate::app::App;
+use crate::code::{self, Code};
+use crate::issue::granted_scope;
+use crate::pages::{ConsentPage, SignInPage, StoppedPage, destination, page, wish};
+use crate::params::{Form, Params, Peer};
+use crate::problem::{Problem, Refused};
+use crate::system::make_random;
+use crate::ticket::{Asked, SignedIn, Ticket};
+
+const COOKIE: &str = "pilotlight_form";
+
+/// Why a request does not lead to a page of ours.
+enum Stop {
+    /// Shown to the person, never sent on: the redirect URI is not known to be the client's (RFC 9700 section 4.11).
+    Here(StatusCode, &'static str),
+    /// As `Here`, with the headers that belong to it.
+    Trouble(Problem),
+    /// Told to the client.
+    There { redirect_uri: String, state: Option<String>, error: &'static str },
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Trouble(problem)
+    }
+}
+
+impl Stop {
+    fn into_response(self, app: &App) -> Response {
+        match self {
+            Self::Here(status, message) => page(status, &StoppedPage { message }, None),
+            Self::Trouble(problem) => {
+                let stopped = page(problem.status(), &StoppedPage { message: problem.message() }, None);
+                problem.finish(problem.status(), stopped)
+            }
+            Self::There { redirect_uri, state, error } => {
+                redirect(app, &redirect_uri, state.as_deref(), ("error", error))
+            }
+        }
+    }
+}
+
+/// `GET /authorize`: checks the request and shows the sign-in page.
+pub(crate) async fn begin(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let (asked, client) = match check(&app, &params).await {
+        Ok(checked) => checked,
+        Err(stop) => return stop.into_response(&app),
+    };
+    let (cookie, new) = match cookie(&headers) {
+        Some(known) => (known.to_owned(), false),
+        None => match make_random::<24>() {
+            Ok(random) => (URL_SAFE_NO_PAD.encode(random), true),
+            Err(error) => return Stop::from(Problem::from(error)).into_response(&app),
+        },
+    };
+    let redirect_uri = asked.redirect_uri.clone();
+    let ticket = Ticket::new(asked, None, app.now()).seal(&app.mac, &cookie);
+    let form = SignInPage { client: &client, ticket: &ticket, username: "", error: None };
+    let mut response = page(StatusCode::OK, &form, Some(&redirect_uri));
+    if new {
+        // Lax, not Strict: a second sign-in started from another site must find the cookie, or it would replace it
+        // and break the first one's form. A form posted from another site does not carry it either way.
+        let secure = if app.config.issuer.starts_with("https:") { "; Secure" } else { "" };
+        let cookie = format!("{COOKIE}={cookie}; HttpOnly; SameSite=Lax; Path=/; Max-Age=86400{secure}");
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+/// `POST /authorize`: the form of either page.
+pub(crate) async fn go_on(
+    State(app): State<Arc<App>>,
+    Peer(peer): Peer,
+    headers: HeaderMap,
+    form: Result<Form, Problem>,
+) -> Response {
+    let step = async {
+        let Form(params) = form?;
+        let stale = "This page has waited too long, or belongs to another browser. Go back to the app and start again.";
+        let stale = Stop::Here(StatusCode::BAD_REQUEST, stale);
+        let (Some(cookie), Some(sealed)) = (cookie(&headers), params.text("ticket")) else { return Err(stale) };
+        let Some(ticket) = Ticket::open(&app.mac, sealed, cookie, app.now()) else { return Err(stale) };
+        match (params.text("decision"), ticket.signed_in.clone()) {
+            (Some("deny"), _) => Err(denied(ticket.asked)),
+            (Some("allow"), Some(signed_in)) => allow(&app, ticket.asked, signed_in).await,
+            (_, None) => sign_in(&app, ticket, &params, cookie, peer).await,
+            _ => Err(Stop::Here(StatusCode::BAD_REQUEST, "The form did not arrive whole. Go back and try again.")),
+        }
+    };
+    step.await.unwrap_or_else(|stop| stop.into_response(&app))
+}
+
+/// The style sheet of the pages.
+pub(crate) async fn style() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, include_str!("../../templates/style.css")).into_response()
+}
+
+/// First what decides where an error may be told, then the rest. Gives the client's name, too.
+async fn check(app: &App, params: &Params) -> Result<(Asked, String), Stop> {
+    let here = |message| Stop::Here(StatusCode::BAD_REQUEST, message);
+    if params.is_repeated("client_id") || params.is_repeated("redirect_uri") {
+        return Err(here("The app's request names itself twice."));
+    }
+    let Some(id) = params.owned("client_id") else {
+        return Err(here("The app's request does not say which app it is."));
+    };
+    let client = app.ask(move |store| store.client(&id)).await?;
+    let Some(client) = client else { return Err(here("This app is not known here.")) };
+    let redirect_uri = params.text("redirect_uri").filter(|uri| client.allows_redirect(uri));
+    let Some(redirect_uri) = redirect_uri else {
+        return Err(here("The app asks for an answer at an address that it has not registered."));
+    };
+    let state = params.owned("state").filter(|_| !params.is_repeated("state"));
+    match check_rest(params) {
+        Ok((scope, challenge)) => {
+            let nonce = params.owned("nonce");
+            let redirect_uri = redirect_uri.to_owned();
+            let asked = Asked { client: client.id, redirect_uri, state, scope: scope.to_string(), challenge, nonce };
+            Ok((asked, client.name))
+        }
+        Err(error) => Err(Stop::There { redirect_uri: redirect_uri.to_owned(), state, error }),
+    }
+}
+
+/// Errors of RFC 6749 section 4.1.2.1, RFC 7636 section 4.4.1 and OpenID Connect Core section 3.1.2.6.
+fn check_rest(params: &Params) -> Result<(Scope, String), &'static str> {
+    if params.has_repeated() {
+        return Err("invalid_request");
+    }
+    if params.text("request").is_some() {
+        return Err("request_not_supported");
+    }
+    if params.text("request_uri").is_some() {
+        return Err("request_uri_not_supported");
+    }
+    match params.text("response_type") {
+        None => return Err("invalid_request"),
+        Some("code") => {}
+        Some(_) => return Err("unsupported_response_type"),
+    }
+    if params.text("response_mode").is_some_and(|mode| mode != "query") {
+        return Err("invalid_request");
+    }
+    // An absent method would mean `plain`, which is not served.
+    if params.text("code_challenge_method") != Some("S256") {
+        return Err("invalid_request");
+    }
+    let challenge =
+        params.text("code_challenge").filter(|text| URL_SAFE_NO_PAD.decode(text).is_ok_and(|b| b.len() == 32));
+    let challenge = challenge.ok_or("invalid_request")?;
+    let scope = granted_scope(params.text("scope")).map_err(|_| "invalid_scope")?;
+    if params.text("prompt").is_some_and(|prompt| prompt.split(' ').any(|p| p == "none")) {
+        return Err("login_required");
+    }
+    Ok((scope, challenge.to_owned()))
+}
+
+async fn sign_in(
+    app: &App,
+    ticket: Ticket,
+    params: &Params,
+    cookie: &str,
+    peer: Option<IpAddr>,
+) -> Result<Response, Stop> {
+    let asked = ticket.asked;
+    let username = params.text("username").unwrap_or_default();
+    let checked = match params.secret("password") {
+        Some(password) if !username.is_empty() => app.authenticate_person(username, password, peer).await,
+        _ => Err(Problem::InvalidGrant(Refused::WrongCredentials)),
+    };
+    let id = asked.client.clone();
+    let Some(client) = app.ask(move |store| store.client(&id)).await? else {
+        return Err(Stop::Here(StatusCode::BAD_REQUEST, "This app is not known here."));
+    };
+    let target = Some(asked.redirect_uri.clone());
+    match checked {
+        Ok(user) => {
+            let wishes = Scope::parse(&asked.scope).iter().filter_map(wish).collect();
+            let destination = destination(&asked.redirect_uri);
+            let signed_in = SignedIn { subject: user.subject, at: app.now() };
+            let ticket = Ticket::new(asked, Some(signed_in), app.now()).seal(&app.mac, cookie);
+            let (client, username) = (&client.name, &user.name);
+            let consent = ConsentPage { client, ticket: &ticket, username, wishes, destination: &destination };
+            Ok(page(StatusCode::OK, &consent, target.as_deref()))
+        }
+        Err(problem) => {
+            let ticket = Ticket::new(asked, None, app.now()).seal(&app.mac, cookie);
+            let error = Some(problem.message());
+            let form = SignInPage { client: &client.name, ticket: &ticket, username, error };
+            let response = page(problem.status(), &form, target.as_deref());
+            Ok(problem.finish(problem.status(), response))
+        }
+    }
+}
+
+async fn allow(app: &App, asked: Asked, signed_in: SignedIn) -> Result<Response, Stop> {
+    let code = URL_SAFE_NO_PAD.encode(make_random::<32>().map_err(Problem::from)?);
+    let kept = Code {
+        hash: Sha256::digest(&code).into(),
+        client: asked.client,
+        redirect_uri: asked.redirect_uri.clone(),
+        challenge: asked.challenge,
+        nonce: asked.nonce,
+        subject: signed_in.subject,
+        scope: Scope::parse(&asked.scope),
+        signed_in_at: signed_in.at,
+        expires_at: app.now().plus(code::LIFE),
+        spent: false,
+        grant: None,
+    };
+    app.ask(move |store| store.add_code(&kept)).await?;
+    Ok(redirect(app, &asked.redirect_uri, asked.state.as_deref(), ("code", &code)))
+}
+
+fn denied(asked: Asked) -> Stop {
+    Stop::There { redirect_uri: asked.redirect_uri, state: asked.state, error: "access_denied" }
+}
+
+/// Sends the answer to the client, with `iss` (RFC 9207 section 2). 303, so that no browser posts the password on (RFC 9700
+/// section 4.12).
+fn redirect(app: &App, redirect_uri: &str, state: Option<&str>, (name, value): (&str, &str)) -> Response {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair(name, value);
+    if let Some(state) = state {
+        query.append_pair("state", state);
+    }
+    query.append_pair("iss", &app.config.issuer);
+    // Put together as text: parsing and writing a URI again may change it.
+    let joint = if redirect_uri.contains('?') { '&' } else { '?' };
+    match HeaderValue::from_str(&format!("{redirect_uri}{joint}{}", query.finish())) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Our cookie, as the browser sent it.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, value)| *name == COOKIE && value.len() == 32).map(|(_, value)| value)
+}

@@ -1,0 +1,49 @@
+//! What clients may know about the server: RFC 8414, OpenID Connect Discovery 1.0, RFC 7517.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::app::App;
+use crate::issue::SCOPES;
+
+/// Neither document is secret, and both change only with the operator's settings.
+const CACHE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "public, max-age=300")];
+
+pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
+    let mut grants = vec!["authorization_code", "refresh_token"];
+    if app.config.password_sign_in {
+        grants.push("password");
+    }
+    let methods = ["none", "client_secret_basic", "client_secret_post"];
+    let document = json!({
+        "issuer": app.config.issuer,
+        "authorization_endpoint": app.url("/authorize"),
+        "token_endpoint": app.url("/token"),
+        "revocation_endpoint": app.url("/revoke"),
+        "userinfo_endpoint": app.url("/userinfo"),
+        "jwks_uri": app.url("/jwks"),
+        "scopes_supported": SCOPES,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": grants,
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username"],
+        "authorization_response_iss_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+    });
+    (CACHE, Json(document)).into_response()
+}
+
+pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {
+    (CACHE, Json(app.signer.jwks())).into_response()
+}

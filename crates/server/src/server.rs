@@ -1,0 +1,195 @@
+//! The server as a whole: opened over a store, run on a listener.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::{App, Counts, Stats};
+use crate::config::Config;
+use crate::jwt::Signer;
+use crate::keys::{KeyMaterial, MacKey};
+use crate::limit::Limiter;
+use crate::password::{self, Checker};
+use crate::routes;
+use crate::store::{Store, StoreError, User};
+use crate::system::{Clock, NoEntropy, make_random};
+
+/// How long requests may go on after the shutdown has begun.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How often what is over is forgotten.
+const SWEEP: Duration = Duration::from_secs(3600);
+/// How long a spent code is remembered, so that its second use revokes the grant.
+const REMEMBER_CODES: Duration = Duration::from_secs(24 * 3600);
+
+/// Why a server cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The issuer is no base for our endpoints.
+    #[error("`{0}` cannot be the issuer: use https, or http to this machine, without query and fragment")]
+    Issuer(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's signing key cannot be read.
+    #[error("the signing key in the store is damaged")]
+    Key,
+    /// No randomness.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+}
+
+/// An authorization server. Clones are the same server.
+#[derive(Clone)]
+pub struct Server(Arc<App>);
+
+impl Server {
+    /// Reads the keys from the store, or makes them. Blocks for a moment.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        check_issuer(&config.issuer)?;
+        let keys = store.keys(&KeyMaterial::make()?)?;
+        let signer = Signer::new(&keys).map_err(|_| OpenError::Key)?;
+        Ok(Self(Arc::new(App {
+            mac: MacKey::new(keys.mac),
+            signer,
+            passwords: Checker::new()?,
+            limiter: Limiter::default(),
+            counts: Counts::default(),
+            config,
+            store,
+            clock,
+        })))
+    }
+
+    /// What became of refresh tokens since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.counts.read()
+    }
+
+    /// The routes, for tests without a socket.
+    pub fn router(&self) -> Router {
+        routes::router(self.0.clone())
+    }
+
+    /// Serves until `shutdown` is ready; then lets running requests end, for five seconds at most.
+    ///
+    /// # Errors
+    /// Where the listener fails.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (over, mut is_over) = watch::channel(false);
+        let sweeper = tokio::spawn(sweep(self.0.clone()));
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+            shutdown.await;
+            over.send_replace(true);
+        });
+        let farewell = async {
+            // An error means that the sender is gone, and the server with it.
+            let _ = is_over.wait_for(|over| *over).await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        let served = tokio::select! {
+            served = serving => served,
+            () = farewell => Ok(()),
+        };
+        sweeper.abort();
+        served
+    }
+}
+
+fn check_issuer(issuer: &str) -> Result<(), OpenError> {
+    let wrong = || OpenError::Issuer(issuer.to_owned());
+    let url = url::Url::parse(issuer).map_err(|_| wrong())?;
+    let local = match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && local);
+    if secure && url.query().is_none() && url.fragment().is_none() { Ok(()) } else { Err(wrong()) }
+}
+
+/// Forgets codes and grants that are over, now and then, so that the store does not grow for ever.
+async fn sweep(app: Arc<App>) {
+    loop {
+        let now = app.now();
+        // Twice the idle life: long enough that a late client still learns why its grant ended.
+        let grants_before = now.minus(app.config.refresh_token_ttl.saturating_mul(2));
+        let codes_before = now.minus(REMEMBER_CODES);
+        if let Ok(grants) = app.ask(move |store| store.forget(codes_before, grants_before)).await {
+            tracing::debug!(grants, "forgot what is over");
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Why a person cannot be added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddUserError {
+    /// The name is empty, too long, or has control characters.
+    #[error("a name has 1 to 100 characters, none of them a control character")]
+    BadName,
+    /// The password is empty or longer than 1024 bytes.
+    #[error("a password has 1 to 1024 bytes")]
+    BadPassword,
+    /// Somebody has it.
+    #[error("there is a person of that name already")]
+    Taken,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No randomness.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+}
+
+/// Adds a person who can sign in. Hashes the password, which takes tens of milliseconds of one core.
+///
+/// # Errors
+/// [`AddUserError`].
+pub fn add_user(store: &dyn Store, name: &str, password: &SecretString) -> Result<(), AddUserError> {
+    use secrecy::ExposeSecret as _;
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(AddUserError::BadName);
+    }
+    if !(1..=password::LONGEST).contains(&password.expose_secret().len()) {
+        return Err(AddUserError::BadPassword);
+    }
+    let subject: [u8; 16] = make_random()?;
+    let subject = subject.iter().map(|byte| format!("{byte:02x}")).collect();
+    let user = User { subject, name: name.to_owned(), password_hash: password::hash_password(password)? };
+    if store.add_user(&user)? { Ok(()) } else { Err(AddUserError::Taken) }
+}
+
+/// Brings the person `demo` with the password `demo`, and the public client `pilotlight`, unless they are there.
+///
+/// # Errors
+/// Where the store fails.
+pub fn add_demo(store: &dyn Store) -> Result<(), AddUserError> {
+    match add_user(store, "demo", &SecretString::from("demo")) {
+        Ok(()) | Err(AddUserError::Taken) => {}
+        Err(error) => return Err(error),
+    }
+    let uris = vec!["http://127.0.0.1/callback".to_owned(), "http://[::1]/callback".to_owned()];
+    if let Ok(mut client) = crate::client::Client::public("pilotlight", uris) {
+        "Pilotlight".clone_into(&mut client.name);
+        store.add_client(&client)?;
+    }
+    Ok(())
+}

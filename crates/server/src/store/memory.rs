@@ -1,0 +1,135 @@
+//! Everything in memory, gone with the process: for tests and demonstrations.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pilotlight_oauth::Timestamp;
+
+use super::{Store, StoreError, User};
+use crate::client::Client;
+use crate::code::{Code, Exchange, Exchanged};
+use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
+use crate::keys::KeyMaterial;
+
+/// A store that lives as long as the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    keys: Option<KeyMaterial>,
+    users: Vec<User>,
+    clients: HashMap<String, Client>,
+    grants: HashMap<GrantId, Grant>,
+    codes: HashMap<[u8; 32], Code>,
+}
+
+impl MemoryStore {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError> {
+        Ok(self.tables().keys.get_or_insert_with(|| fresh.clone()).clone())
+    }
+
+    fn add_user(&self, user: &User) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let free = !tables.users.iter().any(|known| known.name == user.name);
+        if free {
+            tables.users.push(user.clone());
+        }
+        Ok(free)
+    }
+
+    fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.tables().users.iter().find(|user| user.name == name).cloned())
+    }
+
+    fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.tables().users.iter().find(|user| user.subject == subject).cloned())
+    }
+
+    fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let free = !tables.clients.contains_key(&client.id);
+        if free {
+            tables.clients.insert(client.id.clone(), client.clone());
+        }
+        Ok(free)
+    }
+
+    fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        Ok(self.tables().clients.get(id).cloned())
+    }
+
+    fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+        self.tables().grants.insert(grant.id, grant.clone());
+        Ok(())
+    }
+
+    fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        Ok(self.tables().grants.get(&id).cloned())
+    }
+
+    fn grants(&self) -> Result<Vec<Grant>, StoreError> {
+        let mut grants: Vec<Grant> = self.tables().grants.values().cloned().collect();
+        grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
+        Ok(grants)
+    }
+
+    fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
+        let mut tables = self.tables();
+        Ok(tables.grants.get_mut(&presented.grant).map_or(Outcome::Unknown, |grant| grant.redeem(presented)))
+    }
+
+    fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
+        Ok(self.tables().grants.get_mut(&id).map(|grant| grant.revoke(reason, now)))
+    }
+
+    fn add_code(&self, code: &Code) -> Result<(), StoreError> {
+        self.tables().codes.insert(code.hash, code.clone());
+        Ok(())
+    }
+
+    fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError> {
+        let mut tables = self.tables();
+        let Some(code) = tables.codes.get_mut(&presented.hash) else { return Ok(Exchanged::Unknown) };
+        let exchanged = code.exchange(presented);
+        match &exchanged {
+            Exchanged::Granted(grant, _) => {
+                tables.grants.insert(grant.id, grant.clone());
+            }
+            Exchanged::Again(Some(id)) => {
+                if let Some(grant) = tables.grants.get_mut(id) {
+                    grant.revoke(Reason::CodeReuse, presented.now);
+                }
+            }
+            Exchanged::Again(None) | Exchanged::Mismatch | Exchanged::Unknown => {}
+        }
+        Ok(exchanged)
+    }
+
+    fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
+        let mut tables = self.tables();
+        tables.codes.retain(|_, code| code.expires_at >= codes_before);
+        let before = tables.grants.len();
+        tables.grants.retain(|_, grant| grant.revoked.map_or(grant.rotated_at, |(at, _)| at) >= grants_before);
+        Ok(before - tables.grants.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::store::suite::every_test!((MemoryStore::new(), ()));
+}

@@ -1,0 +1,100 @@
+//! What the server keeps. A [`Store`] is asked for whole transitions, not for rows: each is atomic, and durable (as far as
+//! the store is) before it returns. The rules themselves are pure and stand in [`crate::grant`] and [`crate::code`].
+
+mod memory;
+mod sqlite;
+#[cfg(test)]
+mod suite;
+mod writer;
+
+use pilotlight_oauth::Timestamp;
+
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
+
+use crate::client::Client;
+use crate::code::{Code, Exchange, Exchanged};
+use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
+use crate::keys::KeyMaterial;
+
+/// A person who can sign in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// `sub`: random, never reused, tells nothing.
+    pub subject: String,
+    /// What the person types.
+    pub name: String,
+    /// PHC string of the password, Argon2id.
+    pub password_hash: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("subject", &self.subject).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The store could not do its work. Nobody is signed out by it: it is answered with 503.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite reported an error.
+    #[error("the store cannot be used: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A transition did not reach the disk; its log line says why. It may yet have happened: ask again.
+    #[error("the store could not be written")]
+    NotDurable,
+    /// A row is not what this program writes.
+    #[error("the store is damaged: {0}")]
+    Damaged(&'static str),
+    /// The store was written by a newer version of this program.
+    #[error("the store has format {found}, and this program knows formats up to {known}")]
+    TooNew {
+        /// The format of the store.
+        found: i64,
+        /// The newest format this program knows.
+        known: i64,
+    },
+    /// The file cannot be made or its permissions cannot be set.
+    #[error("the store's file cannot be used: {0}")]
+    File(#[from] std::io::Error),
+}
+
+/// Where the server keeps people, clients, grants, codes and its keys. Calls may block.
+pub trait Store: Send + Sync + 'static {
+    /// The server's keys; `fresh` becomes them where there are none yet.
+    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError>;
+
+    /// Adds a person. False where the name is taken, and then nothing changes.
+    fn add_user(&self, user: &User) -> Result<bool, StoreError>;
+    /// The person of that name.
+    fn user_named(&self, name: &str) -> Result<Option<User>, StoreError>;
+    /// The person with that `sub`.
+    fn user(&self, subject: &str) -> Result<Option<User>, StoreError>;
+
+    /// Adds a client. False where the id is taken, and then nothing changes.
+    fn add_client(&self, client: &Client) -> Result<bool, StoreError>;
+    /// The client with that id.
+    fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
+
+    /// Keeps a new grant.
+    fn add_grant(&self, grant: &Grant) -> Result<(), StoreError>;
+    /// The grant of that name.
+    fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
+    /// All grants, the newest first.
+    fn grants(&self) -> Result<Vec<Grant>, StoreError>;
+    /// Spends a refresh token by the rule of [`Grant::redeem`], in one atomic durable step.
+    fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError>;
+    /// Ends a grant by [`Grant::revoke`]. Whether it was this call that ended it; `None` where there is no such grant.
+    fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError>;
+
+    /// Keeps a new authorization code.
+    fn add_code(&self, code: &Code) -> Result<(), StoreError>;
+    /// Spends an authorization code by the rule of [`Code::exchange`], and keeps the new grant or revokes the one that
+    /// the code gave before, in one atomic durable step.
+    fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError>;
+
+    /// Forgets what has been over since before `then`: codes that expired, grants revoked or last rotated.
+    /// How many grants were forgotten.
+    fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError>;
+}

@@ -1,0 +1,363 @@
+//! One SQLite file. Every transition happens inside a `BEGIN IMMEDIATE` transaction that is on disk before it is answered.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pilotlight_oauth::{Scope, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::writer::Writer;
+use super::{Store, StoreError, User};
+use crate::client::Client;
+use crate::code::{Code, Exchange, Exchanged};
+use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
+use crate::keys::KeyMaterial;
+
+/// The format this program writes.
+const FORMAT: i64 = 1;
+/// How long another process (`grant revoke`, say) may hold the file before we give up and answer 503.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// A store in one file, shared with the command line's other commands.
+pub struct SqliteStore {
+    writer: Writer,
+    /// In WAL mode readers do not wait for the writer, and see all that was committed.
+    reader: Mutex<Connection>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it, readable by its owner alone.
+    ///
+    /// # Errors
+    /// Where the file cannot be made or opened, or a newer version wrote it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        make_private(path)?;
+        let mut writer = connect(path)?;
+        migrate(&mut writer)?;
+        Ok(Self { writer: Writer::new(writer)?, reader: Mutex::new(connect(path)?) })
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    // WAL with synchronous FULL: one fsync per commit, and an answer that left the server survives a power cut.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        0 => {
+            transaction.execute_batch(include_str!("schema.sql"))?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+        }
+        FORMAT => {}
+        found => return Err(StoreError::TooNew { found, known: FORMAT }),
+    }
+    Ok(transaction.commit()?)
+}
+
+/// SQLite gives its journals the permissions of the database file, so this one call covers them all.
+#[cfg(unix)]
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    // The mode above is for a new file only. One that stood there, readable by others, holds keys all the same.
+    if file.metadata()?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+impl Store for SqliteStore {
+    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError> {
+        let fresh = fresh.clone();
+        self.writer.atomically(move |t| {
+            t.execute(
+                "INSERT INTO keys (one, mac, signing) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
+                params![fresh.mac, fresh.signing],
+            )?;
+            Ok(t.query_row("SELECT mac, signing FROM keys", [], |row| {
+                Ok(KeyMaterial { mac: row.get(0)?, signing: row.get(1)? })
+            })?)
+        })
+    }
+
+    fn add_user(&self, user: &User) -> Result<bool, StoreError> {
+        let user = user.clone();
+        self.writer.atomically(move |t| {
+            let added = t.execute(
+                "INSERT INTO users (subject, name, password_hash) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
+                params![user.subject, user.name, user.password_hash],
+            )?;
+            Ok(added == 1)
+        })
+    }
+
+    fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
+        let sql = "SELECT subject, name, password_hash FROM users WHERE name = ?1";
+        Ok(self.reader().query_row(sql, [name], read_user).optional()?)
+    }
+
+    fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
+        let sql = "SELECT subject, name, password_hash FROM users WHERE subject = ?1";
+        Ok(self.reader().query_row(sql, [subject], read_user).optional()?)
+    }
+
+    fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        let client = client.clone();
+        self.writer.atomically(move |t| {
+            let added = t.execute(
+            "INSERT INTO clients (id, name, redirect_uris, secret_hash) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            params![client.id, client.name, client.redirect_uris.join("\n"), client.secret_hash],
+            )?;
+            Ok(added == 1)
+        })
+    }
+
+    fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        let sql = "SELECT id, name, redirect_uris, secret_hash FROM clients WHERE id = ?1";
+        let read = |row: &Row<'_>| {
+            let uris: String = row.get(2)?;
+            Ok(Client {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                redirect_uris: uris.lines().map(str::to_owned).collect(),
+                secret_hash: row.get(3)?,
+            })
+        };
+        Ok(self.reader().query_row(sql, [id], read).optional()?)
+    }
+
+    fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+        let grant = grant.clone();
+        self.writer.atomically(move |t| write_grant(t, &grant))
+    }
+
+    fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        read_grant(&self.reader(), id)
+    }
+
+    fn grants(&self) -> Result<Vec<Grant>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare(&format!("{SELECT_GRANT} ORDER BY created_at DESC, id"))?;
+        let mut rows = statement.query([])?;
+        let mut grants = Vec::new();
+        while let Some(row) = rows.next()? {
+            grants.push(grant_of(row)?);
+        }
+        Ok(grants)
+    }
+
+    fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
+        let presented = presented.clone();
+        self.writer.atomically(move |t| {
+            let Some(before) = read_grant(t, presented.grant)? else { return Ok(Outcome::Unknown) };
+            let mut grant = before.clone();
+            let outcome = grant.redeem(&presented);
+            if grant != before {
+                write_grant(t, &grant)?;
+            }
+            Ok(outcome)
+        })
+    }
+
+    fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
+        self.writer.atomically(move |t| revoke_grant(t, id, reason, now))
+    }
+
+    fn add_code(&self, code: &Code) -> Result<(), StoreError> {
+        let code = code.clone();
+        self.writer.atomically(move |t| write_code(t, &code))
+    }
+
+    fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError> {
+        let presented = presented.clone();
+        self.writer.atomically(move |t| {
+            let Some(mut code) = read_code(t, &presented.hash)? else { return Ok(Exchanged::Unknown) };
+            let exchanged = code.exchange(&presented);
+            write_code(t, &code)?;
+            match &exchanged {
+                Exchanged::Granted(grant, _) => write_grant(t, grant)?,
+                Exchanged::Again(Some(id)) => {
+                    revoke_grant(t, *id, Reason::CodeReuse, presented.now)?;
+                }
+                Exchanged::Again(None) | Exchanged::Mismatch | Exchanged::Unknown => {}
+            }
+            Ok(exchanged)
+        })
+    }
+
+    fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
+        self.writer.atomically(move |t| {
+            t.execute("DELETE FROM codes WHERE expires_at < ?1", [codes_before.as_millis()])?;
+            let sql = "DELETE FROM grants WHERE COALESCE(revoked_at, rotated_at) < ?1";
+            Ok(t.execute(sql, [grants_before.as_millis()])?)
+        })
+    }
+}
+
+const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, last_key, \
+                            previous_key, revoked_at, revoked_reason FROM grants";
+
+fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User { subject: row.get(0)?, name: row.get(1)?, password_hash: row.get(2)? })
+}
+
+fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
+    let mut statement = connection.prepare(&format!("{SELECT_GRANT} WHERE id = ?1"))?;
+    let mut rows = statement.query([id.0])?;
+    rows.next()?.map(grant_of).transpose()
+}
+
+fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
+    let scope: String = row.get(3)?;
+    let revoked_at: Option<i64> = row.get(10)?;
+    let reason: Option<String> = row.get(11)?;
+    let reason = reason.as_deref().map(|word| Reason::from_word(word).ok_or(StoreError::Damaged("revoked_reason")));
+    Ok(Grant {
+        id: GrantId(row.get(0)?),
+        subject: row.get(1)?,
+        client: row.get(2)?,
+        scope: Scope::parse(&scope),
+        created_at: Timestamp::from_millis(row.get(4)?),
+        ends_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        generation: row.get(6)?,
+        rotated_at: Timestamp::from_millis(row.get(7)?),
+        keys: [row.get(8)?, row.get(9)?],
+        revoked: revoked_at.map(Timestamp::from_millis).zip(reason.transpose()?),
+    })
+}
+
+fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
+    t.execute(
+        "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
+         last_key, previous_key, revoked_at, revoked_reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            grant.id.0,
+            grant.subject,
+            grant.client,
+            grant.scope.to_string(),
+            grant.created_at.as_millis(),
+            grant.ends_at.map(Timestamp::as_millis),
+            grant.generation,
+            grant.rotated_at.as_millis(),
+            grant.keys[0],
+            grant.keys[1],
+            grant.revoked.map(|(at, _)| at.as_millis()),
+            grant.revoked.map(|(_, reason)| reason.as_str()),
+        ],
+    )?;
+    Ok(())
+}
+
+fn revoke_grant(t: &Connection, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
+    let Some(mut grant) = read_grant(t, id)? else { return Ok(None) };
+    let first = grant.revoke(reason, now);
+    if first {
+        write_grant(t, &grant)?;
+    }
+    Ok(Some(first))
+}
+
+fn read_code(t: &Connection, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
+    let sql = "SELECT hash, client, redirect_uri, challenge, nonce, subject, scope, signed_in_at, expires_at, spent, \
+               grant_id FROM codes WHERE hash = ?1";
+    let read = |row: &Row<'_>| {
+        let scope: String = row.get(6)?;
+        Ok(Code {
+            hash: row.get(0)?,
+            client: row.get(1)?,
+            redirect_uri: row.get(2)?,
+            challenge: row.get(3)?,
+            nonce: row.get(4)?,
+            subject: row.get(5)?,
+            scope: Scope::parse(&scope),
+            signed_in_at: Timestamp::from_millis(row.get(7)?),
+            expires_at: Timestamp::from_millis(row.get(8)?),
+            spent: row.get(9)?,
+            grant: row.get::<_, Option<[u8; 16]>>(10)?.map(GrantId),
+        })
+    };
+    Ok(t.query_row(sql, [hash], read).optional()?)
+}
+
+fn write_code(t: &Connection, code: &Code) -> Result<(), StoreError> {
+    t.execute(
+        "INSERT OR REPLACE INTO codes (hash, client, redirect_uri, challenge, nonce, subject, scope, signed_in_at, \
+         expires_at, spent, grant_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            code.hash,
+            code.client,
+            code.redirect_uri,
+            code.challenge,
+            code.nonce,
+            code.subject,
+            code.scope.to_string(),
+            code.signed_in_at.as_millis(),
+            code.expires_at.as_millis(),
+            code.spent,
+            code.grant.map(|id| id.0),
+        ],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::suite;
+
+    fn fresh() -> (SqliteStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (SqliteStore::open(&folder.path().join("server.db")).unwrap(), folder)
+    }
+
+    suite::every_test!(fresh());
+
+    #[test]
+    fn two_processes_over_one_file_hand_out_one_successor() {
+        let (one, folder) = fresh();
+        let two = SqliteStore::open(&folder.path().join("server.db")).unwrap();
+        suite::two_stores_over_one_file_hand_out_one_successor(&one, &two);
+    }
+
+    #[test]
+    fn a_store_of_a_newer_format_is_refused_and_left_alone() {
+        let (store, folder) = fresh();
+        store.reader().pragma_update(None, "user_version", FORMAT + 1).unwrap();
+        let refused = SqliteStore::open(&folder.path().join("server.db")).err();
+        assert!(matches!(refused, Some(StoreError::TooNew { found: 2, known: FORMAT })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_and_its_journals_belong_to_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.db");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
+        store.forget(Timestamp::from_secs(0), Timestamp::from_secs(0)).unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+        }
+    }
+}

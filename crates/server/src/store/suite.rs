@@ -1,0 +1,454 @@
+//! The suite that every store passes: the bodies here, a thin macro that names them once per store.
+
+use std::sync::Barrier;
+use std::time::Duration;
+
+use pilotlight_oauth::{Scope, Timestamp};
+
+use super::{Store, User};
+use crate::client::Client;
+use crate::code::{Code, Exchange, Exchanged, derive_challenge};
+use crate::grant::{Grant, GrantId, KeyHash, Outcome, Reason, Redemption};
+use crate::keys::KeyMaterial;
+
+/// Makes a test of each named body. `$open` gives a fresh store, and what must outlive it.
+macro_rules! suite {
+    ($open:expr; $($name:ident),+ $(,)?) => {
+        $(#[test]
+        fn $name() {
+            let (store, _keep) = $open;
+            crate::store::suite::$name(&store);
+        })+
+    };
+}
+
+/// The suite, for the store that `$open` gives.
+macro_rules! every_test {
+    ($open:expr) => {
+        crate::store::suite::suite!($open;
+            keys_are_made_once,
+            a_name_belongs_to_one_person,
+            a_client_id_belongs_to_one_client,
+            a_grant_comes_back_as_it_was_kept,
+            grants_are_listed_newest_first,
+            the_current_generation_rotates,
+            a_repeat_with_the_same_key_gets_the_same_successor,
+            a_repeat_after_the_successor_was_used_is_late_and_ends_nothing,
+            another_key_is_reuse_and_ends_the_grant,
+            a_repeat_without_key_is_reuse_and_ends_the_grant,
+            a_repeat_without_key_is_answered_inside_the_window_only,
+            repeating_does_not_extend_the_window,
+            another_key_is_reuse_inside_the_window_too,
+            an_older_generation_is_reuse_even_inside_the_window,
+            a_newer_generation_heals_the_store,
+            reuse_ends_one_grant_and_no_other,
+            an_idle_grant_expires_at_the_very_millisecond,
+            rotation_does_not_move_the_absolute_end,
+            more_scope_than_granted_spends_nothing,
+            another_client_spends_nothing,
+            the_last_generation_ends_without_a_wrap,
+            the_first_reason_to_revoke_stays,
+            a_retry_does_not_bring_back_a_revoked_grant,
+            fifty_uses_at_once_without_key_rotate_once_and_end_the_grant,
+            fifty_uses_at_once_with_one_key_get_one_successor,
+            revoking_wins_against_fifty_refreshes,
+            a_code_gives_one_grant_and_its_second_use_ends_it,
+            a_wrong_verifier_spends_the_code,
+            a_code_of_another_client_or_redirect_is_refused,
+            an_expired_code_is_unknown,
+            fifty_exchanges_of_one_code_give_one_grant_and_end_it,
+            what_is_over_is_forgotten_and_the_rest_stays,
+        );
+    };
+}
+pub(super) use {every_test, suite};
+
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+const IDLE: Duration = Duration::from_secs(3600);
+const KEY: KeyHash = [1; 32];
+const OTHER_KEY: KeyHash = [2; 32];
+
+fn grant(n: u8) -> Grant {
+    Grant {
+        id: GrantId([n; 16]),
+        subject: "ada".to_owned(),
+        client: "app".to_owned(),
+        scope: Scope::parse("openid profile"),
+        created_at: START,
+        ends_at: None,
+        generation: 0,
+        rotated_at: START,
+        keys: [None, None],
+        revoked: None,
+    }
+}
+
+fn kept(store: &impl Store, grant: &Grant) -> GrantId {
+    store.add_grant(grant).unwrap();
+    grant.id
+}
+
+fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemption {
+    Redemption {
+        grant,
+        generation,
+        client: "app".to_owned(),
+        key,
+        scope: None,
+        now: START.plus(Duration::from_secs(1)),
+        idle: IDLE,
+        retry_window: Duration::ZERO,
+    }
+}
+
+fn redeem(store: &impl Store, grant: GrantId, generation: u32, key: Option<KeyHash>) -> Outcome {
+    store.redeem(&presented(grant, generation, key)).unwrap()
+}
+
+fn generation_of(outcome: &Outcome) -> Option<u32> {
+    match outcome {
+        Outcome::Rotated(grant) | Outcome::Healed(grant) | Outcome::Repeated(grant) => Some(grant.generation),
+        _ => None,
+    }
+}
+
+fn reason(store: &impl Store, id: GrantId) -> Option<Reason> {
+    store.grant(id).unwrap().unwrap().revoked.map(|(_, reason)| reason)
+}
+
+pub(super) fn keys_are_made_once(store: &impl Store) {
+    let first = KeyMaterial { mac: [7; 32], signing: vec![1, 2, 3] };
+    let second = KeyMaterial { mac: [8; 32], signing: vec![4] };
+    assert!(store.keys(&first).unwrap() == first);
+    assert!(store.keys(&second).unwrap() == first);
+}
+
+pub(super) fn a_name_belongs_to_one_person(store: &impl Store) {
+    let ada = User { subject: "1".to_owned(), name: "ada".to_owned(), password_hash: "h1".to_owned() };
+    let other = User { subject: "2".to_owned(), name: "ada".to_owned(), password_hash: "h2".to_owned() };
+    assert!(store.add_user(&ada).unwrap());
+    assert!(!store.add_user(&other).unwrap());
+    assert_eq!(store.user_named("ada").unwrap(), Some(ada.clone()));
+    assert_eq!(store.user("1").unwrap(), Some(ada));
+    assert_eq!(store.user("2").unwrap(), None);
+    assert_eq!(store.user_named("Ada").unwrap(), None);
+}
+
+pub(super) fn a_client_id_belongs_to_one_client(store: &impl Store) {
+    let uris = ["http://127.0.0.1/callback", "com.example.app:/cb"].map(str::to_owned);
+    let mut client = Client::public("app", uris.to_vec()).unwrap();
+    client.secret_hash = Some([9; 32]);
+    assert!(store.add_client(&client).unwrap());
+    assert!(!store.add_client(&Client::public("app", Vec::new()).unwrap()).unwrap());
+    assert_eq!(store.client("app").unwrap(), Some(client));
+    assert_eq!(store.client("other").unwrap(), None);
+}
+
+pub(super) fn a_grant_comes_back_as_it_was_kept(store: &impl Store) {
+    let mut full = grant(1);
+    full.ends_at = Some(START.plus(IDLE));
+    full.generation = u32::MAX;
+    full.keys = [Some(KEY), Some(OTHER_KEY)];
+    full.revoked = Some((START.plus(IDLE), Reason::Operator));
+    for grant in [full, grant(2)] {
+        store.add_grant(&grant).unwrap();
+        assert_eq!(store.grant(grant.id).unwrap(), Some(grant));
+    }
+    assert_eq!(store.grant(GrantId([3; 16])).unwrap(), None);
+}
+
+pub(super) fn grants_are_listed_newest_first(store: &impl Store) {
+    let mut newer = grant(2);
+    newer.created_at = START.plus(IDLE);
+    let ids = [kept(store, &grant(1)), kept(store, &newer), kept(store, &grant(0))];
+    let listed: Vec<GrantId> = store.grants().unwrap().iter().map(|grant| grant.id).collect();
+    assert_eq!(listed, [ids[1], ids[2], ids[0]]);
+}
+
+pub(super) fn the_current_generation_rotates(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    for generation in 0..5 {
+        let outcome = redeem(store, id, generation, None);
+        assert!(matches!(&outcome, Outcome::Rotated(grant) if grant.generation == generation + 1), "{outcome:?}");
+    }
+    assert_eq!(redeem(store, GrantId([9; 16]), 0, None), Outcome::Unknown);
+}
+
+pub(super) fn a_repeat_with_the_same_key_gets_the_same_successor(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let Outcome::Rotated(first) = redeem(store, id, 0, Some(KEY)) else { panic!("it did not rotate") };
+    for _ in 0..3 {
+        assert_eq!(redeem(store, id, 0, Some(KEY)), Outcome::Repeated(first.clone()));
+    }
+    assert!(matches!(redeem(store, id, 1, Some(OTHER_KEY)), Outcome::Rotated(_)), "the successor is good");
+}
+
+pub(super) fn a_repeat_after_the_successor_was_used_is_late_and_ends_nothing(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    redeem(store, id, 0, Some(KEY));
+    redeem(store, id, 1, Some(OTHER_KEY));
+    assert_eq!(redeem(store, id, 0, Some(KEY)), Outcome::Late);
+    assert!(matches!(redeem(store, id, 2, None), Outcome::Rotated(_)), "the grant lives on");
+}
+
+pub(super) fn another_key_is_reuse_and_ends_the_grant(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    redeem(store, id, 0, Some(KEY));
+    assert_eq!(redeem(store, id, 0, Some(OTHER_KEY)), Outcome::Reused);
+    assert_eq!(redeem(store, id, 1, None), Outcome::Revoked(Reason::Reuse));
+}
+
+pub(super) fn a_repeat_without_key_is_reuse_and_ends_the_grant(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    redeem(store, id, 0, None);
+    assert_eq!(redeem(store, id, 0, None), Outcome::Reused, "no key is not the same key as no key");
+    assert_eq!(redeem(store, id, 1, None), Outcome::Revoked(Reason::Reuse));
+}
+
+fn in_window(id: GrantId, key: Option<KeyHash>, millis: u64) -> Redemption {
+    let now = START.plus(Duration::from_millis(millis));
+    Redemption { now, retry_window: Duration::from_secs(10), ..presented(id, 0, key) }
+}
+
+pub(super) fn a_repeat_without_key_is_answered_inside_the_window_only(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let Outcome::Rotated(first) = store.redeem(&in_window(id, None, 0)).unwrap() else { panic!("it did not rotate") };
+    assert_eq!(store.redeem(&in_window(id, None, 9_999)).unwrap(), Outcome::Repeated(first));
+    assert_eq!(store.redeem(&in_window(id, None, 10_000)).unwrap(), Outcome::Reused);
+}
+
+pub(super) fn repeating_does_not_extend_the_window(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    store.redeem(&in_window(id, None, 0)).unwrap();
+    for millis in [4_000, 8_000] {
+        assert!(matches!(store.redeem(&in_window(id, None, millis)).unwrap(), Outcome::Repeated(_)));
+    }
+    assert_eq!(store.redeem(&in_window(id, None, 12_000)).unwrap(), Outcome::Reused);
+}
+
+pub(super) fn another_key_is_reuse_inside_the_window_too(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    store.redeem(&in_window(id, Some(KEY), 0)).unwrap();
+    assert_eq!(store.redeem(&in_window(id, Some(OTHER_KEY), 1)).unwrap(), Outcome::Reused);
+}
+
+pub(super) fn an_older_generation_is_reuse_even_inside_the_window(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    store.redeem(&in_window(id, None, 0)).unwrap();
+    store.redeem(&Redemption { generation: 1, ..in_window(id, None, 1) }).unwrap();
+    assert_eq!(store.redeem(&in_window(id, None, 2)).unwrap(), Outcome::Reused);
+}
+
+pub(super) fn a_newer_generation_heals_the_store(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let Outcome::Healed(healed) = redeem(store, id, 7, Some(KEY)) else { panic!("it did not heal") };
+    assert_eq!(healed.generation, 8);
+    assert_eq!(redeem(store, id, 7, Some(KEY)), Outcome::Repeated(healed), "its answer may be lost like any other");
+    assert_eq!(redeem(store, id, 3, None), Outcome::Reused, "what the store had forgotten is old all the same");
+}
+
+pub(super) fn reuse_ends_one_grant_and_no_other(store: &impl Store) {
+    let (one, two) = (kept(store, &grant(1)), kept(store, &grant(2)));
+    redeem(store, one, 0, None);
+    redeem(store, one, 0, None);
+    assert_eq!(reason(store, one), Some(Reason::Reuse));
+    assert!(matches!(redeem(store, two, 0, None), Outcome::Rotated(_)), "the person's other device stays signed in");
+}
+
+pub(super) fn an_idle_grant_expires_at_the_very_millisecond(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let just = START.plus(IDLE);
+    assert_eq!(store.redeem(&Redemption { now: just, ..presented(id, 0, None) }).unwrap(), Outcome::Expired);
+    let before = just.minus(Duration::from_millis(1));
+    let outcome = store.redeem(&Redemption { now: before, ..presented(id, 0, None) }).unwrap();
+    assert!(matches!(outcome, Outcome::Rotated(_)));
+    let outcome = store.redeem(&Redemption { now: just, ..presented(id, 1, None) }).unwrap();
+    assert!(matches!(outcome, Outcome::Rotated(_)), "a rotation begins a new idle life");
+}
+
+pub(super) fn rotation_does_not_move_the_absolute_end(store: &impl Store) {
+    let end = START.plus(IDLE / 2);
+    let id = kept(store, &Grant { ends_at: Some(end), ..grant(1) });
+    let Outcome::Rotated(rotated) = redeem(store, id, 0, None) else { panic!("it did not rotate") };
+    assert_eq!(rotated.refresh_expires_at(IDLE), end);
+    assert_eq!(store.redeem(&Redemption { now: end, ..presented(id, 1, None) }).unwrap(), Outcome::Expired);
+}
+
+pub(super) fn more_scope_than_granted_spends_nothing(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let asks = |scope| Redemption { scope: Some(Scope::parse(scope)), ..presented(id, 0, Some(KEY)) };
+    assert_eq!(store.redeem(&asks("openid admin")).unwrap(), Outcome::TooWide);
+    let Outcome::Rotated(rotated) = store.redeem(&asks("openid")).unwrap() else { panic!("it did not rotate") };
+    assert_eq!(rotated.scope, Scope::parse("openid profile"), "the grant keeps its full scope");
+    assert_eq!(store.redeem(&asks("admin")).unwrap(), Outcome::TooWide, "in a repetition too");
+}
+
+pub(super) fn another_client_spends_nothing(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let foreign = Redemption { client: "thief".to_owned(), ..presented(id, 0, None) };
+    assert_eq!(store.redeem(&foreign).unwrap(), Outcome::Unknown);
+    assert!(matches!(redeem(store, id, 0, None), Outcome::Rotated(_)));
+}
+
+pub(super) fn the_last_generation_ends_without_a_wrap(store: &impl Store) {
+    let id = kept(store, &Grant { generation: u32::MAX, ..grant(1) });
+    assert_eq!(redeem(store, id, u32::MAX, None), Outcome::Expired);
+    assert_eq!(store.grant(id).unwrap().unwrap().generation, u32::MAX);
+}
+
+pub(super) fn the_first_reason_to_revoke_stays(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    assert_eq!(store.revoke(id, Reason::SignedOut, START).unwrap(), Some(true));
+    assert_eq!(store.revoke(id, Reason::Operator, START).unwrap(), Some(false));
+    assert_eq!(reason(store, id), Some(Reason::SignedOut));
+    assert_eq!(store.revoke(GrantId([9; 16]), Reason::Operator, START).unwrap(), None);
+}
+
+pub(super) fn a_retry_does_not_bring_back_a_revoked_grant(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    redeem(store, id, 0, Some(KEY));
+    store.revoke(id, Reason::SignedOut, START).unwrap();
+    for generation in [0, 1, 5] {
+        assert_eq!(redeem(store, id, generation, Some(KEY)), Outcome::Revoked(Reason::SignedOut));
+    }
+}
+
+/// The same at the same moment, fifty times.
+fn at_once<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
+    let barrier = Barrier::new(50);
+    let run = || {
+        barrier.wait();
+        work()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..50).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn count(outcomes: &[Outcome], word: &str) -> usize {
+    outcomes.iter().filter(|outcome| outcome.as_str() == word).count()
+}
+
+pub(super) fn fifty_uses_at_once_without_key_rotate_once_and_end_the_grant(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let outcomes = at_once(|| redeem(store, id, 0, None));
+    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "reused"), count(&outcomes, "revoked")), (1, 1, 48));
+    assert_eq!(reason(store, id), Some(Reason::Reuse));
+}
+
+pub(super) fn fifty_uses_at_once_with_one_key_get_one_successor(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let outcomes = at_once(|| redeem(store, id, 0, Some(KEY)));
+    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "repeated")), (1, 49));
+    assert!(outcomes.iter().all(|outcome| generation_of(outcome) == Some(1)));
+    assert_eq!(reason(store, id), None);
+}
+
+pub(super) fn revoking_wins_against_fifty_refreshes(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.revoke(id, Reason::SignedOut, START).unwrap());
+        at_once(|| redeem(store, id, 0, Some(KEY)));
+    });
+    assert_eq!(reason(store, id), Some(Reason::SignedOut));
+    assert_eq!(redeem(store, id, 1, None), Outcome::Revoked(Reason::SignedOut), "whichever came first");
+}
+
+const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
+
+fn code() -> Code {
+    Code {
+        hash: [5; 32],
+        client: "app".to_owned(),
+        redirect_uri: "http://127.0.0.1:5000/callback".to_owned(),
+        challenge: derive_challenge(VERIFIER),
+        nonce: Some("n".to_owned()),
+        subject: "ada".to_owned(),
+        scope: Scope::parse("openid"),
+        signed_in_at: START,
+        expires_at: START.plus(Duration::from_secs(60)),
+        spent: false,
+        grant: None,
+    }
+}
+
+fn exchange(new_grant: u8) -> Exchange {
+    Exchange {
+        hash: [5; 32],
+        client: "app".to_owned(),
+        redirect_uri: "http://127.0.0.1:5000/callback".to_owned(),
+        challenge: derive_challenge(VERIFIER),
+        new_grant: GrantId([new_grant; 16]),
+        ends_at: None,
+        now: START.plus(Duration::from_secs(1)),
+    }
+}
+
+pub(super) fn a_code_gives_one_grant_and_its_second_use_ends_it(store: &impl Store) {
+    store.add_code(&code()).unwrap();
+    let Exchanged::Granted(grant, nonce) = store.exchange(&exchange(1)).unwrap() else { panic!("no grant") };
+    assert_eq!((nonce.as_deref(), grant.id, grant.created_at), (Some("n"), GrantId([1; 16]), START));
+    assert_eq!(store.grant(grant.id).unwrap(), Some(grant.clone()));
+    assert_eq!(store.exchange(&exchange(2)).unwrap(), Exchanged::Again(Some(grant.id)));
+    assert_eq!(reason(store, grant.id), Some(Reason::CodeReuse));
+    assert_eq!(store.grant(GrantId([2; 16])).unwrap(), None);
+}
+
+pub(super) fn a_wrong_verifier_spends_the_code(store: &impl Store) {
+    store.add_code(&code()).unwrap();
+    let wrong = Exchange { challenge: derive_challenge("another"), ..exchange(1) };
+    assert_eq!(store.exchange(&wrong).unwrap(), Exchanged::Mismatch);
+    assert_eq!(store.exchange(&exchange(1)).unwrap(), Exchanged::Again(None));
+    assert_eq!(store.grants().unwrap(), []);
+}
+
+pub(super) fn a_code_of_another_client_or_redirect_is_refused(store: &impl Store) {
+    let wrongs = [
+        Exchange { client: "thief".to_owned(), ..exchange(1) },
+        Exchange { redirect_uri: "http://127.0.0.1:5001/callback".to_owned(), ..exchange(1) },
+    ];
+    for wrong in wrongs {
+        store.add_code(&code()).unwrap();
+        assert_eq!(store.exchange(&wrong).unwrap(), Exchanged::Mismatch);
+    }
+    assert_eq!(store.grants().unwrap(), []);
+}
+
+pub(super) fn an_expired_code_is_unknown(store: &impl Store) {
+    store.add_code(&code()).unwrap();
+    let late = Exchange { now: START.plus(Duration::from_secs(60)), ..exchange(1) };
+    assert_eq!(store.exchange(&late).unwrap(), Exchanged::Unknown);
+    assert_eq!(store.exchange(&Exchange { hash: [6; 32], ..exchange(1) }).unwrap(), Exchanged::Unknown);
+}
+
+pub(super) fn fifty_exchanges_of_one_code_give_one_grant_and_end_it(store: &impl Store) {
+    store.add_code(&code()).unwrap();
+    let exchanged = at_once(|| store.exchange(&exchange(1)).unwrap());
+    assert_eq!(exchanged.iter().filter(|e| matches!(e, Exchanged::Granted(..))).count(), 1);
+    assert_eq!(exchanged.iter().filter(|e| matches!(e, Exchanged::Again(Some(_)))).count(), 49);
+    assert_eq!(reason(store, GrantId([1; 16])), Some(Reason::CodeReuse));
+}
+
+pub(super) fn what_is_over_is_forgotten_and_the_rest_stays(store: &impl Store) {
+    let later = START.plus(IDLE);
+    let live = kept(store, &Grant { rotated_at: later, ..grant(1) });
+    let idle = kept(store, &grant(2));
+    let ended = kept(store, &Grant { rotated_at: later, revoked: Some((START, Reason::SignedOut)), ..grant(3) });
+    store.add_code(&code()).unwrap();
+    assert_eq!(store.forget(later, later).unwrap(), 2);
+    assert!(store.grant(live).unwrap().is_some());
+    assert_eq!((store.grant(idle).unwrap(), store.grant(ended).unwrap()), (None, None));
+    assert_eq!(store.exchange(&exchange(4)).unwrap(), Exchanged::Unknown);
+}
+
+/// For stores that several processes share: not part of the macro.
+pub(super) fn two_stores_over_one_file_hand_out_one_successor(one: &impl Store, two: &impl Store) {
+    let id = kept(one, &grant(1));
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    let outcomes = at_once(|| {
+        let odd = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 1;
+        if odd { redeem(one, id, 0, None) } else { redeem(two, id, 0, None) }
+    });
+    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "reused"), count(&outcomes, "revoked")), (1, 1, 48));
+}

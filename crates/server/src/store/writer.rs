@@ -1,0 +1,150 @@
+//! The one thread that writes, with group commit: what comes in while the disk is busy with one transaction goes into the
+//! next one together, so that many transitions share one fsync. Each is still all or nothing, and none is answered before
+//! it is on disk.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// The most transitions in one transaction: bounds how long the first of them waits.
+const MOST: usize = 256;
+
+/// Does its work inside the open transaction; gives back what tells the caller.
+type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+/// To be called once the transaction is on disk. Dropped instead, it tells the caller that it is not.
+type Answer = Box<dyn FnOnce() + Send>;
+
+/// Hands work to the thread.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, incoming) = mpsc::channel();
+        let work = move || work_off(connection, &incoming);
+        let thread = thread::Builder::new().name("pilotlight-store".to_owned()).spawn(work)?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Does `work` as one atomic step, and returns when it is on disk.
+    pub(super) fn atomically<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let job: Job = Box::new(move |connection| {
+            let done = in_savepoint(connection, work);
+            // It fails only where the caller is gone, and then nobody is left to tell.
+            Box::new(move || drop(reply.send(done)))
+        });
+        let jobs = self.jobs.as_ref().ok_or(StoreError::NotDurable)?;
+        jobs.send(job).map_err(|_| StoreError::NotDurable)?;
+        answer.recv().unwrap_or(Err(StoreError::NotDurable))
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the work that was handed in, so that a store that is gone has let go of its file.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn work_off(mut connection: Connection, incoming: &mpsc::Receiver<Job>) {
+    while let Ok(first) = incoming.recv() {
+        let batch: Vec<Job> = std::iter::once(first).chain(incoming.try_iter().take(MOST - 1)).collect();
+        // A panic rolls the transaction back and drops the answers. The next batch must not suffer for it.
+        let committed = catch_unwind(AssertUnwindSafe(|| commit(&mut connection, batch)));
+        match committed {
+            Ok(Ok(answers)) => answers.into_iter().for_each(|answer| answer()),
+            Ok(Err(error)) => tracing::error!(%error, "a transaction was not committed"),
+            Err(_) => tracing::error!("a transaction broke off"),
+        }
+    }
+}
+
+fn commit(connection: &mut Connection, batch: Vec<Job>) -> rusqlite::Result<Vec<Answer>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let answers = batch.into_iter().map(|job| job(&transaction)).collect();
+    // Where SQLite itself had to roll back (a full disk), there is nothing to commit: this fails, and nobody is answered.
+    transaction.commit()?;
+    Ok(answers)
+}
+
+/// One transition that fails leaves the others of its transaction alone.
+fn in_savepoint<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.execute_batch("SAVEPOINT one")?;
+    let done = work(connection);
+    connection.execute_batch(if done.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(folder: &tempfile::TempDir) -> Writer {
+        let connection = Connection::open(folder.path().join("t.db")).unwrap();
+        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS t (n INTEGER UNIQUE) STRICT").unwrap();
+        Writer::new(connection).unwrap()
+    }
+
+    fn insert(writer: &Writer, n: i64) -> Result<usize, StoreError> {
+        writer.atomically(move |c| Ok(c.execute("INSERT INTO t VALUES (?1)", [n])?))
+    }
+
+    fn rows(folder: &tempfile::TempDir) -> i64 {
+        let connection = Connection::open(folder.path().join("t.db")).unwrap();
+        connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_was_answered_is_on_disk_and_one_failure_harms_no_neighbour() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let done: Vec<bool> = thread::scope(|scope| {
+            let writer = &writer;
+            let threads: Vec<_> = (0..100).map(|n| scope.spawn(move || insert(writer, n / 2).is_ok())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(done.iter().filter(|ok| **ok).count(), 50, "each number once");
+        assert_eq!(rows(&folder), 50);
+    }
+
+    #[test]
+    fn a_transaction_that_cannot_begin_is_told_and_the_next_one_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let other = Connection::open(folder.path().join("t.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(matches!(insert(&writer, 1), Err(StoreError::NotDurable)));
+        other.execute_batch("COMMIT").unwrap();
+        assert!(insert(&writer, 1).is_ok());
+    }
+
+    #[test]
+    fn work_that_panics_is_told_and_the_next_one_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let broken = writer.atomically(|c| -> Result<(), StoreError> {
+            c.execute("INSERT INTO t VALUES (1)", [])?;
+            panic!("on purpose")
+        });
+        assert!(matches!(broken, Err(StoreError::NotDurable)));
+        assert_eq!(rows(&folder), 0);
+        assert!(insert(&writer, 1).is_ok());
+    }
+}

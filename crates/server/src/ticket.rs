@@ -1,0 +1,76 @@
+//! What the sign-in pages carry from one step to the next, in a hidden field, under a MAC: no session is kept here.
+//!
+//! The MAC binds a ticket to a cookie of the same browser, so that nobody can have somebody else post a form of theirs (RFC
+//! 6749 section 10.12). It ends after ten minutes.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use pilotlight_oauth::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::keys::MacKey;
+
+const LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// A checked authorization request, RFC 6749 section 4.1.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) client: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+    pub(crate) scope: String,
+    pub(crate) challenge: String,
+    pub(crate) nonce: Option<String>,
+}
+
+/// Who signed in on the page before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SignedIn {
+    pub(crate) subject: String,
+    pub(crate) at: Timestamp,
+}
+
+/// A step of the way: the request, and the person once the password was right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    pub(crate) asked: Asked,
+    pub(crate) signed_in: Option<SignedIn>,
+    expires_at: Timestamp,
+}
+
+impl Ticket {
+    pub(crate) fn new(asked: Asked, signed_in: Option<SignedIn>, now: Timestamp) -> Self {
+        Self { asked, signed_in, expires_at: now.plus(LIFE) }
+    }
+
+    /// The hidden field's value.
+    pub(crate) fn seal(&self, key: &MacKey, cookie: &str) -> String {
+        // Strings, numbers and nothing else: this cannot fail, and an empty ticket would open nothing.
+        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        let mac = mac(key, &bytes, cookie).finalize().into_bytes();
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(bytes), URL_SAFE_NO_PAD.encode(mac))
+    }
+
+    /// The ticket, if it is ours, of this browser, and in time.
+    pub(crate) fn open(key: &MacKey, sealed: &str, cookie: &str, now: Timestamp) -> Option<Self> {
+        let (bytes, tag) = sealed.split_once('.')?;
+        let bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        mac(key, &bytes, cookie).verify_slice(&tag).ok()?;
+        let ticket: Self = serde_json::from_slice(&bytes).ok()?;
+        (now < ticket.expires_at).then_some(ticket)
+    }
+}
+
+fn mac(key: &MacKey, bytes: &[u8], cookie: &str) -> Hmac<Sha256> {
+    let mut mac = key.mac(b"pilotlight ticket v1");
+    // Its length first, so that no byte can move from one to the other.
+    mac.update(&u64::try_from(cookie.len()).unwrap_or(u64::MAX).to_be_bytes());
+    mac.update(cookie.as_bytes());
+    mac.update(bytes);
+    mac
+}

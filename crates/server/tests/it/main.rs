@@ -1,0 +1,25 @@
+//! The server's promises and the RFCs' rules, tested through the router without a socket, on a clock that the test turns.
+//! Each test of an RFC is named after the section that it holds.
+
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod plain;
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod rfc6749;
+#[cfg(test)]
+mod rfc7009;
+#[cfg(test)]
+mod rfc7636;
+#[cfg(test)]
+mod rfc8414;
+#[cfg(test)]
+mod rfc9068;
+#[cfg(test)]
+mod rfc9700;

@@ -1,0 +1,266 @@
+//! The hierarchy of keys: the KEK from the keystore wraps the DEK, HKDF-SHA256 (RFC 5869) derives all others from it.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{ALG_AES_256_GCM, Fields, Sealed, open, seal};
+use crate::{VaultError, random};
+
+/// 32 bytes on the heap, wiped on drop.
+pub(crate) type SecretKey = SecretBox<[u8; 32]>;
+
+/// Whose vault this is; part of every AAD and the salt of every derivation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) app: String,
+    pub(crate) vault_id: [u8; 16],
+}
+
+fn make_key() -> Result<SecretKey, VaultError> {
+    let mut key = SecretKey::new(Box::new([0; 32]));
+    random::fill(key.expose_secret_mut())?;
+    Ok(key)
+}
+
+fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
+    let mut derived = SecretKey::new(Box::new([0; 32]));
+    // 32 bytes are far below HKDF's limit of 255 blocks, so this cannot fail.
+    let expanded =
+        Hkdf::<Sha256>::new(Some(salt), key.expose_secret()).expand(info.as_bytes(), derived.expose_secret_mut());
+    debug_assert!(expanded.is_ok());
+    derived
+}
+
+/// A public value that shows that a key is the right one without showing the key.
+fn check_value(key: &SecretKey, salt: &[u8], purpose: &str) -> [u8; 16] {
+    let derived = derive(key, salt, &Fields::of(purpose));
+    let mut value = [0; 16];
+    value.copy_from_slice(&derived.expose_secret()[..16]);
+    value
+}
+
+/// The key encryption key: what the keystore keeps.
+pub(crate) struct Kek {
+    key: SecretKey,
+    generation: u32,
+}
+
+impl Kek {
+    pub(crate) fn make(generation: u32) -> Result<Self, VaultError> {
+        Ok(Self { key: make_key()?, generation })
+    }
+
+    /// One line of ASCII, because some keystores keep text only and one of them damages line breaks.
+    pub(crate) fn to_text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(64));
+        text.push_str("pk1.");
+        text.push_str(&self.generation.to_string());
+        text.push('.');
+        URL_SAFE_NO_PAD.encode_string(self.key.expose_secret(), &mut text);
+        text
+    }
+
+    /// Reads [`Self::to_text`]; `None` for all that is not `pk1.<generation>.<32 bytes in base64url>`.
+    pub(crate) fn parse(text: &str, generation: u32) -> Option<Self> {
+        let encoded = text
+            .strip_prefix("pk1.")
+            .and_then(|rest| rest.split_once('.'))
+            .filter(|(number, _)| *number == generation.to_string())
+            .map(|(_, encoded)| encoded)?;
+        let mut bytes = Zeroizing::new([0_u8; 48]);
+        if URL_SAFE_NO_PAD.decode_slice(encoded, bytes.as_mut_slice()) != Ok(32) {
+            return None;
+        }
+        let mut key = SecretKey::new(Box::new([0; 32]));
+        key.expose_secret_mut().copy_from_slice(&bytes[..32]);
+        Some(Self { key, generation })
+    }
+
+    /// Stored beside the wrapped DEK: tells another key from a damaged slot.
+    pub(crate) fn check_value(&self, vault_id: &[u8; 16]) -> [u8; 16] {
+        check_value(&self.key, vault_id, "pilotlight/v1/kek-check")
+    }
+
+    /// Whether `stored` is this key's check value, in constant time.
+    pub(crate) fn matches(&self, vault_id: &[u8; 16], stored: &[u8]) -> bool {
+        self.check_value(vault_id).ct_eq(stored).into()
+    }
+
+    pub(crate) fn wrap(&self, keys: &Keys, aad: &Fields) -> Result<Sealed, VaultError> {
+        seal(&self.key, aad.as_bytes(), keys.dek.expose_secret())
+    }
+
+    /// The DEK that [`Self::wrap`] wrapped, with its `id`; `None` where the slot was altered.
+    pub(crate) fn unwrap(&self, identity: &Identity, id: u32, aad: &Fields, nonce: &[u8], ct: &[u8]) -> Option<Keys> {
+        let plain = open(&self.key, aad.as_bytes(), nonce, ct)?;
+        if plain.len() != 32 {
+            return None;
+        }
+        let mut dek = SecretKey::new(Box::new([0; 32]));
+        dek.expose_secret_mut().copy_from_slice(&plain);
+        Some(Keys { dek, dek_id: id, identity: identity.clone() })
+    }
+}
+
+/// The data encryption key of one vault, and what is derived from it.
+pub(crate) struct Keys {
+    dek: SecretKey,
+    pub(crate) dek_id: u32,
+    pub(crate) identity: Identity,
+}
+
+impl Keys {
+    pub(crate) fn make(identity: Identity, dek_id: u32) -> Result<Self, VaultError> {
+        Ok(Self { dek: make_key()?, dek_id, identity })
+    }
+
+    /// The DEK's check value, stored in table `dek`.
+    pub(crate) fn check_value(&self) -> [u8; 16] {
+        check_value(&self.dek, &self.identity.vault_id, "pilotlight/v1/dek-check")
+    }
+
+    /// Whether `stored` is the DEK's check value, in constant time.
+    pub(crate) fn matches(&self, stored: &[u8]) -> bool {
+        self.check_value().ct_eq(stored).into()
+    }
+
+    /// A key of one record: limits what one key seals, and backs up the AAD.
+    pub(crate) fn record_key(&self, table: &str, record: &[u8; 16]) -> SecretKey {
+        let info = Fields::of("pilotlight/v1/record-key").text(table).bytes(record);
+        derive(&self.dek, &self.identity.vault_id, &info)
+    }
+
+    /// The key of the sealed state in table `vault`.
+    pub(crate) fn state_key(&self) -> SecretKey {
+        derive(&self.dek, &self.identity.vault_id, &Fields::of("pilotlight/v1/state-key"))
+    }
+
+    /// HMAC-SHA256 (RFC 2104) of `fields` under the key of manifests, attempts and anchors.
+    pub(crate) fn mac(&self, fields: &Fields) -> [u8; 32] {
+        let key = derive(&self.dek, &self.identity.vault_id, &Fields::of("pilotlight/v1/mac-key"));
+        // HMAC pads a short key with zeros to the block of its hash; done here, so that no length can be wrong.
+        let mut block = Zeroizing::new([0_u8; 64]);
+        block[..32].copy_from_slice(key.expose_secret());
+        let mut mac = Hmac::<Sha256>::new((&*block).into());
+        mac.update(fields.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    /// What every AAD begins with: purpose, app, vault, DEK, algorithm.
+    pub(crate) fn aad(&self, purpose: &str) -> Fields {
+        Fields::of(purpose)
+            .text(&self.identity.app)
+            .bytes(&self.identity.vault_id)
+            .number(self.dek_id.into())
+            .number(ALG_AES_256_GCM.into())
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn key_of(bytes: [u8; 32]) -> SecretKey {
+    SecretKey::new(Box::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Identity, Kek, Keys, key_of};
+    use crate::envelope::Fields;
+    use secrecy::ExposeSecret;
+
+    fn identity() -> Identity {
+        Identity { app: "test".to_owned(), vault_id: [3; 16] }
+    }
+
+    fn fixed_keys() -> Keys {
+        Keys { dek: key_of([5; 32]), dek_id: 1, identity: identity() }
+    }
+
+    #[test]
+    fn a_kek_reads_back_from_its_text() {
+        let kek = Kek::make(7).unwrap();
+        let text = kek.to_text();
+        assert!(text.starts_with("pk1.7."));
+        assert_eq!(text.len(), 6 + 43);
+        let again = Kek::parse(&text, 7).unwrap();
+        assert_eq!(again.key.expose_secret(), kek.key.expose_secret());
+    }
+
+    #[test]
+    fn a_text_that_is_no_kek_is_refused() {
+        let text = Kek::make(1).unwrap().to_text();
+        assert!(Kek::parse(&text, 2).is_none(), "another generation");
+        for broken in [
+            String::new(),
+            "pk1".to_owned(),
+            "pk1.1.".to_owned(),
+            text[..text.len() - 1].to_owned(),
+            format!("{}A", *text),
+            format!("{}\n", *text),
+            text.replacen("pk1", "pk2", 1),
+            format!("pk1.1.{}", "é".repeat(30)),
+            format!("pk1.1.{}", "A".repeat(100_000)),
+        ] {
+            assert!(Kek::parse(&broken, 1).is_none(), "{}", broken.len());
+        }
+    }
+
+    #[test]
+    fn only_the_key_that_wrapped_unwraps_and_only_for_the_same_slot() {
+        let (kek, other, keys) = (Kek::make(1).unwrap(), Kek::make(1).unwrap(), fixed_keys());
+        let aad = Fields::of("slot").number(1);
+        let slot = kek.wrap(&keys, &aad).unwrap();
+        assert_eq!(slot.ct.len(), 48);
+        let opened = kek.unwrap(&identity(), 1, &aad, &slot.nonce, &slot.ct).unwrap();
+        assert!(opened.matches(&keys.check_value()));
+        assert!(other.unwrap(&identity(), 1, &aad, &slot.nonce, &slot.ct).is_none());
+        assert!(kek.unwrap(&identity(), 1, &Fields::of("slot").number(2), &slot.nonce, &slot.ct).is_none());
+    }
+
+    #[test]
+    fn check_values_tell_keys_and_vaults_apart() {
+        let (one, other) = (Kek::make(1).unwrap(), Kek::make(1).unwrap());
+        assert!(one.matches(&[3; 16], &one.check_value(&[3; 16])));
+        assert!(!other.matches(&[3; 16], &one.check_value(&[3; 16])));
+        assert!(!one.matches(&[4; 16], &one.check_value(&[3; 16])));
+        assert!(!one.matches(&[3; 16], b""));
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose_table_and_record() {
+        let keys = fixed_keys();
+        let derived = [
+            *keys.record_key("token", &[1; 16]).expose_secret(),
+            *keys.record_key("token", &[2; 16]).expose_secret(),
+            *keys.record_key("other", &[1; 16]).expose_secret(),
+            *keys.state_key().expose_secret(),
+            keys.mac(&Fields::of("a")),
+            keys.mac(&Fields::of("b")),
+        ];
+        for (place, key) in derived.iter().enumerate() {
+            assert!(!derived[..place].contains(key));
+        }
+    }
+
+    /// An old vault must open for ever: these values are HKDF and HMAC over the fields as RFC 5869 and RFC 2104 say,
+    /// and were computed with Python's hmac module.
+    #[test]
+    fn derivations_never_change_between_versions() {
+        let keys = fixed_keys();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(&keys.check_value()), "a5b3ff0966d473d54f765f7a5af67f5a");
+        assert_eq!(
+            hex(keys.record_key("token", &[1; 16]).expose_secret()),
+            "5279f33190920adbe6c44fe00eebbfc0e69a95ac9c4b48b1e844e88414fa68ec"
+        );
+        assert_eq!(
+            hex(&keys.mac(&Fields::of("pilotlight/v1/test").number(1))),
+            "a2d792e758a50312248ddd756d0bb6c85da30e2458647012b9180b9375583dbb"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! What SQLite's errors mean for the vault.
+
+use rusqlite::ffi::{ErrorCode, SQLITE_CANTOPEN_SYMLINK, SQLITE_READONLY_DBMOVED};
+
+use crate::VaultError;
+
+impl From<rusqlite::Error> for VaultError {
+    /// Fixed words and SQLite's code: its own texts may repeat values.
+    fn from(error: rusqlite::Error) -> Self {
+        let failure = match error {
+            rusqlite::Error::SqliteFailure(failure, _) => failure,
+            rusqlite::Error::SqlInputError { error, .. } => error,
+            rusqlite::Error::QueryReturnedNoRows => return damaged("a row is missing"),
+            rusqlite::Error::InvalidPath(_) | rusqlite::Error::NulError(_) => {
+                return Self::UnsafePath("the vault's path is not a path".to_owned());
+            }
+            _ => return damaged("a value is not of its type"),
+        };
+        let code = failure.extended_code;
+        match failure.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
+            ErrorCode::DatabaseCorrupt => damaged(&format!("malformed, SQLite code {code}")),
+            ErrorCode::NotADatabase => damaged("not a database"),
+            ErrorCode::DiskFull => Self::Io("the disk is full".to_owned()),
+            ErrorCode::ReadOnly if code == SQLITE_READONLY_DBMOVED => {
+                Self::Io("it was moved away while it was open".to_owned())
+            }
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Self::Io("it cannot be written".to_owned()),
+            ErrorCode::CannotOpen if code == SQLITE_CANTOPEN_SYMLINK => {
+                Self::UnsafePath("the vault's path leads over a symbolic link".to_owned())
+            }
+            ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::OutOfMemory
+            | ErrorCode::NoLargeFileSupport
+            | ErrorCode::FileLockingProtocolFailed => Self::Io(format!("SQLite code {code}")),
+            _ => damaged(&format!("unexpected, SQLite code {code}")),
+        }
+    }
+}
+
+/// The vault is not as this code left it.
+pub(super) fn damaged(why: &str) -> VaultError {
+    VaultError::Damaged(why.to_owned())
+}
+
+/// The file system did not do what was asked.
+pub(super) fn io(what: &str, error: &std::io::Error) -> VaultError {
+    VaultError::Io(format!("{what}: {}", error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::VaultError;
+    use rusqlite::ffi;
+
+    fn told(code: i32) -> VaultError {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("with a value".to_owned())).into()
+    }
+
+    #[test]
+    fn a_disk_a_lock_and_a_damaged_file_are_told_apart() {
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN] {
+            assert!(matches!(told(code), VaultError::Io(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_LOCKED] {
+            assert!(matches!(told(code), VaultError::Busy), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_CONSTRAINT_CHECK, ffi::SQLITE_ERROR] {
+            assert!(matches!(told(code), VaultError::Damaged(_)), "{code}");
+        }
+        assert!(matches!(told(ffi::SQLITE_CANTOPEN_SYMLINK), VaultError::UnsafePath(_)));
+        assert!(!told(ffi::SQLITE_CORRUPT).to_string().contains("value"));
+    }
+}

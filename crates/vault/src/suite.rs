@@ -1,0 +1,292 @@
+//! The suite that every strategy passes.
+//!
+//! A strategy names its tests with [`vault_suite!`](crate::vault_suite), and hands in what makes a [`Bench`]:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use pilotlight_vault::{MemoryVault, Vault, suite::Bench};
+//!
+//! #[derive(Default)]
+//! struct Memory(Arc<MemoryVault>);
+//!
+//! impl Bench for Memory {
+//!     fn handle(&self) -> Box<dyn Vault> {
+//!         Box::new(Arc::clone(&self.0))
+//!     }
+//! }
+//!
+//! pilotlight_vault::vault_suite!(Memory::default);
+//! ```
+
+use std::sync::Barrier;
+
+use crate::{Attempt, GrantId, Listed, MAX_PAYLOAD, Record, Vault, VaultError};
+
+/// One fresh vault, and as many handles on it as a test asks for.
+pub trait Bench: Sync {
+    /// A handle on the vault: for a strategy with files, what another process would open.
+    fn handle(&self) -> Box<dyn Vault>;
+}
+
+/// Names the tests of this suite for one strategy. `$make` is called for each and gives a fresh [`Bench`].
+#[macro_export]
+macro_rules! vault_suite {
+    ($make:expr) => {
+        $crate::vault_suite!($make;
+            an_empty_vault_has_no_record,
+            a_created_record_reads_back_at_generation_one,
+            an_id_is_created_once,
+            a_commit_moves_one_generation_on_and_replaces_the_payload,
+            a_commit_of_another_generation_is_a_conflict_and_changes_nothing,
+            a_commit_of_what_is_not_there_is_refused,
+            an_attempt_stays_until_its_generation_is_committed,
+            a_later_attempt_of_the_same_generation_replaces_the_earlier_one,
+            an_attempt_of_another_generation_is_a_conflict,
+            a_removed_record_is_gone_with_its_attempt_and_removing_again_is_fine,
+            a_list_is_ordered_by_id_and_holds_every_record,
+            payloads_of_every_length_up_to_the_limit_read_back,
+            a_payload_over_the_limit_is_refused_and_changes_nothing,
+            two_handles_see_each_others_steps,
+            of_many_threads_that_commit_one_generation_exactly_one_wins,
+            of_many_threads_that_create_one_id_exactly_one_wins,
+            debug_output_shows_no_payload,
+        );
+    };
+    ($make:expr; $($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::suite::$name(&($make)());
+            }
+        )*
+    };
+}
+
+const ID: GrantId = GrantId::from_bytes([7; 16]);
+
+fn attempt(number: u8) -> Attempt {
+    Attempt { idempotency_key: [number; 16], started_at_ms: 1_700_000_000_000 + i64::from(number) }
+}
+
+#[expect(clippy::expect_used, reason = "a test's step")]
+fn loaded(vault: &dyn Vault, id: &GrantId) -> Record {
+    vault.load(id).expect("the vault reads").expect("the record is there")
+}
+
+fn assert_holds(vault: &dyn Vault, generation: u64, payload: &[u8], attempt: Option<&Attempt>) {
+    let record = loaded(vault, &ID);
+    assert_eq!(record.id, ID);
+    assert_eq!(record.generation, generation);
+    assert_eq!(record.payload.as_slice(), payload);
+    assert_eq!(record.attempt.as_ref(), attempt);
+}
+
+/// See the name.
+pub fn an_empty_vault_has_no_record(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.load(&ID), Ok(None)));
+    assert!(matches!(vault.list().as_deref(), Ok([])));
+}
+
+/// See the name.
+pub fn a_created_record_reads_back_at_generation_one(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    assert_holds(&*vault, 1, b"first", None);
+}
+
+/// See the name.
+pub fn an_id_is_created_once(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    assert!(matches!(vault.create(&ID, b"second"), Err(VaultError::Conflict { actual: None })));
+    assert_holds(&*vault, 1, b"first", None);
+}
+
+/// See the name.
+pub fn a_commit_moves_one_generation_on_and_replaces_the_payload(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    for generation in 1..20 {
+        let payload = format!("payload {generation}");
+        assert!(matches!(vault.commit(&ID, generation, payload.as_bytes()), Ok(next) if next == generation + 1));
+        assert_holds(&*vault, generation + 1, payload.as_bytes(), None);
+    }
+}
+
+/// See the name.
+pub fn a_commit_of_another_generation_is_a_conflict_and_changes_nothing(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    assert!(matches!(vault.commit(&ID, 1, b"second"), Ok(2)));
+    for wrong in [0, 1, 3, u64::MAX] {
+        let conflict = vault.commit(&ID, wrong, b"other");
+        assert!(matches!(conflict, Err(VaultError::Conflict { actual: Some(2) })), "{wrong}");
+    }
+    assert_holds(&*vault, 2, b"second", None);
+}
+
+/// See the name.
+pub fn a_commit_of_what_is_not_there_is_refused(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.commit(&ID, 1, b"any"), Err(VaultError::NotFound)));
+    assert!(matches!(vault.begin_attempt(&ID, 1, &attempt(1)), Err(VaultError::NotFound)));
+    assert!(matches!(vault.load(&ID), Ok(None)));
+}
+
+/// See the name.
+pub fn an_attempt_stays_until_its_generation_is_committed(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    assert!(vault.begin_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert_holds(&*vault, 1, b"first", Some(&attempt(1)));
+    assert_holds(&*bench.handle(), 1, b"first", Some(&attempt(1)));
+    assert!(matches!(vault.commit(&ID, 1, b"second"), Ok(2)));
+    assert_holds(&*vault, 2, b"second", None);
+}
+
+/// See the name.
+pub fn a_later_attempt_of_the_same_generation_replaces_the_earlier_one(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    for number in [1, 2, 2] {
+        assert!(vault.begin_attempt(&ID, 1, &attempt(number)).is_ok());
+        assert_holds(&*vault, 1, b"first", Some(&attempt(number)));
+    }
+}
+
+/// See the name.
+pub fn an_attempt_of_another_generation_is_a_conflict(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    assert!(matches!(vault.commit(&ID, 1, b"second"), Ok(2)));
+    assert!(vault.begin_attempt(&ID, 2, &attempt(2)).is_ok());
+    for wrong in [0, 1, 3, u64::MAX] {
+        let conflict = vault.begin_attempt(&ID, wrong, &attempt(9));
+        assert!(matches!(conflict, Err(VaultError::Conflict { actual: Some(2) })), "{wrong}");
+    }
+    assert_holds(&*vault, 2, b"second", Some(&attempt(2)));
+}
+
+/// See the name.
+pub fn a_removed_record_is_gone_with_its_attempt_and_removing_again_is_fine(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    assert!(vault.begin_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert!(vault.remove(&ID).is_ok());
+    assert!(vault.remove(&ID).is_ok());
+    assert!(matches!(vault.load(&ID), Ok(None)));
+    assert!(matches!(vault.list().as_deref(), Ok([])));
+    assert!(matches!(vault.create(&ID, b"again"), Ok(1)));
+    assert_holds(&*vault, 1, b"again", None);
+}
+
+/// See the name.
+pub fn a_list_is_ordered_by_id_and_holds_every_record(bench: &impl Bench) {
+    let vault = bench.handle();
+    for byte in [200, 3, 90, 0, 255] {
+        assert!(matches!(vault.create(&GrantId::from_bytes([byte; 16]), &[byte]), Ok(1)));
+    }
+    assert!(vault.begin_attempt(&GrantId::from_bytes([90; 16]), 1, &attempt(4)).is_ok());
+    let listed: Vec<_> = vault.list().unwrap_or_default().into_iter().map(seen).collect();
+    let expected: Vec<_> = [0, 3, 90, 200, 255]
+        .map(|byte| Some((GrantId::from_bytes([byte; 16]), vec![byte], (byte == 90).then(|| attempt(4)))))
+        .into();
+    assert_eq!(listed, expected);
+}
+
+fn seen(listed: Listed) -> Option<(GrantId, Vec<u8>, Option<Attempt>)> {
+    match listed {
+        Listed::Record(record) => Some((record.id, record.payload.to_vec(), record.attempt)),
+        Listed::Damaged { .. } => None,
+    }
+}
+
+/// See the name.
+pub fn payloads_of_every_length_up_to_the_limit_read_back(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b""), Ok(1)));
+    assert_holds(&*vault, 1, b"", None);
+    for (generation, length) in (1..).zip([1, 251, 252, 253, 4096, MAX_PAYLOAD]) {
+        let payload: Vec<u8> = (0..length).map(|place| (place % 251) as u8).collect();
+        assert!(matches!(vault.commit(&ID, generation, &payload), Ok(next) if next == generation + 1), "{length}");
+        assert_holds(&*vault, generation + 1, &payload, None);
+    }
+}
+
+/// See the name.
+pub fn a_payload_over_the_limit_is_refused_and_changes_nothing(bench: &impl Bench) {
+    let vault = bench.handle();
+    let payload = vec![1; MAX_PAYLOAD + 1];
+    assert!(matches!(vault.create(&ID, &payload), Err(VaultError::TooLarge(length)) if length == payload.len()));
+    assert!(matches!(vault.load(&ID), Ok(None)));
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    assert!(matches!(vault.commit(&ID, 1, &payload), Err(VaultError::TooLarge(_))));
+    assert_holds(&*vault, 1, b"first", None);
+}
+
+/// See the name.
+pub fn two_handles_see_each_others_steps(bench: &impl Bench) {
+    let (one, other) = (bench.handle(), bench.handle());
+    assert!(matches!(one.create(&ID, b"first"), Ok(1)));
+    assert_holds(&*other, 1, b"first", None);
+    assert!(other.begin_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert_holds(&*one, 1, b"first", Some(&attempt(1)));
+    assert!(matches!(one.commit(&ID, 1, b"second"), Ok(2)));
+    assert!(matches!(other.commit(&ID, 1, b"lost"), Err(VaultError::Conflict { actual: Some(2) })));
+    assert!(matches!(other.commit(&ID, 2, b"third"), Ok(3)));
+    assert_holds(&*one, 3, b"third", None);
+    assert!(one.remove(&ID).is_ok());
+    assert!(matches!(other.load(&ID), Ok(None)));
+}
+
+/// Runs `step` on eight threads and two handles at once; gives what it returned.
+fn race<T: Send>(bench: &impl Bench, step: impl Fn(&dyn Vault, u8) -> T + Sync) -> Vec<T> {
+    let handles = [bench.handle(), bench.handle()];
+    let start = Barrier::new(8);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8_u8)
+            .map(|number| {
+                let (vault, start, step) = (&*handles[usize::from(number) % 2], &start, &step);
+                scope.spawn(move || {
+                    start.wait();
+                    step(vault, number)
+                })
+            })
+            .collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    })
+}
+
+/// See the name.
+pub fn of_many_threads_that_commit_one_generation_exactly_one_wins(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    for generation in 1..6 {
+        let results = race(bench, |vault, number| vault.commit(&ID, generation, &[number]).map(|_| number));
+        let winners: Vec<_> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+        let conflicts = results.iter().filter(
+            |result| matches!(result, Err(VaultError::Conflict { actual: Some(now) }) if *now == generation + 1),
+        );
+        assert_eq!((winners.len(), conflicts.count()), (1, 7), "{results:?}");
+        assert_holds(&*vault, generation + 1, &[*winners[0]], None);
+    }
+}
+
+/// See the name.
+pub fn of_many_threads_that_create_one_id_exactly_one_wins(bench: &impl Bench) {
+    let results = race(bench, |vault, number| vault.create(&ID, &[number]).map(|_| number));
+    let winners: Vec<_> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+    assert_eq!((winners.len(), results.len()), (1, 8), "{results:?}");
+    assert_holds(&*bench.handle(), 1, &[*winners[0]], None);
+}
+
+/// See the name.
+pub fn debug_output_shows_no_payload(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"canary"), Ok(1)));
+    let shown = format!("{:?} {:?}", vault.load(&ID), vault.list());
+    let bytes = format!("{:?}", b"canary").replace(['[', ']'], "");
+    assert!(shown.contains(&ID.to_string()) || shown.contains("generation: 1"));
+    assert!(!shown.contains("canary") && !shown.contains(&bytes), "{shown}");
+}
