@@ -1,0 +1,85 @@
+//! Who may depend on whom: the picture in ARCHITECTURE.md, as a test.
+//!
+//! deny.toml forbids a part of the same; this test needs no tool, and fails for a package that the picture does not have.
+
+use std::{collections::BTreeSet, process::Command};
+
+use pilotlight_tests::binaries;
+use serde_json::Value;
+
+/// Every package of the workspace, and those of ours it depends on. Tests may depend on all of them and xtask on none, so
+/// that it is built in seconds.
+const ARROWS: [(&str, &[&str]); 9] = [
+    ("pilotlight-oauth", &[]),
+    ("pilotlight-vault", &[]),
+    ("pilotlight-server", &["pilotlight-oauth"]),
+    ("pilotlight", &["pilotlight-oauth", "pilotlight-vault"]),
+    ("tauri-plugin-pilotlight", &["pilotlight"]),
+    ("pilotlight-cli", &["pilotlight"]),
+    ("pilotlight-desktop", &["pilotlight", "tauri-plugin-pilotlight"]),
+    ("pilotlight-tests", &["pilotlight", "pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
+    ("xtask", &[]),
+];
+
+/// Packages of others that only some of ours may name.
+const CONFINED: [(&str, &[&str]); 8] = [
+    ("tauri", &["tauri-plugin-pilotlight", "pilotlight-desktop"]),
+    ("axum", &["pilotlight-server"]),
+    ("rusqlite", &["pilotlight-vault", "pilotlight-server", "pilotlight-tests"]),
+    ("keyring-core", &["pilotlight-vault"]),
+    ("aes-gcm", &["pilotlight-vault"]),
+    ("reqwest", &["pilotlight", "pilotlight-tests"]),
+    ("clap", &["pilotlight-server", "pilotlight-cli", "pilotlight-desktop", "xtask"]),
+    // The protocol is pure, and the vault is blocking: neither knows a runtime.
+    (
+        "tokio",
+        &[
+            "pilotlight",
+            "tauri-plugin-pilotlight",
+            "pilotlight-server",
+            "pilotlight-cli",
+            "pilotlight-desktop",
+            "pilotlight-tests",
+        ],
+    ),
+];
+
+/// Names of packages and of what each depends on, tests' own dependencies left out.
+fn packages() -> Vec<(String, BTreeSet<String>)> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["metadata", "--no-deps", "--format-version", "1", "--offline"]).current_dir(binaries::repository());
+    let output = command.output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+    let list = |value: &Value| value.as_array().expect("a list").clone();
+    let of = |package: &Value| {
+        let dependencies = list(&package["dependencies"]);
+        (name(package), dependencies.iter().filter(|dependency| dependency["kind"] != "dev").map(name).collect())
+    };
+    list(&metadata["packages"]).iter().map(of).collect()
+}
+
+#[test]
+fn every_package_depends_on_those_of_ours_that_the_picture_shows_and_no_others() {
+    let packages = packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|(name, _)| name.as_str()).collect();
+    let pictured: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(ours, pictured, "the packages of the workspace and those in the picture");
+    for (name, dependencies) in &packages {
+        let (_, allowed) = ARROWS.iter().find(|(pictured, _)| pictured == name).expect("it is pictured");
+        let drawn: BTreeSet<&str> =
+            dependencies.iter().map(String::as_str).filter(|name| ours.contains(name)).collect();
+        assert_eq!(drawn, allowed.iter().copied().collect(), "what {name} depends on");
+    }
+}
+
+#[test]
+fn packages_of_others_stay_where_they_belong() {
+    for (name, dependencies) in packages() {
+        for (confined, allowed) in CONFINED {
+            let used = dependencies.contains(confined);
+            assert!(!used || allowed.contains(&name.as_str()), "{name} depends on {confined}; only {allowed:?} may");
+        }
+    }
+}

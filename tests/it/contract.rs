@@ -1,0 +1,70 @@
+//! The commands are one set, written in four places: the plugin's build script (for the ACL), its handler, its permission
+//! sets, and the window's `api.ts`.
+
+use std::{collections::BTreeSet, fs};
+
+use pilotlight_tests::binaries::repository;
+
+fn text(file: &str) -> String {
+    fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// What stands between each `before` and the next character that no command's name has.
+fn names_after(text: &str, before: &str) -> BTreeSet<String> {
+    text.split(before)
+        .skip(1)
+        .map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || matches!(c, '_' | '-')).collect::<String>())
+        .map(|name| name.replace('-', "_"))
+        .collect()
+}
+
+#[test]
+fn every_command_is_declared_handled_permitted_and_called_under_one_name() {
+    let build = text("crates/plugin/build.rs");
+    let declared = build.split_once("&[\"").expect("a list").1.split_once("];").expect("its end").0;
+    let declared: BTreeSet<String> =
+        names_after(&format!("\"{declared}"), "\"").into_iter().filter(|n| !n.is_empty()).collect();
+    assert!(declared.contains("snapshot") && declared.len() >= 8, "{declared:?}");
+    assert_eq!(names_after(&text("crates/plugin/src/lib.rs"), "commands::"), {
+        let mut handled = declared.clone();
+        handled.extend(
+            names_after(&text("crates/plugin/src/lib.rs"), "[`commands`").into_iter().filter(|n| !n.is_empty()),
+        );
+        handled
+    });
+    assert_eq!(names_after(&text("crates/plugin/permissions/sets.toml"), "\"allow-"), declared);
+    assert_eq!(names_after(&text("ui/src/api.ts"), "plugin:pilotlight|"), declared);
+}
+
+#[test]
+fn the_main_window_is_given_the_sets_and_nothing_of_tauris_own_but_events() {
+    let capability: serde_json::Value = serde_json::from_str(&text("src-tauri/capabilities/main.json")).unwrap();
+    assert_eq!(capability["windows"], serde_json::json!(["main"]));
+    let given: BTreeSet<&str> =
+        capability["permissions"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+    let events = ["core:event:allow-listen", "core:event:allow-unlisten"];
+    let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage"];
+    assert_eq!(given, events.into_iter().chain(sets).collect());
+}
+
+#[test]
+fn only_one_file_of_the_window_knows_tauri() {
+    let sources = pilotlight_tests::leaks::files_below(&repository().join("ui/src"));
+    let knowing: Vec<_> = sources
+        .iter()
+        .filter(|file| fs::read_to_string(file).is_ok_and(|text| text.contains("@tauri-apps")))
+        .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(knowing, ["api.ts"]);
+}
+
+#[test]
+fn every_error_code_of_the_core_has_its_words_in_both_languages() {
+    let words = text("ui/src/text/en.ts") + &text("ui/src/text/zh.ts");
+    let missing: Vec<&str> = pilotlight::ErrorCode::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .filter(|code| words.matches(&format!("{code}:")).count() != 2)
+        .collect();
+    assert!(missing.is_empty(), "without words in the window: {missing:?}");
+}

@@ -1,0 +1,15 @@
+//! End-to-end tests: the built programs, in processes of their own, and nothing simulated.
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a helper of a test is a failure of the test")]
+
+mod arrows;
+#[cfg(target_os = "linux")]
+mod cli;
+mod contract;
+#[cfg(target_os = "linux")]
+mod herd;
+#[cfg(target_os = "linux")]
+mod kit;
+mod peers;
+mod person;
+#[cfg(target_os = "linux")]
+mod window;

@@ -1,0 +1,134 @@
+//! The main job, in the real window.
+
+use std::time::Duration;
+
+use pilotlight_tests::leaks::Secret;
+use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window};
+
+/// Access tokens live five seconds, so that silent refreshes can be watched; on a busy machine one takes its time.
+const THREE_LIVES: Duration = Duration::from_secs(60);
+/// How every refresh token of our server begins.
+const REFRESH_TOKEN: &str = "plrt_";
+/// How every JWT begins.
+const ACCESS_TOKEN: &str = "eyJ";
+
+fn launch(server: &Server) -> Launch {
+    Launch::offering("Demo service", server.issuer()).argument("--log").argument("trace")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_by_the_browser_is_killed_and_is_still_signed_in_until_the_service_says_otherwise() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().access_token_ttl("5s").start();
+    let mut window = Window::open(&desktop, launch(&server)).await;
+    window.sign_in_by_browser().await;
+    assert!(window.text("account-person").await.contains("demo"));
+    let opened = window.browser_log();
+    assert!(!opened.is_empty(), "the browser was never opened");
+
+    window.kill();
+    window.reopen().await;
+    window.wait_for_state("signed-in").await;
+    assert_eq!(window.browser_log(), opened, "something was asked again");
+
+    let before = window.refreshes().await;
+    window.wait_for_refreshes(before + 3, THREE_LIVES).await;
+    let answers = server.refreshes();
+    assert!(answers.len() >= 3 && answers.iter().all(|outcome| outcome == "rotated"), "{answers:?}");
+
+    server.revoke_person("demo");
+    window.wait_for_state("ended").await;
+    window.find("sign-in-again").await;
+    let page = window.page_text().await;
+    assert!(page.contains("revoked") || page.contains("ended"), "the reason is missing: {page}");
+
+    window.click("sign-in-again").await;
+    window.wait_for_state("signed-in").await;
+    assert_no_token(&desktop, &window).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_by_password_and_signs_out_and_nothing_is_left() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().start();
+    server.add_person("ada", "correct horse battery staple");
+    let window = Window::open(&desktop, launch(&server)).await;
+    window.sign_in_by_password("ada", "not the password").await;
+    let problem = window.text("problem").await;
+    assert!(!problem.is_empty());
+    window.type_into("password", "correct horse battery staple").await;
+    window.click("submit-password").await;
+    window.wait_for_state("signed-in").await;
+    assert!(window.text("account-person").await.contains("ada"));
+    assert_no_token(&desktop, &window).await;
+    let password = Secret::new("correct horse battery staple");
+    assert_eq!(password.traces_below(&desktop.pilotlight_home()), []);
+    assert_eq!(password.traces_in(window.log().as_bytes()), []);
+
+    window.click("sign-out").await;
+    window.click("confirm-sign-out").await;
+    window.find("sign-in-browser-0").await;
+    assert_eq!(server.living_grants(), 0, "the service was not told");
+    let vault = rusqlite::Connection::open(desktop.pilotlight_home().join("vault.db")).unwrap();
+    for table in ["token", "attempt"] {
+        let rows: i64 = vault.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 0, "{table} still holds something");
+    }
+    for item in desktop.keystore_items() {
+        let name = item.get("username").map_or("", String::as_str);
+        assert!(name.starts_with("kek-") || name.starts_with("anchor-"), "the keystore holds {item:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_keystore_is_told_and_after_unlocking_everything_is_there() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().start();
+    let mut window = Window::open(&desktop, launch(&server)).await;
+    window.sign_in_by_browser().await;
+    window.close().await;
+    desktop.lock_keystore();
+    window.reopen().await;
+    window.find("vault-problem").await;
+    assert!(window.page_text().await.to_lowercase().contains("locked"));
+    assert!(!window.shows("account-card").await);
+    desktop.unlock_keystore();
+    window.click("vault-retry").await;
+    window.wait_for_state("signed-in").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_keystore_nothing_is_written_and_the_window_says_so() {
+    let desktop = PrivateDesktop::start(Keystore::Absent).with_display();
+    let server = Server::demo().start();
+    let window = Window::open(&desktop, launch(&server)).await;
+    window.find("vault-problem").await;
+    assert!(!desktop.pilotlight_home().join("vault.db").exists());
+}
+
+/// Promise P5, as far as it can be seen from outside: no refresh token in any file of Pilotlight's, in the log at its most
+/// verbose, or in what crossed to the web view; no access token in the web view either.
+async fn assert_no_token(desktop: &PrivateDesktop, window: &Window) {
+    let token = Secret::new(REFRESH_TOKEN);
+    assert_eq!(token.traces_below(&desktop.pilotlight_home()), []);
+    assert_eq!(token.traces_in(window.log().as_bytes()), []);
+    let crossed = crossed(window).await;
+    assert!(crossed.contains("accounts"), "nothing crossed: {crossed}");
+    for secret in [REFRESH_TOKEN, ACCESS_TOKEN] {
+        assert!(!crossed.contains(secret), "{secret} crossed to the web view: {crossed}");
+    }
+}
+
+/// Everything that the page shows, and what every reading command returns to it.
+async fn crossed(window: &Window) -> String {
+    let script = r#"
+        const done = arguments[arguments.length - 1];
+        const invoke = window.__TAURI_INTERNALS__.invoke;
+        Promise.all([
+            invoke("plugin:pilotlight|snapshot"),
+            invoke("plugin:pilotlight|events", { account: null, limit: 1000 }),
+        ]).then((answers) => done(JSON.stringify(answers) + document.documentElement.outerHTML), (error) => done(String(error)));
+    "#;
+    let answer = window.client().execute_async(script, vec![]).await.unwrap();
+    answer.as_str().unwrap().to_owned()
+}

@@ -1,0 +1,57 @@
+//! The test kit: everything around the product that a test needs to be real.
+//!
+//! ```text
+//!  PrivateDesktop ── display, D-Bus and keystore of its own, in a folder that vanishes
+//!    │ starts
+//!    ├─ Window ───── the app in its real window, driven by test ids over WebDriver
+//!    │    └─ opens the browser: pilotlight-person, which signs in as a person would
+//!    └─ Server ───── pilotlight-server on a free loopback port, its log read for counts
+//!  OidcProvider ──── a certified server from npm, to check against somebody else's reading of the RFCs
+//!  leaks ─────────── looks for a secret in files, raw and encoded
+//! ```
+//!
+//! ```no_run
+//! use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window};
+//!
+//! # async fn example() {
+//! let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+//! let server = Server::demo().start();
+//! let mut window = Window::open(&desktop, Launch::offering("Demo service", server.issuer())).await;
+//! window.sign_in_by_browser().await;
+//! window.kill();
+//! window.reopen().await;
+//! window.wait_for_state("signed-in").await;
+//! # }
+//! ```
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the kit waits for other processes, and reads which of them the environment names; its clock is the real one"
+)]
+
+pub mod binaries;
+mod forms;
+pub mod leaks;
+mod person;
+pub mod process;
+mod server;
+pub mod wait;
+mod web;
+
+#[cfg(target_os = "linux")]
+mod desktop;
+#[cfg(target_os = "linux")]
+mod keystore;
+mod oidc_provider;
+#[cfg(target_os = "linux")]
+mod window;
+
+pub use oidc_provider::OidcProvider;
+pub use person::{Answer, Person, Visit, write_down};
+pub use server::{Server, ServerOptions};
+
+#[cfg(target_os = "linux")]
+pub use desktop::{Keystore, PrivateDesktop};
+#[cfg(target_os = "linux")]
+pub use keystore::Attributes;
+#[cfg(target_os = "linux")]
+pub use window::{Launch, Window};
