@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use pilotlight_oauth::{DiscoveryError, Issuer};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,9 +32,9 @@ const REMEMBER_CODES: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The issuer is no base for our endpoints.
-    #[error("`{0}` cannot be the issuer: use https, or http to this machine, without query and fragment")]
-    Issuer(String),
+    /// No client would accept this issuer (RFC 8414 section 2).
+    #[error(transparent)]
+    Issuer(#[from] DiscoveryError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,7 +56,7 @@ impl Server {
     /// # Errors
     /// [`OpenError`].
     pub fn open(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        check_issuer(&config.issuer)?;
+        Issuer::parse(&config.issuer)?;
         let keys = store.keys(&KeyMaterial::make()?)?;
         let signer = Signer::new(&keys).map_err(|_| OpenError::Key)?;
         Ok(Self(Arc::new(App {
@@ -109,19 +110,6 @@ impl Server {
         sweeper.abort();
         served
     }
-}
-
-fn check_issuer(issuer: &str) -> Result<(), OpenError> {
-    let wrong = || OpenError::Issuer(issuer.to_owned());
-    let url = url::Url::parse(issuer).map_err(|_| wrong())?;
-    let local = match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && local);
-    if secure && url.query().is_none() && url.fragment().is_none() { Ok(()) } else { Err(wrong()) }
 }
 
 /// Forgets codes and grants that are over, now and then, so that the store does not grow for ever.
