@@ -26,7 +26,7 @@ async fn oidc_provider_signs_in_by_code_and_pkce_and_refreshes_ten_times() {
     let provider = OidcProvider::start(60);
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock);
-    let transport = Arc::new(HttpTransport::new(clock.clone()).unwrap());
+    let transport = Arc::new(HttpTransport::new(clock.clone()));
     let mut config = config(Home::at(folder.path().join("home")).unwrap(), clock, transport);
     config.random = Arc::new(pilotlight::SystemRandom);
     config.browser = Arc::new(ByHand(Person::demo()));

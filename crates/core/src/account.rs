@@ -78,6 +78,8 @@ pub struct Account {
     pub access_expires_at: Option<Timestamp>,
     /// When the next silent refresh is due.
     pub refresh_due_at: Option<Timestamp>,
+    /// Since when the outcome of a refresh is unknown: it was begun, and no answer came (P9). It is repeated with the same key.
+    pub unknown_since: Option<Timestamp>,
     /// When the refresh token expires, where the service tells.
     pub refresh_expires_at: Option<Timestamp>,
 }

@@ -78,7 +78,7 @@ error_codes! {
     WrongKey = "wrong_key", Keystore, "Restore the keystore or the vault that belong together, or start over with an empty vault and sign in again.";
     VaultDamaged = "vault_damaged", Vault, "Restore vault.db from a backup of today, or start over with an empty vault; the damaged file is kept beside it.";
     VaultRolledBack = "vault_rolled_back", Vault, "An older copy of the vault was put back; its tokens are not used, because spending them would sign you out. Put the newer file back, or start over and sign in again.";
-    RecordTampered = "record_tampered", Vault, "This one account cannot be opened; the others are fine. Sign out of it locally and sign in again.";
+    RecordTampered = "record_tampered", Vault, "This one account cannot be opened; the others are fine. Remove it with `pilotlight sign-out ID --local-only` and sign in again.";
     VaultNewer = "vault_newer", Vault, "Update Pilotlight; a newer version made this vault.";
     VaultBusy = "vault_busy", Vault, "Another program holds the vault. Close it, then try again.";
     VaultIo = "vault_io", Vault, "Free space on the disk or make the folder writable. Tokens that could not be saved are kept in memory and saved as soon as it works.";

@@ -110,6 +110,8 @@ pub enum Event {
 pub enum Effect {
     /// Durably note the attempt: the open one's key where there is one, or else a new random key.
     NoteAttempt,
+    /// Forget the noted attempt: it is certain that the token was not spent.
+    ForgetAttempt,
     /// Send the refresh request with the noted key.
     Send,
     /// Read the record again.
@@ -173,13 +175,22 @@ fn note(attempts: Attempts) -> (State, Vec<Effect>) {
 fn unanswered(attempts: Attempts, event: Event, jitter: u32) -> (State, Vec<Effect>) {
     let spent = Attempts { maybe_spent: true, ..attempts };
     match event {
-        Event::NotSent => wait(attempts, None, jitter),
+        Event::NotSent => unspent(attempts, None, jitter),
         Event::AnswerLost | Event::Misbehaved => wait(spent, None, jitter),
         Event::Unavailable { after } => wait(spent, after, jitter),
         // A refused client or scope does not mend itself by haste.
-        Event::Refused => wait(attempts, Some(LONGEST_PAUSE), jitter),
+        Event::Refused => unspent(attempts, Some(LONGEST_PAUSE), jitter),
         _ => (State::Sending(attempts), vec![]),
     }
+}
+
+/// After a request that certainly spent nothing; an earlier one may have, and then its attempt stays open.
+fn unspent(attempts: Attempts, at_least: Option<Duration>, jitter: u32) -> (State, Vec<Effect>) {
+    let (state, mut effects) = wait(attempts, at_least, jitter);
+    if !attempts.maybe_spent {
+        effects.insert(0, Effect::ForgetAttempt);
+    }
+    (state, effects)
 }
 
 fn wait(attempts: Attempts, at_least: Option<Duration>, jitter: u32) -> (State, Vec<Effect>) {

@@ -31,16 +31,21 @@
 //! came with them is durable (P2).
 
 mod account;
+mod anchor;
 mod browser;
 mod clock;
 mod error;
 mod files;
+mod flights;
 pub mod grant;
 mod home;
 mod http;
 mod journal;
 mod lifecycle;
 mod lock;
+mod outside;
+mod pace;
+mod plan;
 mod random;
 mod record;
 mod refresh;
@@ -53,7 +58,7 @@ mod transport;
 
 pub use account::{AccessToken, Account, Accounts, Registration, ServiceLocation, SignIn, SignOut, SignedOut, Status};
 pub use browser::{Browser, SystemBrowser};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, Sleep, SystemClock};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use home::Home;
 pub use http::AuthorizedClient;

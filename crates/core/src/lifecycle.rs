@@ -1,20 +1,25 @@
 //! The face of the crate, and what it knows of each grant.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
 use pilotlight_vault::{Attempt, Generation, GrantId, Keystore, Listed, OsKeystore, SqliteVault, Vault, VaultError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use crate::grant::State;
+use crate::anchor::Anchor;
+use crate::flights::Flights;
+use crate::grant::{EndReason, State};
 use crate::journal::Journal;
+use crate::pace::Paces;
+use crate::plan::Plan;
 use crate::record::GrantRecord;
 use crate::refresh::Flight;
 use crate::{
     AccessToken, Account, Accounts, Browser, Clock, Error, ErrorCode, EventKind, Home, HttpTransport, JournalEntry,
-    Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport, schedule,
+    Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
 };
 
 /// The name under which the keystore files our entries.
@@ -35,6 +40,8 @@ pub struct Config {
     pub keystore: Arc<dyn Keystore>,
     /// How a person is shown a sign-in page.
     pub browser: Arc<dyn Browser>,
+    /// Whether the background task watches for other processes' writes, for waking and for the network.
+    pub watch: bool,
 }
 
 impl Config {
@@ -43,11 +50,12 @@ impl Config {
         let clock = Arc::new(SystemClock);
         Ok(Self {
             home,
-            transport: Arc::new(HttpTransport::new(clock.clone())?),
+            transport: Arc::new(HttpTransport::new(clock.clone())),
             clock,
             random: Arc::new(SystemRandom),
             keystore: Arc::new(OsKeystore::new(KEYSTORE_SERVICE)),
             browser: Arc::new(SystemBrowser),
+            watch: true,
         })
     }
 }
@@ -78,6 +86,15 @@ pub(crate) struct Inner {
     vault: tokio::sync::Mutex<Option<Arc<dyn Vault>>>,
     status: Mutex<VaultStatus>,
     book: Mutex<HashMap<GrantId, Page>>,
+    plan: Mutex<Plan>,
+    pub(crate) flights: Flights,
+    pub(crate) paces: Paces,
+    /// The plan's first instant has changed.
+    pub(crate) replanned: Notify,
+    /// The vault has to be read again.
+    pub(crate) reread: Notify,
+    pub(crate) wake_ups: AtomicU64,
+    clock_offset: Mutex<Option<i64>>,
     changed: watch::Sender<u64>,
 }
 
@@ -89,7 +106,9 @@ pub(crate) struct Page {
     pub(crate) generation: Generation,
     pub(crate) state: State,
     pub(crate) problem: Option<Error>,
-    pub(crate) retry_at: Option<Timestamp>,
+    /// The end of a pause, on the clock that nobody sets.
+    pub(crate) retry_at: Option<Duration>,
+    anchor: Option<Anchor>,
     pub(crate) flight: Option<Flight>,
 }
 
@@ -119,8 +138,21 @@ impl Pilotlight {
     fn build(config: Config, vault: Option<Arc<dyn Vault>>, status: VaultStatus) -> Self {
         let journal = Journal::new(&config.home);
         let (changed, _) = watch::channel(0);
-        let (vault, status, book) = (tokio::sync::Mutex::new(vault), Mutex::new(status), Mutex::default());
-        Self(Arc::new(Inner { config, journal, vault, status, book, changed }))
+        Self(Arc::new(Inner {
+            config,
+            journal,
+            vault: tokio::sync::Mutex::new(vault),
+            status: Mutex::new(status),
+            book: Mutex::default(),
+            plan: Mutex::default(),
+            flights: Flights::default(),
+            paces: Paces::default(),
+            replanned: Notify::new(),
+            reread: Notify::new(),
+            wake_ups: AtomicU64::new(0),
+            clock_offset: Mutex::default(),
+            changed,
+        }))
     }
 
     /// Opens the vault, or says why it cannot be. Safe to repeat, after a person unlocked the keystore for instance.
@@ -182,15 +214,18 @@ impl Pilotlight {
     pub async fn access_token(&self, name: &str, min_ttl: Duration) -> Result<AccessToken, Error> {
         let held = self.find(name).await?;
         self.refuse_ended(&held)?;
-        if let Some(token) = held.record.usable(self.now(), min_ttl) {
+        if self.anchor(&held).outlives(self.elapsed(), min_ttl)
+            && let Some(token) = self.lend(&held)
+        {
             return Ok(token);
         }
         match self.refreshed(&held, false).await {
-            Ok(fresh) => fresh.record.access.clone().ok_or_else(missing_access_token),
-            Err(error) => match held.record.usable_at_a_pinch(self.now()) {
-                Some(token) if min_ttl.is_zero() && error.kind() != crate::ErrorKind::NeedsSignIn => Ok(token),
-                _ => Err(error),
-            },
+            Ok(fresh) => self.lend(&fresh).ok_or_else(missing_access_token),
+            Err(error) => {
+                let alive = min_ttl.is_zero() && self.anchor(&held).is_alive(self.elapsed());
+                let pinch = alive && error.kind() != crate::ErrorKind::NeedsSignIn;
+                self.lend(&held).filter(|_| pinch).ok_or(error)
+            }
         }
     }
 
@@ -198,7 +233,8 @@ impl Pilotlight {
     pub async fn refresh(&self, name: &str) -> Result<AccessToken, Error> {
         let held = self.find(name).await?;
         self.refuse_ended(&held)?;
-        self.refreshed(&held, true).await?.record.access.clone().ok_or_else(missing_access_token)
+        let fresh = self.refreshed(&held, true).await?;
+        self.lend(&fresh).ok_or_else(missing_access_token)
     }
 
     /// The newest entries of the journal, newest first; of one account where it is named.
@@ -213,7 +249,20 @@ impl Pilotlight {
         self.0.changed.subscribe()
     }
 
-    /// Tells everybody to look again: the window after it came to the front, for instance, since other processes write too.
+    /// How far the services' clocks are ahead of ours, in milliseconds, by the last answer's `Date`; below zero where ours is
+    /// ahead. Nothing depends on it but the person, who may want to set the clock.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<i64> {
+        *lock(&self.0.clock_offset)
+    }
+
+    /// How often the background task woke since the start.
+    #[must_use]
+    pub fn wake_ups(&self) -> u64 {
+        self.0.wake_ups.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Tells everybody to look again.
     pub fn announce(&self) {
         self.0.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -224,12 +273,55 @@ impl Pilotlight {
         self.0.config.clock.now()
     }
 
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.config.clock.elapsed()
+    }
+
+    /// A wall-clock instant for one of [`Clock::elapsed`], for showing.
+    pub(crate) fn shown(&self, elapsed: Duration) -> Timestamp {
+        let (now, at) = (self.now(), self.elapsed());
+        if elapsed >= at { now.plus(elapsed - at) } else { now.minus(at - elapsed) }
+    }
+
+    /// Learns the server's clock from an answer.
+    pub(crate) fn hear_clock(&self, answer: &pilotlight_oauth::HttpResponse) {
+        if let Some(date) = answer.date {
+            *lock(&self.0.clock_offset) = Some(date.as_millis().saturating_sub(self.now().as_millis()));
+        }
+    }
+
+    /// When this generation's tokens end and are due; worked out once, when it is first seen.
+    pub(crate) fn anchor(&self, held: &Held) -> Anchor {
+        let (now, elapsed) = (self.now(), self.elapsed());
+        self.page(held.id, |page| match page.anchor {
+            Some(anchor) if anchor.generation == held.generation => anchor,
+            _ => *page.anchor.insert(Anchor::new(held.id, held.generation, &held.record, now, elapsed)),
+        })
+    }
+
+    /// The stored access token, with the end that this process believes in.
+    fn lend(&self, held: &Held) -> Option<AccessToken> {
+        let access = held.record.access.as_ref()?;
+        let expires_at = self.anchor(held).expires.map(|at| self.shown(at));
+        Some(AccessToken { expires_at, ..access.clone() })
+    }
+
+    pub(crate) fn plan<T>(&self, change: impl FnOnce(&mut Plan) -> T) -> T {
+        change(&mut lock(&self.0.plan))
+    }
+
+    /// Looks at every page and collects what `look` finds.
+    pub(crate) fn pages<T>(&self, mut look: impl FnMut(GrantId, &mut Page) -> Option<T>) -> Vec<T> {
+        lock(&self.0.book).iter_mut().filter_map(|(id, page)| look(*id, page)).collect()
+    }
+
     pub(crate) fn page<T>(&self, id: GrantId, look: impl FnOnce(&mut Page) -> T) -> T {
         look(lock(&self.0.book).entry(id).or_default())
     }
 
     pub(crate) fn forget(&self, id: GrantId) {
         lock(&self.0.book).remove(&id);
+        self.plan(|plan| plan.set(id, None));
     }
 
     /// Writes to the journal. A journal that cannot be written stops nothing; it is said in the log.
@@ -258,6 +350,7 @@ impl Pilotlight {
             self.announce();
         }
         let vault: Arc<dyn Vault> = Arc::new(opened?);
+        self.0.reread.notify_one();
         *slot = Some(Arc::clone(&vault));
         Ok(vault)
     }
@@ -311,17 +404,26 @@ impl Pilotlight {
     }
 
     pub(crate) fn account_of(&self, held: &Held) -> Account {
-        let (record, now) = (&*held.record, self.now());
+        let (record, anchor) = (&*held.record, self.anchor(held));
+        let shown = |at: Option<Duration>| at.map(|at| self.shown(at));
         let status = self.page(held.id, |page| {
             page.name.clone_from(&record.name);
             if page.flight.is_none() && page.generation != held.generation {
                 // Another process moved the grant on.
-                *page = Page { name: record.name.clone(), generation: held.generation, ..Page::default() };
+                let (name, anchor) = (record.name.clone(), page.anchor);
+                *page = Page { name, anchor, generation: held.generation, ..Page::default() };
             }
-            page.status(record, now)
+            page.status(record)
         });
-        let alive = !matches!(status, Status::Ended { .. });
-        let retry_at = if let Status::Waiting { retry_at, .. } = status { Some(retry_at) } else { None };
+        let (status, due) = match status {
+            Standing::Shown(status @ Status::Ended { .. }) => (status, None),
+            Standing::Shown(status) => (status, shown(anchor.due)),
+            Standing::Waiting(problem, retry_at) => {
+                let retry_at = self.shown(retry_at.unwrap_or_else(|| self.elapsed()));
+                (Status::Waiting { problem, retry_at }, Some(retry_at))
+            }
+            Standing::Ending(reason, problem) => (Status::Ended { reason, problem, at: self.now() }, None),
+        };
         Account {
             id: held.id,
             name: record.name.clone(),
@@ -335,25 +437,33 @@ impl Pilotlight {
             signed_in_at: record.signed_in_at,
             refreshed_at: record.refreshed_at,
             refreshes: record.refreshes,
-            access_expires_at: record.access.as_ref().and_then(|access| access.expires_at),
-            refresh_due_at: retry_at.or_else(|| schedule::due_at(held.id, record)).filter(|_| alive),
+            access_expires_at: shown(anchor.expires),
+            refresh_due_at: due,
+            unknown_since: held.attempt.as_ref().map(|attempt| Timestamp::from_millis(attempt.started_at_ms)),
             refresh_expires_at: record.refresh_expires_at,
         }
     }
 }
 
+/// A status whose instants are not yet turned into ones to show.
+enum Standing {
+    Shown(Status),
+    Waiting(Error, Option<Duration>),
+    Ending(EndReason, Error),
+}
+
 impl Page {
-    fn status(&self, record: &GrantRecord, now: Timestamp) -> Status {
+    fn status(&self, record: &GrantRecord) -> Standing {
         if let Some(ended) = &record.ended {
-            return Status::Ended { reason: ended.reason, problem: ended.problem(), at: ended.at };
+            return Standing::Shown(Status::Ended { reason: ended.reason, problem: ended.problem(), at: ended.at });
         }
         match (self.state, &self.problem) {
-            (State::Ended(reason), Some(problem)) => Status::Ended { reason, problem: problem.clone(), at: now },
+            (State::Ended(reason), Some(problem)) => Standing::Ending(reason, problem.clone()),
             (State::Waiting(_) | State::Saving { .. }, Some(problem)) => {
-                Status::Waiting { problem: problem.clone(), retry_at: self.retry_at.unwrap_or(now) }
+                Standing::Waiting(problem.clone(), self.retry_at)
             }
-            _ if self.flight.is_some() => Status::Refreshing,
-            _ => Status::SignedIn,
+            _ if self.flight.is_some() => Standing::Shown(Status::Refreshing),
+            _ => Standing::Shown(Status::SignedIn),
         }
     }
 }

@@ -10,9 +10,6 @@ use zeroize::Zeroizing;
 use crate::grant::EndReason;
 use crate::{AccessToken, Error, ErrorCode};
 
-/// A token is not lent when less of its life than this is left, or than a tenth of it.
-const LONGEST_MARGIN: Duration = Duration::from_secs(10);
-
 /// One grant, opened.
 #[derive(Debug, Clone)]
 pub(crate) struct GrantRecord {
@@ -30,6 +27,8 @@ pub(crate) struct GrantRecord {
     pub(crate) access: Option<AccessToken>,
     pub(crate) refresh_token: Option<SecretString>,
     pub(crate) refresh_expires_at: Option<Timestamp>,
+    /// How soon after receipt the server would like the next refresh.
+    pub(crate) refresh_in: Option<Duration>,
     pub(crate) ended: Option<Ended>,
 }
 
@@ -49,11 +48,13 @@ impl GrantRecord {
             access_token,
             token_type,
             access_expires_at,
+            refresh_in,
             refresh_token,
             refresh_expires_at,
             scope,
             id_token: _,
         } = tokens;
+        self.refresh_in = refresh_in;
         self.access = Some(AccessToken { token: access_token, token_type, expires_at: access_expires_at });
         if refresh_token.is_some() {
             self.refresh_token = refresh_token;
@@ -63,20 +64,6 @@ impl GrantRecord {
         }
         self.granted = scope.or(self.granted.take());
         self.refreshed_at = at;
-    }
-
-    /// The stored token, where it lives at least `min_ttl`, and a little longer so that it does not die on its way.
-    /// A token whose life is not known is taken as alive; a 401 tells otherwise.
-    pub(crate) fn usable(&self, now: Timestamp, min_ttl: Duration) -> Option<AccessToken> {
-        let access = self.access.as_ref()?;
-        let Some(expires_at) = access.expires_at else { return Some(access.clone()) };
-        let margin = (expires_at.since(self.refreshed_at) / 10).min(LONGEST_MARGIN);
-        (expires_at.since(now) > min_ttl.max(margin)).then(|| access.clone())
-    }
-
-    /// The stored token, where it lives at all.
-    pub(crate) fn usable_at_a_pinch(&self, now: Timestamp) -> Option<AccessToken> {
-        self.access.as_ref().filter(|access| access.expires_at.is_some_and(|at| at > now)).cloned()
     }
 
     /// The bytes to seal.
@@ -99,10 +86,13 @@ impl GrantRecord {
             access_expires_at: self.access.as_ref().and_then(|access| access.expires_at),
             refresh_token: self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
             refresh_expires_at: self.refresh_expires_at,
+            refresh_in: self.refresh_in.map(|wish| wish.as_secs()),
             ended: self.ended.as_ref(),
         };
-        // Big enough for any usual token set, so that growing does not leave copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        // Big enough, so that growing does not leave copies behind: a character takes six bytes at most (`\u0000`).
+        let secrets = [wire.access_token, wire.refresh_token, wire.client_secret];
+        let longest = 6 * secrets.into_iter().flatten().map(str::len).sum::<usize>();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(longest + 4096));
         serde_json::to_writer(&mut *bytes, &wire).map_err(|_| unreadable())?;
         Ok(bytes)
     }
@@ -128,6 +118,7 @@ impl GrantRecord {
             access: secret(wire.access_token).map(|token| AccessToken { token, token_type, expires_at }),
             refresh_token: secret(wire.refresh_token),
             refresh_expires_at: wire.refresh_expires_at,
+            refresh_in: wire.refresh_in.map(Duration::from_secs),
             ended: wire.ended,
         })
     }
@@ -172,6 +163,7 @@ struct Wire<'a> {
     access_expires_at: Option<Timestamp>,
     refresh_token: Option<&'a str>,
     refresh_expires_at: Option<Timestamp>,
+    refresh_in: Option<u64>,
     ended: Option<&'a Ended>,
 }
 
@@ -194,5 +186,6 @@ struct Stored {
     access_expires_at: Option<Timestamp>,
     refresh_token: Option<Zeroizing<String>>,
     refresh_expires_at: Option<Timestamp>,
+    refresh_in: Option<u64>,
     ended: Option<Ended>,
 }

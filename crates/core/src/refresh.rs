@@ -21,7 +21,9 @@ impl Pilotlight {
     /// A generation newer than `seen`: of the flight under way, or of a new one. `force` also flies while a pause is on.
     pub(crate) async fn refreshed(&self, seen: &Held, force: bool) -> Result<Held, Error> {
         let waiting = self.page(seen.id, |page| match (&page.problem, page.retry_at) {
-            (Some(problem), Some(at)) if page.flight.is_none() && !force && at > self.now() => Some(problem.clone()),
+            (Some(problem), Some(at)) if page.flight.is_none() && !force && at > self.elapsed() => {
+                Some(problem.clone())
+            }
             _ => None,
         });
         if let Some(problem) = waiting {
@@ -46,9 +48,14 @@ impl Pilotlight {
             if force {
                 page.retry_at = None;
             }
-            tokio::spawn(self.clone().fly(seen.clone(), landing));
+            self.0.flights.launch(self.clone().fly(seen.clone(), landing));
             flight
         })
+    }
+
+    /// Ends when no refresh of this process is in the air: before a program exits, so that none is torn in half.
+    pub async fn land(&self) {
+        self.0.flights.landed().await;
     }
 
     async fn fly(self, seen: Held, landing: Landing) {
@@ -89,7 +96,7 @@ impl Pilotlight {
 
     /// Whatever a flight failed of, even a lock file that cannot be made: the next one waits, or the planner would spin.
     fn pause_after(&self, seen: &Held, error: &Error) {
-        let now = self.now();
+        let now = self.elapsed();
         self.page(seen.id, |page| {
             let planned = page.retry_at.is_some_and(|at| at > now);
             if planned || matches!(page.state, State::Ended(_)) || error.kind() == ErrorKind::NeedsSignIn {
@@ -100,8 +107,9 @@ impl Pilotlight {
             page.generation = seen.generation;
             page.state = State::Waiting(attempts);
             page.problem = Some(error.clone());
-            page.retry_at = Some(now.plus(grant::pause(attempts.failures, u32::MAX / 2)));
+            page.retry_at = Some(now + grant::pause(attempts.failures, u32::MAX / 2));
         });
+        self.replan(seen);
     }
 
     /// Writes down where the grant stands in this process.
@@ -112,6 +120,7 @@ impl Pilotlight {
             page.retry_at = None;
             page.problem = problem;
         });
+        self.replan(held);
     }
 }
 
@@ -180,6 +189,10 @@ impl Refresh<'_> {
     async fn carry_out(&mut self, effect: Effect) -> Then {
         match effect {
             Effect::NoteAttempt => Then::Event(self.note_attempt().await),
+            Effect::ForgetAttempt => {
+                self.forget_attempt().await;
+                Then::Go
+            }
             Effect::Send => Then::Event(self.send().await),
             Effect::ReadAgain => Then::Event(self.read_again().await),
             Effect::Save => Then::Event(self.save().await),
@@ -207,6 +220,15 @@ impl Refresh<'_> {
         }
     }
 
+    /// Should it fail, the attempt stays open: the next one is then taken for a repeat, which is harmless.
+    async fn forget_attempt(&mut self) {
+        let (id, generation) = (self.held.id, self.held.generation);
+        match self.core.with_vault_do(move |vault| vault.end_attempt(&id, generation)).await {
+            Ok(()) => self.held.attempt = None,
+            Err(error) => tracing::info!(%error, grant_id = %id, "an attempt that was not sent could not be forgotten"),
+        }
+    }
+
     async fn send(&mut self) -> Event {
         let record = &self.held.record;
         let (Some(token), Some(key)) = (&record.refresh_token, &self.key) else {
@@ -219,6 +241,7 @@ impl Refresh<'_> {
             Err(error @ crate::TransportError::NotSent(_)) => return self.failed(error.into(), Event::NotSent),
             Err(error) => return self.failed(error.into(), Event::AnswerLost),
         };
+        self.core.hear_clock(&answer);
         match record.service.classify(&answer, self.core.now()) {
             Verdict::Granted(tokens) => {
                 self.tokens = Some(*tokens);
@@ -229,7 +252,12 @@ impl Refresh<'_> {
                 Event::InvalidGrant
             }
             Verdict::Refused(refusal) => self.failed(refused(&refusal), Event::Refused),
-            Verdict::Unavailable { status, after } => self.failed(unavailable(status), Event::Unavailable { after }),
+            Verdict::Unavailable { status, after } => {
+                if let Some(after) = after {
+                    self.core.0.paces.of(&record.service.identifier()).hold_until(self.core.elapsed() + after);
+                }
+                self.failed(unavailable(status), Event::Unavailable { after })
+            }
             Verdict::Misbehaved { status, why } => self.failed(misbehaved(status, why), Event::Misbehaved),
         }
     }
@@ -286,13 +314,14 @@ impl Refresh<'_> {
 
     async fn retry_after(&mut self, after: std::time::Duration) -> Then {
         let problem = self.problem.clone().unwrap_or_else(|| unavailable(0));
-        let at = self.core.now().plus(after);
+        let at = self.core.elapsed() + after;
         self.core.page(self.held.id, |page| {
             page.generation = self.held.generation;
             page.state = self.state;
             page.problem = Some(problem.clone());
             page.retry_at = Some(at);
         });
+        self.core.replan(&self.held);
         if matches!(self.state, State::Saving { .. }) {
             // Callers are told at once; the tokens, and the lock with them, are held until they are durable (P2).
             self.landing.send_replace(Some(Err(problem)));

@@ -207,6 +207,19 @@ async fn with_a_strict_foreign_server_a_lost_answer_is_told_as_such_and_not_as_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn p8_a_revocation_after_an_offline_spell_is_not_told_as_a_lost_answer() {
+    let world = World::signed_in(|server| server).await;
+    tokio::time::advance(TTL).await;
+    world.server.fail_next([Fault::Refuse, Fault::Refuse]);
+    for _ in 0..2 {
+        assert_eq!(world.pilotlight.refresh("work").await.unwrap_err().code(), ErrorCode::Offline);
+    }
+    world.server.revoke(1);
+    assert_eq!(world.pilotlight.refresh("work").await.unwrap_err().code(), ErrorCode::GrantRefused);
+    assert!(!world.kinds().await.contains(&EventKind::Resumed), "nothing was resumed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
     let world = World::signed_in(|server| server).await;
     world.server.stop_rotating(1);
@@ -428,6 +441,13 @@ impl pilotlight_vault::Vault for FullVault {
     ) -> Result<(), pilotlight_vault::VaultError> {
         Self::refuse(&self.read_only)?;
         self.inner.begin_attempt(id, generation, attempt)
+    }
+    fn end_attempt(
+        &self,
+        id: &pilotlight_vault::GrantId,
+        generation: u64,
+    ) -> Result<(), pilotlight_vault::VaultError> {
+        self.inner.end_attempt(id, generation)
     }
     fn commit(
         &self,

@@ -1,150 +1,165 @@
-//! When the next silent refresh is due, and the task that waits for it: one timer for all grants, no ticking.
+//! The background task: refreshes every grant ahead of its expiry. One timer for all of them, no ticking.
 
 use std::time::Duration;
 
-use pilotlight_oauth::Timestamp;
-use pilotlight_vault::GrantId;
+use pilotlight_vault::{GrantId, Listed};
+use tokio::sync::mpsc;
 
-use crate::grant::pause;
-use crate::lifecycle::Pilotlight;
-use crate::record::GrantRecord;
-use crate::{Account, Status};
+use crate::anchor::share;
+use crate::grant::{State, pause};
+use crate::lifecycle::{Held, Pilotlight};
+use crate::outside::{self, News};
+use crate::{Error, ErrorCode};
 
-/// However long a token lives, it is refreshed this long before its end.
-const LONGEST_LEAD: Duration = Duration::from_secs(300);
-/// A token that lives shorter is fetched when somebody asks for it, and otherwise only this often.
-const SHORTEST_LIFE: Duration = Duration::from_secs(2);
-const PAUSE_WITHOUT_LIFE: Duration = Duration::from_secs(60);
-/// While there is nothing to wait for, the task waits for a change.
+/// While nothing is planned, the task waits for news.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// When a record's tokens should be refreshed; `None` where nothing can be planned.
-///
-/// A quarter of the access token's life before its end, at most five minutes, less up to a quarter of that: the jitter keeps
-/// many grants from falling due in one instant, and is derived from grant and generation so that planning twice gives the
-/// same answer. Never later than half of the refresh token's own life, so that a grant in use does not lapse.
-pub(crate) fn due_at(id: GrantId, record: &GrantRecord) -> Option<Timestamp> {
-    record.refresh_token.as_ref()?;
-    let since = record.refreshed_at;
-    let by_access = match &record.access {
-        None => Some(since),
-        Some(access) => access.expires_at.map(|end| {
-            let life = end.since(since);
-            if life < SHORTEST_LIFE {
-                // Of no use to anybody ahead of time; refreshing after each would only load the service.
-                return since.plus(PAUSE_WITHOUT_LIFE);
-            }
-            let lead = (life / 4).min(LONGEST_LEAD);
-            end.minus(lead).minus(lead.mul_f64(0.25 * share(id, record.refreshes)))
-        }),
-    };
-    let by_refresh = record.refresh_expires_at.map(|end| since.plus(end.since(since) / 2));
-    by_access.into_iter().chain(by_refresh).min()
-}
-
-/// A number from 0 to 1 that belongs to this grant and generation (FNV-1a; it only has to be spread out).
-fn share(id: GrantId, refreshes: u64) -> f64 {
-    let bytes = id.as_bytes().iter().copied().chain(refreshes.to_le_bytes());
-    let hash =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
-}
+/// After a wake-up, and when the network is back, those who waited for it come back spread over this time.
+const SPREAD: Duration = Duration::from_secs(5);
+/// When a service that held everybody back is asked again, its accounts come back spread over this time.
+const SPREAD_AFTER_HOLD: Duration = Duration::from_secs(10);
 
 impl Pilotlight {
     /// The background task: refreshes every grant ahead of its expiry (P7), for as long as it is polled.
     ///
-    /// While the vault cannot be opened it tries again, ever more rarely, and asks nobody anything.
+    /// It wakes when a refresh is due, after a sleep of the machine that went over one, when the network comes back, when
+    /// another process wrote to the vault, and for nothing else. While the vault cannot be opened it tries again, ever more
+    /// rarely, and asks nobody anything.
     pub async fn keep_fresh(self) {
-        let mut changed = self.subscribe();
+        let (_watch, mut news) = outside::watch(&self.0.config);
         let mut failures = 0;
+        let mut reread = true;
         loop {
-            changed.mark_unchanged();
-            let wait = match self.refresh_what_is_due().await {
-                Ok(next) => {
-                    failures = 0;
-                    next.map_or(FOR_EVER, |next| next.since(self.now()))
+            if reread {
+                match self.read_plan().await {
+                    Ok(()) => (failures, reread) = (0, false),
+                    Err(error) => {
+                        failures += 1;
+                        tracing::info!(code = error.code().as_str(), "the vault cannot be used yet");
+                    }
                 }
-                Err(error) => {
-                    failures += 1;
-                    tracing::info!(code = error.code().as_str(), "the vault cannot be used yet");
-                    pause(failures, u32::MAX / 2)
-                }
-            };
+            }
+            let next = if reread { self.elapsed() + pause(failures, u32::MAX / 2) } else { self.start_what_is_due() };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                // The sender lives in `self`, so this only ever reports a change.
-                _ = changed.changed() => {}
+                () = self.0.config.clock.sleep_until(next) => {}
+                () = self.0.replanned.notified() => {}
+                () = self.0.reread.notified() => reread = true,
+                Some(heard) = news.recv() => reread |= self.hear(heard).await,
+            }
+            self.0.wake_ups.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// Plans every grant of the vault.
+    async fn read_plan(&self) -> Result<(), Error> {
+        let listed = self.with_vault_do(|vault| vault.list()).await?;
+        self.plan(crate::plan::Plan::clear);
+        for entry in listed {
+            if let Listed::Record(record) = entry
+                && let Ok(held) = Held::read(record)
+            {
+                self.place(&held);
             }
         }
+        self.announce();
+        Ok(())
+    }
+
+    /// Puts a grant where it now belongs on the plan: at its pause's end, at its tokens' due time, or nowhere.
+    pub(crate) fn replan(&self, held: &Held) {
+        if self.place(held) {
+            self.0.replanned.notify_one();
+        }
+    }
+
+    /// Whether the plan's first instant has changed with it.
+    fn place(&self, held: &Held) -> bool {
+        let anchor = self.anchor(held);
+        let due = self.page(held.id, |page| match (page.state, page.retry_at) {
+            (State::Ended(_) | State::SignedOut | State::Saving { .. }, _) => None,
+            (_, Some(retry_at)) => Some(retry_at),
+            // An attempt of an earlier run: its outcome is unknown, and finding out cannot wait.
+            _ if held.attempt.is_some() && held.record.refresh_token.is_some() => Some(self.elapsed()),
+            _ => anchor.due,
+        });
+        let due = due.filter(|_| held.record.ended.is_none());
+        self.plan(|plan| {
+            let before = plan.next();
+            plan.set(held.id, due);
+            plan.next() != before
+        })
     }
 
     /// Starts what is due and tells when the next one is.
-    async fn refresh_what_is_due(&self) -> Result<Option<Timestamp>, crate::Error> {
-        let accounts = self.accounts().await?.accounts;
-        let now = self.now();
-        let mut next: Option<Timestamp> = None;
-        for account in accounts {
-            match planned(&account) {
-                Some(due) if due <= now => self.refresh_in_background(&account).await,
-                Some(due) => next = Some(next.map_or(due, |next| next.min(due))),
-                None => {}
+    fn start_what_is_due(&self) -> Duration {
+        let elapsed = self.elapsed();
+        let (due, next) = self.plan(|plan| (plan.take_due(elapsed), plan.next()));
+        for id in due {
+            tokio::spawn(self.clone().refresh_in_turn(id));
+        }
+        next.unwrap_or(elapsed + FOR_EVER)
+    }
+
+    /// One refresh of the background's, at its service's pace. Should a caller be quicker, the generation tells and nothing is sent.
+    async fn refresh_in_turn(self, id: GrantId) {
+        let held = match self.load(id).await {
+            Ok(Some(held)) => held,
+            Ok(None) => return self.forget(id),
+            Err(error) => {
+                let again = self.elapsed() + pause(3, u32::MAX / 2);
+                tracing::info!(code = error.code().as_str(), grant_id = %id, "a record cannot be read yet");
+                self.plan(|plan| plan.set(id, Some(again)));
+                return self.0.replanned.notify_one();
+            }
+        };
+        let pace = self.0.paces.of(&held.record.service.identifier());
+        let Some(_turn) = pace.turn().await else { return };
+        if let Some(until) = pace.held_until(self.elapsed()) {
+            let spread = SPREAD_AFTER_HOLD.mul_f64(share(id, held.generation));
+            self.plan(|plan| plan.set(id, Some(until + spread)));
+            return self.0.replanned.notify_one();
+        }
+        let mut flight = self.take_off(&held, false);
+        // Its outcome is written down by the flight itself.
+        let _ = flight.wait_for(Option::is_some).await;
+    }
+
+    /// What happened outside; whether the vault has to be read again.
+    async fn hear(&self, news: News) -> bool {
+        match news {
+            News::VaultWritten => self.with_vault_do(|vault| vault.changed_elsewhere()).await.unwrap_or(true),
+            News::Woke | News::Online => {
+                tracing::info!(?news, "those who wait for the network may try again");
+                self.try_waiting_again();
+                self.announce();
+                false
             }
         }
-        Ok(next)
     }
 
-    /// Joins or starts the flight; its end is announced, which brings the planner back.
-    async fn refresh_in_background(&self, account: &Account) {
-        if let Ok(Some(held)) = self.load(account.id).await {
-            self.take_off(&held, false);
-        }
+    /// Shortens the pauses of those who wait for the network, spread out so that they do not all come at once.
+    pub(crate) fn try_waiting_again(&self) {
+        let elapsed = self.elapsed();
+        let shortened = self.pages(|id, page| {
+            let waits =
+                matches!(page.state, State::Waiting(_)) && page.problem.as_ref().is_some_and(|p| is_network(p.code()));
+            let soon = elapsed + SPREAD.mul_f64(share(id, page.generation));
+            (waits && page.retry_at.is_some_and(|at| at > soon)).then(|| {
+                page.retry_at = Some(soon);
+                (id, soon)
+            })
+        });
+        self.plan(|plan| shortened.into_iter().for_each(|(id, soon)| plan.set(id, Some(soon))));
+        self.0.replanned.notify_one();
     }
 }
 
-fn planned(account: &Account) -> Option<Timestamp> {
-    match account.status {
-        Status::SignedIn | Status::Waiting { .. } => account.refresh_due_at,
-        Status::Refreshing | Status::Ended { .. } => None,
-    }
+fn is_network(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::Offline | ErrorCode::NoAnswer | ErrorCode::ServerMisbehaved)
 }
+
+/// What the task hears from outside.
+pub(crate) type NewsReceiver = mpsc::UnboundedReceiver<News>;
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::testing::record;
-
-    proptest! {
-        #[test]
-        fn a_refresh_is_due_well_before_expiry_and_after_receipt(life in 2_u64..10_000_000, id in any::<[u8; 16]>(), refreshes in any::<u64>()) {
-            let mut record = record(Timestamp::from_secs(1000), Duration::from_secs(life));
-            record.refreshes = refreshes;
-            let due = due_at(GrantId::from_bytes(id), &record).unwrap();
-            let end = Timestamp::from_secs(1000).plus(Duration::from_secs(life));
-            prop_assert!(due >= Timestamp::from_secs(1000).plus(Duration::from_secs(life).mul_f64(0.68)).minus(Duration::from_millis(2)));
-            prop_assert!(end.since(due) >= (Duration::from_secs(life) / 4).min(LONGEST_LEAD));
-            prop_assert!(end.since(due) <= LONGEST_LEAD * 5 / 4 + Duration::from_millis(2));
-        }
-    }
-
-    #[test]
-    fn a_grant_in_use_never_lapses_because_its_access_tokens_live_longer_than_its_refresh_token() {
-        let mut record = record(Timestamp::from_secs(0), Duration::from_secs(3600));
-        record.refresh_expires_at = Some(Timestamp::from_secs(600));
-        assert_eq!(due_at(GrantId::from_bytes([1; 16]), &record), Some(Timestamp::from_secs(300)));
-    }
-
-    #[test]
-    fn tokens_that_are_dead_on_arrival_do_not_make_it_spin() {
-        let record = record(Timestamp::from_secs(0), Duration::ZERO);
-        assert_eq!(due_at(GrantId::from_bytes([1; 16]), &record), Some(Timestamp::from_secs(60)));
-    }
-
-    #[test]
-    fn without_a_refresh_token_nothing_is_planned() {
-        let mut record = record(Timestamp::from_secs(0), Duration::from_secs(3600));
-        record.refresh_token = None;
-        assert_eq!(due_at(GrantId::from_bytes([1; 16]), &record), None);
-    }
-}
+#[path = "schedule_tests.rs"]
+mod tests;

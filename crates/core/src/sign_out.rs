@@ -1,5 +1,7 @@
 //! Signing out: revoke at the service, then remove here. Removing never depends on the service.
 
+use pilotlight_vault::GrantId;
+
 use crate::lifecycle::Pilotlight;
 use crate::record::GrantRecord;
 use crate::refresh::unavailable;
@@ -8,7 +10,10 @@ use crate::{Error, ErrorCode, EventKind, SignOut, SignedOut, lock};
 impl Pilotlight {
     /// Signs out of the account called `name`. Waits for a refresh in flight, so that the newest token is the one revoked.
     pub async fn sign_out(&self, name: &str, how: SignOut) -> Result<SignedOut, Error> {
-        let id = self.find(name).await?.id;
+        let id = match self.find(name).await {
+            Ok(held) => held.id,
+            Err(error) => return self.remove_damaged(name, how).await?.ok_or(error),
+        };
         let _lock = lock::lock(self.0.config.home.locks(), format!("{id}.lock")).await?;
         let Some(held) = self.load(id).await? else {
             return Err(Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")));
@@ -28,6 +33,20 @@ impl Pilotlight {
         self.note(name, EventKind::SignedOut, &text).await;
         self.announce();
         Ok(outcome)
+    }
+
+    /// A record that does not open has no name; on the person's word that it should go, it goes by its id. `None` where there
+    /// is none of that id.
+    async fn remove_damaged(&self, id: &str, how: SignOut) -> Result<Option<SignedOut>, Error> {
+        let Ok(id) = id.parse::<GrantId>() else { return Ok(None) };
+        if how != SignOut::LocalOnly || !self.accounts().await?.damaged.contains(&id) {
+            return Ok(None);
+        }
+        self.with_vault_do(move |vault| vault.remove(&id)).await?;
+        self.forget(id);
+        self.note(&id.to_string(), EventKind::SignedOut, "A record that could not be opened was removed.").await;
+        self.announce();
+        Ok(Some(SignedOut::LocalOnly))
     }
 
     /// Revokes the refresh token, and with it the grant (RFC 7009 section 2.1).

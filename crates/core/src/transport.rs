@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use pilotlight_oauth::{ExposeSecret, HttpRequest, HttpResponse, Method, retry_after};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use pilotlight_oauth::{ExposeSecret, HttpRequest, HttpResponse, Method, http_date, retry_after};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use zeroize::Zeroizing;
 
 use crate::{Clock, Error, ErrorCode};
@@ -49,26 +49,43 @@ pub trait Transport: Send + Sync {
 /// HTTP over reqwest and rustls.
 pub struct HttpTransport {
     clock: Arc<dyn Clock>,
-    outside: reqwest::Client,
-    loopback: reqwest::Client,
+    // Made when first used: reading the system's certificates takes longer than all else that a short command does.
+    outside: OnceLock<reqwest::Client>,
+    loopback: OnceLock<reqwest::Client>,
 }
 
 impl HttpTransport {
     /// A transport with its connection pools.
-    pub fn new(clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        Ok(Self { clock, outside: client(false)?, loopback: client(true)? })
+    #[must_use]
+    pub const fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, outside: OnceLock::new(), loopback: OnceLock::new() }
+    }
+
+    /// The client for `url`. A proxy has no way to this machine's own loopback.
+    fn client_for(&self, url: &url::Url) -> Result<&reqwest::Client, TransportError> {
+        let loopback = is_loopback(url);
+        let slot = if loopback { &self.loopback } else { &self.outside };
+        match slot.get() {
+            Some(client) => Ok(client),
+            None => {
+                let made = client(loopback).map_err(|error| TransportError::NotSent(reason(&error)))?;
+                Ok(slot.get_or_init(|| made))
+            }
+        }
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        // A proxy has no way to this machine's own loopback.
-        let client = if is_loopback(&request.url) { &self.loopback } else { &self.outside };
+        let client = self.client_for(&request.url)?;
         let answer = client.execute(build(client, request)?).await.map_err(|error| sort(&error))?;
         let status = answer.status().as_u16();
         let text = |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let content_type = text(CONTENT_TYPE).map(ToOwned::to_owned);
-        let retry_after = text(RETRY_AFTER).and_then(|value| retry_after(value, self.clock.now()));
+        let date = text(DATE).and_then(http_date);
+        // A date in `Retry-After` is one of the server's clock, too.
+        let retry_after =
+            text(RETRY_AFTER).and_then(|value| retry_after(value, date.unwrap_or_else(|| self.clock.now())));
         let body = read(answer).await?;
-        Ok(HttpResponse { status, content_type, retry_after, body: body.into() })
+        Ok(HttpResponse { status, content_type, retry_after, date, body: body.into() })
     }
 }
 
@@ -79,7 +96,7 @@ impl Transport for HttpTransport {
 }
 
 /// A reqwest client with Pilotlight's TLS, time-outs and no redirects.
-fn client(loopback: bool) -> Result<reqwest::Client, Error> {
+fn client(loopback: bool) -> reqwest::Result<reqwest::Client> {
     // Another part of the program may have chosen a provider already; any is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
@@ -88,7 +105,7 @@ fn client(loopback: bool) -> Result<reqwest::Client, Error> {
         .connect_timeout(CONNECT_DEADLINE)
         .timeout(DEADLINE);
     let builder = if loopback { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| Error::new(ErrorCode::Internal, format!("No HTTP client: {error}.")))
+    builder.build()
 }
 
 pub(crate) fn is_loopback(url: &url::Url) -> bool {

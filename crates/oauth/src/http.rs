@@ -5,6 +5,8 @@ use std::time::Duration;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
+use crate::Timestamp;
+
 /// The two methods OAuth needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -40,6 +42,8 @@ pub struct HttpResponse {
     pub content_type: Option<String>,
     /// `Retry-After`, already turned into a duration from now and capped by the transport's caller.
     pub retry_after: Option<Duration>,
+    /// `Date`: the server's clock when it answered.
+    pub date: Option<Timestamp>,
     /// The body. The transport caps its size (1 MiB).
     pub body: SecretSlice<u8>,
 }

@@ -31,6 +31,7 @@
 //!     status,
 //!     content_type: Some(kind.to_owned()),
 //!     retry_after: None,
+//!     date: None,
 //!     body: body.as_bytes().to_vec().into(),
 //! };
 //! let now = Timestamp::from_secs(1_800_000_000);
@@ -73,5 +74,5 @@ pub use pkce::Pkce;
 pub use scope::Scope;
 pub use secrecy::{ExposeSecret, SecretString};
 pub use service::{PlainJson, Service};
-pub use time::{Timestamp, retry_after};
+pub use time::{Timestamp, http_date, retry_after};
 pub use verdict::{Refusal, Tokens, Verdict};

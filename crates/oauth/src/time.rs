@@ -71,18 +71,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// `None` where it is neither; a date in the past is no wait.
 #[must_use]
 pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim_matches([' ', '\t']);
+    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        value.parse().map_or(LONGEST_WAIT, Duration::from_secs)
+    } else {
+        http_date(value)?.since(now)
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+/// Reads an HTTP date (RFC 9110 section 5.6.7), as in `Date`.
+#[must_use]
+pub fn http_date(value: &str) -> Option<Timestamp> {
     // An HTTP date has 29 characters; the date parser also takes comments of any length.
     let value = value.trim_matches([' ', '\t']);
     if value.is_empty() || value.len() > 64 {
         return None;
     }
-    let wait = if value.bytes().all(|b| b.is_ascii_digit()) {
-        value.parse().map_or(LONGEST_WAIT, Duration::from_secs)
-    } else {
-        let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()?;
-        Timestamp(date.as_millisecond()).since(now)
-    };
-    Some(wait.min(LONGEST_WAIT))
+    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()?;
+    Some(Timestamp(date.as_millisecond()))
 }
 
 #[cfg(test)]

@@ -15,8 +15,10 @@ pub struct Tokens {
     pub access_token: SecretString,
     /// `token_type`, as sent; `Bearer` where the dialect has none.
     pub token_type: String,
-    /// From `expires_in` counted from receipt, or else from the JWT's `exp`, or unknown.
+    /// On our clock: from `expires_in` counted from receipt, or else from the JWT's `exp` and the server's `Date`, or unknown.
     pub access_expires_at: Option<Timestamp>,
+    /// `refresh_in`: how soon after receipt the server would like the next refresh (Microsoft's servers say so).
+    pub refresh_in: Option<Duration>,
     /// `refresh_token`; absent means: keep the old one (section 6).
     pub refresh_token: Option<SecretString>,
     /// From `refresh_expires_in` (or Keycloak's spelling of it) where the server tells.
@@ -106,7 +108,7 @@ pub(crate) fn classify(dialect: Dialect, response: &HttpResponse, received_at: T
     };
     match (status, dialect) {
         // Frameworks for home-made services answer any POST with 201 unless told otherwise.
-        (200, _) | (201, Dialect::PlainJson) => answer.success(status, received_at),
+        (200, _) | (201, Dialect::PlainJson) => answer.success(response, received_at),
         (400..=499, Dialect::OAuth) => answer.oauth_error(response),
         (400..=499, Dialect::PlainJson) => answer.plain_error(response),
         _ => misbehaved("the status is neither success nor error"),
@@ -123,6 +125,8 @@ struct Answer<'a> {
     token_type: Field<'a>,
     #[serde(borrow)]
     expires_in: Field<'a>,
+    #[serde(borrow)]
+    refresh_in: Field<'a>,
     #[serde(borrow)]
     refresh_token: Field<'a>,
     #[serde(borrow)]
@@ -146,10 +150,11 @@ struct Answer<'a> {
 impl Answer<'_> {
     /// An access token decides: unknown members beside it are ignored (RFC 6749 section 5.1), and tokens once issued
     /// must not be lost.
-    fn success(&self, status: u16, received_at: Timestamp) -> Verdict {
+    fn success(&self, response: &HttpResponse, received_at: Timestamp) -> Verdict {
+        let status = response.status;
         match (self.access_token.text(), self.error_code()) {
             (Some(token), _) if token.bytes().all(|b| matches!(b, 0x20..=0x7e)) => {
-                Verdict::Granted(Box::new(self.tokens(token, received_at)))
+                Verdict::Granted(Box::new(self.tokens(token, response.date, received_at)))
             }
             (Some(_), _) => Verdict::Misbehaved { status, why: "the access token has characters no token may have" },
             (None, Some(code)) => Verdict::Refused(self.refusal(code)),
@@ -157,7 +162,9 @@ impl Answer<'_> {
         }
     }
 
-    fn tokens(&self, access_token: &str, received_at: Timestamp) -> Tokens {
+    fn tokens(&self, access_token: &str, date: Option<Timestamp>, received_at: Timestamp) -> Tokens {
+        // `exp` speaks of the server's clock, which may not be ours.
+        let on_our_clock = |exp: Timestamp| received_at.plus(exp.since(date.unwrap_or(received_at)));
         let access_token = SecretString::from(access_token);
         let expires_in = self.expires_in.number();
         let refresh_expires_in = self.refresh_expires_in.number().or_else(|| self.refresh_token_expires_in.number());
@@ -165,7 +172,8 @@ impl Answer<'_> {
         Tokens {
             access_expires_at: expires_in
                 .map(|seconds| received_at.plus(lifetime(seconds)))
-                .or_else(|| jwt_expiry(&access_token)),
+                .or_else(|| jwt_expiry(&access_token).map(on_our_clock)),
+            refresh_in: self.refresh_in.number().filter(|seconds| *seconds > 0.0).map(lifetime),
             access_token,
             token_type: self.token_type.text().filter(|text| is_scheme(text)).unwrap_or("Bearer").to_owned(),
             refresh_token: self.refresh_token.secret(),

@@ -128,10 +128,19 @@ pub trait Vault: Send + Sync {
     /// [`VaultError::Conflict`] where the record is not at `generation`; [`VaultError::NotFound`] where there is none.
     fn begin_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError>;
 
+    /// Forgets the attempt at `generation`: it is certain that nothing was spent, since the request never left. Forgetting
+    /// what is not there is fine. [`VaultError::Conflict`] and [`VaultError::NotFound`] as in [`Vault::begin_attempt`].
+    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError>;
+
     /// Replaces the record of `expected` by `payload` at `expected + 1` and clears the attempt.
     /// [`VaultError::Conflict`] where the record is not at `expected`; [`VaultError::NotFound`] where there is none;
     /// [`VaultError::TooLarge`] above [`MAX_PAYLOAD`].
     fn commit(&self, id: &GrantId, expected: Generation, payload: &[u8]) -> Result<Generation, VaultError>;
+
+    /// Whether somebody else, another process for instance, wrote since this was last asked. Its own writes do not count.
+    fn changed_elsewhere(&self) -> Result<bool, VaultError> {
+        Ok(false)
+    }
 
     /// Removes a record and its attempt. Removing what is not there is fine.
     fn remove(&self, id: &GrantId) -> Result<(), VaultError>;
@@ -153,8 +162,14 @@ impl<V: Vault + ?Sized> Vault for Arc<V> {
     fn begin_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
         (**self).begin_attempt(id, generation, attempt)
     }
+    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError> {
+        (**self).end_attempt(id, generation)
+    }
     fn commit(&self, id: &GrantId, expected: Generation, payload: &[u8]) -> Result<Generation, VaultError> {
         (**self).commit(id, expected, payload)
+    }
+    fn changed_elsewhere(&self) -> Result<bool, VaultError> {
+        (**self).changed_elsewhere()
     }
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {
         (**self).remove(id)

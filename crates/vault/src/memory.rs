@@ -84,6 +84,12 @@ impl Vault for MemoryVault {
         Ok(())
     }
 
+    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError> {
+        let mut records = self.records();
+        at_generation(records.get_mut(id), generation)?.attempt = None;
+        Ok(())
+    }
+
     fn commit(&self, id: &GrantId, expected: Generation, payload: &[u8]) -> Result<Generation, VaultError> {
         let payload = copy_of(payload)?;
         let mut records = self.records();

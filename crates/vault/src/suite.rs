@@ -42,6 +42,8 @@ macro_rules! vault_suite {
             an_attempt_stays_until_its_generation_is_committed,
             a_later_attempt_of_the_same_generation_replaces_the_earlier_one,
             an_attempt_of_another_generation_is_a_conflict,
+            a_forgotten_attempt_is_gone_and_forgetting_again_is_fine,
+            what_another_handle_wrote_is_told_once_and_ones_own_writes_are_not,
             a_removed_record_is_gone_with_its_attempt_and_removing_again_is_fine,
             a_list_is_ordered_by_id_and_holds_every_record,
             payloads_of_every_length_up_to_the_limit_read_back,
@@ -166,6 +168,29 @@ pub fn an_attempt_of_another_generation_is_a_conflict(bench: &impl Bench) {
         assert!(matches!(conflict, Err(VaultError::Conflict { actual: Some(2) })), "{wrong}");
     }
     assert_holds(&*vault, 2, b"second", Some(&attempt(2)));
+}
+
+/// What was certainly not sent is forgotten, and its generation stays.
+pub fn a_forgotten_attempt_is_gone_and_forgetting_again_is_fine(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(vault.create(&ID, b"first").is_ok());
+    assert!(vault.begin_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert!(vault.end_attempt(&ID, 1).is_ok());
+    assert_holds(&*bench.handle(), 1, b"first", None);
+    assert!(vault.end_attempt(&ID, 1).is_ok());
+    assert!(matches!(vault.end_attempt(&ID, 2), Err(VaultError::Conflict { actual: Some(1) })));
+    assert!(matches!(vault.end_attempt(&GrantId::from_bytes([9; 16]), 1), Err(VaultError::NotFound)));
+}
+
+/// A vault that nobody else can write to tells of nobody; one that others can, tells once.
+pub fn what_another_handle_wrote_is_told_once_and_ones_own_writes_are_not(bench: &impl Bench) {
+    let (one, other) = (bench.handle(), bench.handle());
+    assert!(one.create(&ID, b"first").is_ok());
+    assert!(matches!(one.changed_elsewhere(), Ok(false)));
+    assert!(other.commit(&ID, 1, b"second").is_ok());
+    let told = one.changed_elsewhere();
+    assert!(matches!(told, Ok(told) if told == (one.strategy() != "memory")), "{told:?}");
+    assert!(matches!(one.changed_elsewhere(), Ok(false)));
 }
 
 /// See the name.

@@ -7,13 +7,22 @@ use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight::{Clock, Config, ExposeSecret as _, Home, HttpTransport, Pilotlight, SystemClock, Timestamp};
+use pilotlight::{Clock, Config, ExposeSecret as _, Home, HttpTransport, Pilotlight, Sleep, SystemClock, Timestamp};
 
 struct AheadBy(Duration);
 
+/// The wall clock is ahead from the start, so a token that is on disk seems to have expired.
 impl Clock for AheadBy {
     fn now(&self) -> Timestamp {
         SystemClock.now().plus(self.0)
+    }
+
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed()
+    }
+
+    fn sleep_until(&self, elapsed: Duration) -> Sleep<'_> {
+        SystemClock.sleep_until(elapsed)
     }
 }
 
@@ -22,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [_, account, tasks, ahead] = arguments.as_slice() else { return Err("ACCOUNT TASKS SECONDS-AHEAD".into()) };
     let clock = Arc::new(AheadBy(Duration::from_secs(ahead.parse()?)));
     let mut config = Config::system(Home::locate()?)?;
-    config.transport = Arc::new(HttpTransport::new(clock.clone())?);
+    config.transport = Arc::new(HttpTransport::new(clock.clone()));
     config.clock = clock;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(ask(Pilotlight::new(config), account, tasks.parse()?))

@@ -118,7 +118,7 @@ enum Page {
 impl Page {
     fn response(&self) -> String {
         let (status, title, text) = match self {
-            Self::Done => ("200 OK", "You are signed in", "You can close this tab and go back to Pilotlight."),
+            Self::Done => ("200 OK", "Back to Pilotlight", "Pilotlight has your answer. You can close this tab."),
             Self::Declined => {
                 ("200 OK", "The sign-in was not finished", "You can close this tab. Pilotlight tells you why.")
             }

@@ -90,6 +90,7 @@ impl Pilotlight {
         username: Option<String>,
     ) -> Result<Obtained, Error> {
         let answer = self.0.config.transport.send(request).await?;
+        self.hear_clock(&answer);
         let tokens = match service.classify(&answer, self.now()) {
             Verdict::Granted(tokens) => *tokens,
             Verdict::InvalidGrant(refusal) => {
@@ -203,6 +204,7 @@ impl Pilotlight {
             access: None,
             refresh_token: None,
             refresh_expires_at: None,
+            refresh_in: None,
             ended: None,
         }
     }
@@ -219,7 +221,9 @@ impl Pilotlight {
             self.with_vault_do(move |vault| vault.remove(&old)).await?;
             self.forget(old);
         }
-        Ok(Held { id, generation, record: Arc::clone(record), attempt: None })
+        let held = Held { id, generation, record: Arc::clone(record), attempt: None };
+        self.replan(&held);
+        Ok(held)
     }
 
     /// The ended accounts of this name; an error where a living one has it.

@@ -15,6 +15,7 @@ fn answer(status: u16, content_type: &str, body: &str) -> HttpResponse {
         status,
         content_type: Some(content_type.to_owned()),
         retry_after: None,
+        date: None,
         body: body.as_bytes().to_vec().into(),
     }
 }

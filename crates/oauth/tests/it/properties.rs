@@ -75,6 +75,7 @@ fn response() -> impl Strategy<Value = HttpResponse> {
         status,
         content_type,
         retry_after: None,
+        date: None,
         body: body.into(),
     })
 }

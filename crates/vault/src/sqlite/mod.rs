@@ -43,6 +43,8 @@ struct Database {
     connection: Connection,
     /// The furthest epoch seen: a file that goes back while it is open was put back.
     seen: u64,
+    /// `PRAGMA data_version` when it was last asked for.
+    version: i64,
 }
 
 /// What a write leaves behind.
@@ -92,13 +94,14 @@ impl SqliteVault {
         let state = state::verified(&snapshot, &keys)?;
         snapshot.finish()?;
         let heal = anchor::check(&state, anchor.as_ref())?;
+        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
 
         let keys = Arc::new(keys);
         let anchors = AnchorWriter::start(keystore, Arc::clone(&keys))?;
         if heal {
             anchors.submit(Anchor::of(&state));
         }
-        Ok(Self { path, keys, database: Mutex::new(Database { connection, seen: state.epoch }), anchors })
+        Ok(Self { path, keys, database: Mutex::new(Database { connection, seen: state.epoch, version }), anchors })
     }
 
     /// Sets an unusable vault aside as `vault.db.lost-<now_ms>` so that a new one can be made: only ever on the person's word.
@@ -138,7 +141,7 @@ impl SqliteVault {
 
     fn read<T>(&self, step: impl FnOnce(&Transaction<'_>, &Keys) -> Result<T, VaultError>) -> Result<T, VaultError> {
         let mut database = self.database();
-        let Database { connection, seen } = &mut *database;
+        let Database { connection, seen, .. } = &mut *database;
         let snapshot = connection.transaction()?;
         let state = state::verified(&snapshot, &self.keys)?;
         *seen = not_before(state.epoch, *seen)?;
@@ -150,7 +153,7 @@ impl SqliteVault {
         step: impl FnOnce(&Transaction<'_>, &Keys) -> Result<Step<T>, VaultError>,
     ) -> Result<T, VaultError> {
         let mut database = self.database();
-        let Database { connection, seen } = &mut *database;
+        let Database { connection, seen, .. } = &mut *database;
         // The lock comes first, so that what is verified is what the change is made to.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let state = state::verified(&transaction, &self.keys)?;
@@ -194,8 +197,22 @@ impl Vault for SqliteVault {
         })
     }
 
+    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError> {
+        self.write(|transaction, _| {
+            let forgotten = records::end_attempt(transaction, id, generation)?;
+            Ok(if forgotten { Step::Changed(()) } else { Step::Unchanged(()) })
+        })
+    }
+
     fn commit(&self, id: &GrantId, expected: Generation, payload: &[u8]) -> Result<Generation, VaultError> {
         self.write(|transaction, keys| records::commit(transaction, keys, id, expected, payload).map(Step::Changed))
+    }
+
+    fn changed_elsewhere(&self) -> Result<bool, VaultError> {
+        let mut database = self.database();
+        // SQLite changes this number when another connection committed, and never for this one's own commits.
+        let version = database.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        Ok(std::mem::replace(&mut database.version, version) != version)
     }
 
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {

@@ -141,6 +141,12 @@ pub(super) fn begin_attempt(
     Ok(())
 }
 
+/// Whether there was one to forget.
+pub(super) fn end_attempt(connection: &Connection, id: &GrantId, generation: Generation) -> Result<bool, VaultError> {
+    require(connection, id, generation)?;
+    Ok(connection.prepare("DELETE FROM attempt WHERE record_id=?1")?.execute([id.as_bytes()])? > 0)
+}
+
 pub(super) fn commit(
     connection: &Connection,
     keys: &Keys,

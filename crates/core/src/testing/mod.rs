@@ -1,8 +1,12 @@
 //! Parts for tests: a clock that moves with Tokio's paused time, randomness from a seed, an authorization server in memory
 //! that can be told to fail, a browser that remembers.
 
+mod life;
+
+pub use life::{Life, Outcome};
+
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +14,15 @@ use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse, Timestamp};
 use pilotlight_vault::keystore::MemoryKeystore;
 use url::Url;
 
-use crate::{Answer, Browser, Clock, Config, Error, Home, Random, Transport, TransportError};
+use crate::{Answer, Browser, Clock, Config, Error, Home, Random, Sleep, Transport, TransportError};
 
 /// Starts at a fixed instant and moves with Tokio's clock, so that one `tokio::time::advance` moves wall clock, timers and
-/// expiry together; it can also be set wrong.
+/// expiry together. Its wall clock can be set wrong, and the machine can sleep, over which Tokio's timers stand still.
 pub struct SimulatedClock {
     base: tokio::time::Instant,
-    wrong_by_ms: std::sync::atomic::AtomicI64,
+    wrong_by_ms: AtomicI64,
+    slept_ms: AtomicU64,
+    woke: tokio::sync::Notify,
 }
 
 impl SimulatedClock {
@@ -24,19 +30,51 @@ impl SimulatedClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the simulated clock is made of Tokio's, which tests pause")]
     pub fn start() -> Self {
-        Self { base: tokio::time::Instant::now(), wrong_by_ms: 0.into() }
+        let base = tokio::time::Instant::now();
+        Self { base, wrong_by_ms: 0.into(), slept_ms: 0.into(), woke: tokio::sync::Notify::new() }
     }
 
     /// Sets the wall clock off by `millis` from the truth.
     pub fn set_wrong_by(&self, millis: i64) {
         self.wrong_by_ms.store(millis, Ordering::SeqCst);
     }
+
+    /// The machine sleeps for `time`, and wakes.
+    pub fn sleep_machine(&self, time: Duration) {
+        self.slept_ms.fetch_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.woke.notify_waiters();
+    }
+
+    /// The true time, which servers have.
+    #[must_use]
+    pub fn truth(&self) -> Timestamp {
+        Timestamp::from_millis(1_767_225_600_000).plus(self.elapsed())
+    }
 }
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Timestamp {
-        let elapsed = i64::try_from(self.base.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millis(1_767_225_600_000 + elapsed + self.wrong_by_ms.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.truth().as_millis() + self.wrong_by_ms.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.base.elapsed() + Duration::from_millis(self.slept_ms.load(Ordering::SeqCst))
+    }
+
+    fn sleep_until(&self, elapsed: Duration) -> Sleep<'_> {
+        Box::pin(async move {
+            loop {
+                let woke = self.woke.notified();
+                let left = elapsed.saturating_sub(self.elapsed());
+                if left.is_zero() {
+                    return;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(left) => {}
+                    () = woke => {}
+                }
+            }
+        })
     }
 }
 
@@ -91,6 +129,24 @@ pub enum Fault {
     LoseAnswer,
     /// This status with this content type and body, and no work done.
     Answer(u16, &'static str, &'static str),
+    /// This status with `Retry-After`, in seconds.
+    TryLater(u16, u64),
+}
+
+/// What the way to the server is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Weather {
+    /// All is well.
+    #[default]
+    Fine,
+    /// No network.
+    Offline,
+    /// A hotel's sign-in page answers in the server's place.
+    Portal,
+    /// The server restarts, and says so.
+    Down,
+    /// Every second answer is lost on its way back.
+    Lossy,
 }
 
 /// An authorization server in memory at `https://as.test`: rotation, strict reuse detection, and the rule of P9 where it is
@@ -107,6 +163,9 @@ pub struct FakeServer {
 struct Inner {
     grants: HashMap<u64, FakeGrant>,
     faults: VecDeque<Fault>,
+    weather: Weather,
+    at_once: u64,
+    most_at_once: u64,
     refreshes: u64,
     requests: u64,
     reuses: u64,
@@ -145,6 +204,32 @@ impl FakeServer {
     /// What happens to the next token requests, one each.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.inner).faults.extend(faults);
+    }
+
+    /// The most requests that were under way together.
+    #[must_use]
+    pub fn most_at_once(&self) -> u64 {
+        lock(&self.inner).most_at_once
+    }
+
+    /// Begins a grant without a sign-in and gives its refresh token.
+    #[must_use]
+    pub fn grant(&self) -> String {
+        let mut inner = lock(&self.inner);
+        let id = inner.grants.len() as u64 + 1;
+        inner.grants.insert(id, FakeGrant::default());
+        format!("rt.{id}.0")
+    }
+
+    /// Changes the weather.
+    pub fn set_weather(&self, weather: Weather) {
+        lock(&self.inner).weather = weather;
+    }
+
+    /// The present weather.
+    #[must_use]
+    pub fn weather(&self) -> Weather {
+        lock(&self.inner).weather
     }
 
     /// Rotations done.
@@ -195,10 +280,20 @@ impl FakeServer {
         match request.url.path() {
             "/token" => {
                 inner.requests += 1;
-                let fault = inner.faults.pop_front();
+                let fault = inner.faults.pop_front().or(match inner.weather {
+                    Weather::Fine => None,
+                    Weather::Offline => Some(Fault::Refuse),
+                    Weather::Portal => Some(Fault::Answer(200, "text/html", "<html>Room number?</html>")),
+                    Weather::Down => Some(Fault::Answer(503, "text/plain", "restarting")),
+                    Weather::Lossy => (inner.requests % 2 == 0).then_some(Fault::LoseAnswer),
+                });
                 match fault {
                     Some(Fault::Refuse) => return Err(TransportError::NotSent("connection refused".into())),
                     Some(Fault::Answer(status, kind, text)) => return Ok(answer(status, kind, text)),
+                    Some(Fault::TryLater(status, seconds)) => {
+                        let retry_after = Some(Duration::from_secs(seconds));
+                        return Ok(HttpResponse { retry_after, ..answer(status, "text/plain", "") });
+                    }
                     Some(Fault::LoseAnswer) | None => {}
                 }
                 let answered = self.token(&mut inner, &form, request.idempotency_key.as_deref());
@@ -270,10 +365,29 @@ const METADATA: &str = r#"{"issuer":"https://as.test","token_endpoint":"https://
 impl Transport for FakeServer {
     fn send(&self, request: HttpRequest) -> Answer<'_> {
         Box::pin(async move {
+            let _under_way = UnderWay::begin(self);
             let answered = self.handle(&request);
             tokio::time::sleep(self.latency).await;
             answered
         })
+    }
+}
+
+/// Counts a request while it is under way, also where its sender goes away.
+struct UnderWay<'a>(&'a FakeServer);
+
+impl<'a> UnderWay<'a> {
+    fn begin(server: &'a FakeServer) -> Self {
+        let mut inner = lock(&server.inner);
+        inner.at_once += 1;
+        inner.most_at_once = inner.most_at_once.max(inner.at_once);
+        Self(server)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.inner).at_once -= 1;
     }
 }
 
@@ -288,7 +402,7 @@ fn json(status: u16, text: &str) -> HttpResponse {
 
 fn answer(status: u16, kind: &str, text: &str) -> HttpResponse {
     let body = text.as_bytes().to_vec().into();
-    HttpResponse { status, content_type: Some(kind.into()), retry_after: None, body }
+    HttpResponse { status, content_type: Some(kind.into()), retry_after: None, date: None, body }
 }
 
 /// A config of simulated parts around `transport`, with a keystore in memory.
@@ -301,6 +415,7 @@ pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) 
         transport,
         keystore: Arc::new(MemoryKeystore::default()),
         browser: Arc::new(RecordingBrowser::default()),
+        watch: false,
     }
 }
 
@@ -325,6 +440,7 @@ pub(crate) fn record(at: Timestamp, life: Duration) -> crate::record::GrantRecor
         }),
         refresh_token: Some("rt".into()),
         refresh_expires_at: None,
+        refresh_in: None,
         ended: None,
     }
 }

@@ -1,0 +1,207 @@
+//! The background task in simulated time: sleep, clocks set wrong, many accounts, slow and troubled services.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pilotlight_vault::{GrantId, MemoryVault, Vault as _};
+
+use crate::testing::{FakeServer, Fault, SimulatedClock, Weather, config, record};
+use crate::{
+    Client, Clock as _, Config, ErrorCode, ExposeSecret as _, Home, Pilotlight, Registration, Scope, ServiceLocation,
+    SignIn, Status,
+};
+
+const TTL: Duration = Duration::from_secs(900);
+
+struct World {
+    _folder: tempfile::TempDir,
+    clock: Arc<SimulatedClock>,
+    server: Arc<FakeServer>,
+    config: Config,
+    vault: Arc<MemoryVault>,
+    pilotlight: Pilotlight,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SimulatedClock::start());
+        let server = Arc::new(FakeServer::new(clock.clone(), TTL));
+        let config = config(Home::at(folder.path().join("home")).unwrap(), clock.clone(), server.clone());
+        let vault = Arc::new(MemoryVault::default());
+        let pilotlight = Pilotlight::with_vault(config.clone(), vault.clone());
+        Self { _folder: folder, clock, server, config, vault, pilotlight }
+    }
+
+    async fn signed_in() -> Self {
+        let world = Self::new();
+        world.sign_in("work").await;
+        world
+    }
+
+    async fn sign_in(&self, name: &str) {
+        let registration = Registration {
+            name: name.into(),
+            service: ServiceLocation::Issuer("https://as.test".into()),
+            client: Client { id: "pilotlight".into(), secret: None },
+            scope: Scope::default(),
+        };
+        let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
+        self.pilotlight.sign_in(registration, with).await.unwrap();
+    }
+
+    async fn token(&self) -> String {
+        self.pilotlight.access_token("work", Duration::ZERO).await.unwrap().token.expose_secret().to_owned()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_sleep_that_went_over_the_due_time_the_tokens_are_refreshed_at_the_wake_up() {
+    let world = World::signed_in().await;
+    let task = tokio::spawn(world.pilotlight.clone().keep_fresh());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.clock.sleep_machine(Duration::from_secs(8 * 3600));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    task.abort();
+    assert_eq!(world.server.refreshes(), 1);
+    let before = world.server.requests();
+    world.token().await;
+    assert_eq!(world.server.requests(), before, "the caller had to wait for a refresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_jumps_neither_serves_a_dead_token_nor_refreshes_a_living_one() {
+    for jump in [-7_200_000, 7_200_000] {
+        let world = World::signed_in().await;
+        let first = world.token().await;
+        world.clock.set_wrong_by(jump);
+        tokio::time::sleep(TTL / 2).await;
+        assert_eq!(world.token().await, first, "a needless refresh with the clock off by {jump} ms");
+        tokio::time::sleep(TTL / 2).await;
+        assert_ne!(world.token().await, first, "a dead token was served with the clock off by {jump} ms");
+        assert_eq!(world.server.refreshes(), 1);
+        let told = world.pilotlight.access_token("work", Duration::ZERO).await.unwrap().expires_at.unwrap();
+        let left = told.as_millis() - world.clock.now().as_millis();
+        assert!((800_000..=900_000).contains(&left), "{left}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_process_under_a_wrong_clock_refreshes_at_most_once_and_does_not_spin() {
+    for jump in [-7_200_000, 7_200_000] {
+        let world = World::signed_in().await;
+        world.clock.set_wrong_by(jump);
+        let next = Pilotlight::with_vault(world.config.clone(), world.vault.clone());
+        let task = tokio::spawn(next.clone().keep_fresh());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for _ in 0..20 {
+            next.access_token("work", Duration::ZERO).await.unwrap();
+        }
+        task.abort();
+        assert_eq!(world.server.refreshes(), 1, "with the clock off by {jump} ms");
+        assert!(next.wake_ups() < 10, "{} wake-ups", next.wake_ups());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_grants_cost_one_wake_up_for_each_due_instant_and_one_request_each() {
+    const GRANTS: u32 = 10_000;
+    let world = World::new();
+    let now = world.clock.now();
+    for n in 0..GRANTS {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        let mut one = record(now, Duration::from_secs(36_000));
+        one.name = format!("account {n}");
+        one.refresh_token = Some(world.server.grant().into());
+        world.vault.create(&GrantId::from_bytes(id), &one.to_payload().unwrap()).unwrap();
+    }
+    let task = tokio::spawn(world.pilotlight.clone().keep_fresh());
+    tokio::time::sleep(Duration::from_secs(35_000)).await;
+    assert_eq!(world.pilotlight.wake_ups(), 0, "somebody ticks");
+    // All fall due between 375 and 300 seconds before their end; nobody twice.
+    tokio::time::sleep(Duration::from_secs(900)).await;
+    task.abort();
+    assert_eq!(world.server.refreshes(), u64::from(GRANTS));
+    assert_eq!((world.server.requests(), world.server.reuses()), (u64::from(GRANTS), 0));
+    let wake_ups = world.pilotlight.wake_ups();
+    assert!(wake_ups <= 2 * u64::from(GRANTS), "{wake_ups} wake-ups");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_wake_up_one_service_is_asked_by_four_at_a_time() {
+    let world = World::new();
+    for n in 0..40 {
+        world.sign_in(&format!("account {n}")).await;
+    }
+    let task = tokio::spawn(world.pilotlight.clone().keep_fresh());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.clock.sleep_machine(TTL * 4);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    task.abort();
+    assert_eq!(world.server.refreshes(), 40);
+    assert!(world.server.most_at_once() <= 4, "{} at once", world.server.most_at_once());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_patience_is_left_alone_by_all_its_accounts() {
+    let world = World::new();
+    for n in 0..20 {
+        world.sign_in(&format!("account {n}")).await;
+    }
+    let signed_in = world.server.requests();
+    world.server.fail_next([Fault::TryLater(429, 600); 4]);
+    let task = tokio::spawn(world.pilotlight.clone().keep_fresh());
+    world.clock.sleep_machine(TTL * 4);
+    tokio::time::sleep(Duration::from_secs(590)).await;
+    let asked = world.server.requests() - signed_in;
+    assert!((1..=4).contains(&asked), "{asked} requests while it wanted none");
+    tokio::time::sleep(Duration::from_secs(330)).await;
+    task.abort();
+    assert!(world.server.refreshes() >= 20, "{}", world.server.refreshes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_network_is_back_those_who_waited_for_it_come_at_once_and_not_all_together() {
+    let world = World::signed_in().await;
+    world.server.set_weather(Weather::Offline);
+    let task = tokio::spawn(world.pilotlight.clone().keep_fresh());
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(matches!(world.pilotlight.account("work").await.unwrap().status, Status::Waiting { .. }));
+    let tried = world.server.requests();
+    assert!(tried < 30, "{tried} requests in an hour without a network");
+    world.server.set_weather(Weather::Fine);
+    world.pilotlight.try_waiting_again();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    task.abort();
+    assert_eq!(world.pilotlight.account("work").await.unwrap().status, Status::SignedIn);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_of_an_earlier_run_is_taken_up_at_once_and_can_be_seen_until_then() {
+    let world = World::signed_in().await;
+    world.server.fail_next([Fault::LoseAnswer]);
+    let error = world.pilotlight.refresh("work").await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NoAnswer);
+    assert!(world.pilotlight.account("work").await.unwrap().unknown_since.is_some());
+    let next = Pilotlight::with_vault(world.config.clone(), world.vault.clone());
+    let task = tokio::spawn(next.clone().keep_fresh());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    task.abort();
+    let account = next.account("work").await.unwrap();
+    assert_eq!((account.status, account.unknown_since), (Status::SignedIn, None));
+    assert_eq!((world.server.refreshes(), world.server.reuses()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_lands_before_the_program_ends() {
+    let world = World::signed_in().await;
+    let pilotlight = world.pilotlight.clone();
+    let caller = tokio::spawn(async move { pilotlight.refresh("work").await });
+    while world.server.requests() < 2 {
+        tokio::task::yield_now().await;
+    }
+    caller.abort();
+    world.pilotlight.land().await;
+    assert_eq!(world.pilotlight.account("work").await.unwrap().refreshes, 1);
+}
