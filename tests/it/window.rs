@@ -65,6 +65,7 @@ async fn a_person_signs_in_by_password_and_signs_out_and_nothing_is_left() {
     assert_eq!(password.traces_below(&desktop.pilotlight_home()), []);
     assert_eq!(password.traces_in(window.log().as_bytes()), []);
 
+    assert_eq!(server.living_grants(), 1);
     window.click("sign-out").await;
     window.click("confirm-sign-out").await;
     window.find("sign-in-browser-0").await;

@@ -23,6 +23,7 @@ pub(crate) fn signed_in() -> Account {
         refreshes: 12,
         access_expires_at: Some(NOW.plus(Duration::from_secs(300))),
         refresh_due_at: Some(NOW.plus(Duration::from_secs(225))),
+        unknown_since: None,
         refresh_expires_at: None,
     }
 }
