@@ -1,12 +1,19 @@
 //! The event journal: what happened to each grant and why, without any token (P8). One JSON object a line, shared by all
 //! processes, bounded: at 1 MiB the file becomes `journal.1.jsonl` and a new one begins.
+//!
+//! Each line carries the hash of the one before it, so a line that was changed, dropped or put in shows. The chain has no
+//! key: it tells of damage and of careless hands, not of somebody who rewrites all that follows.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pilotlight_oauth::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{Error, ErrorCode, Home};
 
@@ -67,17 +74,37 @@ pub struct JournalEntry {
     pub kind: EventKind,
     /// One sentence, free of secrets.
     pub text: String,
+    /// The chain: the first 128 bits of the SHA-256 of the line before, in base64url; empty in the first line of all.
+    pub prev: String,
+}
+
+/// Whether the journal's chain holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// Every line follows from the one before.
+    Whole,
+    /// The line of this number does not follow from the one before: something was changed, dropped or put in.
+    Broken(u64),
 }
 
 /// The journal of one [`Home`].
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
     path: PathBuf,
+    /// Where this process left the file, so that the next line need not read it again if nobody else wrote.
+    left: Arc<Mutex<Option<Left>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Left {
+    length: u64,
+    seq: u64,
+    hash: String,
 }
 
 impl Journal {
     pub(crate) fn new(home: &Home) -> Self {
-        Self { path: home.journal() }
+        Self { path: home.journal(), left: Arc::default() }
     }
 
     /// Appends one entry, under a lock shared with other processes.
@@ -95,25 +122,45 @@ impl Journal {
     }
 
     fn write(&self, at: Timestamp, account: &str, kind: EventKind, text: &str) -> std::io::Result<JournalEntry> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let guard = self.open_append(&self.path.with_extension("lock"))?;
         guard.lock()?;
         let mut file = self.open_append(&self.path)?;
-        let last = last_line(&mut file)?;
-        let seq = last.entry.map_or_else(|| self.last_archived_seq(), |entry| entry.seq) + 1;
-        if file.metadata()?.len() >= LARGEST {
+        let length = file.metadata()?.len();
+        let last = match left.take().filter(|left| left.length == length) {
+            Some(left) => Last { seq: left.seq, hash: left.hash, torn: false },
+            None => last_line(&mut file)?.map_or_else(|| self.last_archived(), Ok)?,
+        };
+        let mut length = length;
+        if length >= LARGEST {
             std::fs::rename(&self.path, self.archive())?;
-            file = self.open_append(&self.path)?;
+            (file, length) = (self.open_append(&self.path)?, 0);
         }
         let text = text.chars().take(400).collect();
-        let entry = JournalEntry { seq, at, account: account.to_owned(), kind, text };
-        let mut line = String::new();
-        if last.torn {
-            line.push('\n');
-        }
-        line.push_str(&serde_json::to_string(&entry)?);
-        line.push('\n');
-        file.write_all(line.as_bytes())?;
+        let entry = JournalEntry { seq: last.seq + 1, at, account: account.to_owned(), kind, text, prev: last.hash };
+        let line = serde_json::to_string(&entry)?;
+        let ending = if last.torn { "\n" } else { "" };
+        let written = format!("{ending}{line}\n");
+        file.write_all(written.as_bytes())?;
+        *left = Some(Left { length: length + written.len() as u64, seq: entry.seq, hash: hash(line.as_bytes()) });
         Ok(entry)
+    }
+
+    /// Follows the chain through both files.
+    pub(crate) fn verify(&self) -> Result<Chain, Error> {
+        let mut bytes = read_bytes(&self.archive()).map_err(|error| unwritable(&error))?;
+        bytes.extend(read_bytes(&self.path).map_err(|error| unwritable(&error))?);
+        let mut before: Option<(u64, String)> = None;
+        for line in bytes.split(|byte| *byte == b'\n') {
+            // A line that a crash cut short is no entry, and the next one was chained to the last whole one.
+            let Ok(entry) = serde_json::from_slice::<JournalEntry>(line) else { continue };
+            let follows = before.as_ref().is_none_or(|(seq, hash)| entry.seq == seq + 1 && entry.prev == *hash);
+            if !follows {
+                return Ok(Chain::Broken(entry.seq));
+            }
+            before = Some((entry.seq, hash(line)));
+        }
+        Ok(Chain::Whole)
     }
 
     /// The newest `limit` entries, newest first; of one account where it is named. Lines that a crash cut off are passed over.
@@ -128,11 +175,14 @@ impl Journal {
         self.path.with_extension("1.jsonl")
     }
 
-    fn last_archived_seq(&self) -> u64 {
-        File::open(self.archive())
-            .ok()
-            .and_then(|mut file| last_line(&mut file).ok()?.entry)
-            .map_or(0, |entry| entry.seq)
+    /// The end of the older file, where the newer one has no line yet.
+    fn last_archived(&self) -> std::io::Result<Last> {
+        let nothing = Last { seq: 0, hash: String::new(), torn: false };
+        match File::open(self.archive()) {
+            Ok(mut file) => Ok(last_line(&mut file)?.map_or(nothing, |last| Last { torn: false, ..last })),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(nothing),
+            Err(error) => Err(error),
+        }
     }
 
     fn open_append(&self, path: &Path) -> std::io::Result<File> {
@@ -143,29 +193,42 @@ impl Journal {
     }
 }
 
-struct LastLine {
-    entry: Option<JournalEntry>,
+/// What the next line follows.
+struct Last {
+    seq: u64,
+    hash: String,
     /// The file does not end with a line's end: a crash cut the last write short.
     torn: bool,
 }
 
-fn last_line(file: &mut File) -> std::io::Result<LastLine> {
+/// The last whole line, if there is one.
+fn last_line(file: &mut File) -> std::io::Result<Option<Last>> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
     let mut bytes = vec![];
     file.read_to_end(&mut bytes)?;
     let torn = bytes.last().is_some_and(|byte| *byte != b'\n');
-    let entry = bytes.split(|byte| *byte == b'\n').rev().find_map(|line| serde_json::from_slice(line).ok());
-    Ok(LastLine { entry, torn })
+    let whole = |line: &[u8]| {
+        let entry: JournalEntry = serde_json::from_slice(line).ok()?;
+        Some(Last { seq: entry.seq, hash: hash(line), torn })
+    };
+    Ok(bytes.split(|byte| *byte == b'\n').rev().find_map(whole))
+}
+
+fn hash(line: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(line)[..16])
 }
 
 fn read_all(path: &Path) -> std::io::Result<Vec<JournalEntry>> {
+    let bytes = read_bytes(path)?;
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// Nothing where there is no file.
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     match std::fs::read(path) {
-        Ok(bytes) => {
-            Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
-        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
-        Err(error) => Err(error),
+        read => read,
     }
 }
 
@@ -206,6 +269,24 @@ mod tests {
         OpenOptions::new().append(true).open(&journal.path).unwrap().write_all(b"{\"seq\":2,\"at\"").unwrap();
         assert_eq!(append(&journal, "b").seq, 2);
         assert_eq!(journal.newest(None, 10).unwrap().len(), 2);
+        assert_eq!(journal.verify().unwrap(), Chain::Whole);
+    }
+
+    #[test]
+    fn a_line_that_was_changed_dropped_or_put_in_breaks_the_chain() {
+        let (_folder, journal) = journal();
+        (0..5).for_each(|_| drop(append(&journal, "a")));
+        assert_eq!(journal.verify().unwrap(), Chain::Whole);
+        let whole = std::fs::read_to_string(&journal.path).unwrap();
+        let lines: Vec<&str> = whole.lines().collect();
+        let put_in = [&lines[..2], &lines[1..]].concat();
+        let changed = whole.replacen("refreshed.", "revoked.", 3).replacen("revoked.", "refreshed.", 2);
+        for (tampered, at) in [(lines[1..].join("\n"), None), (put_in.join("\n"), Some(2)), (changed, Some(4))] {
+            std::fs::write(&journal.path, tampered).unwrap();
+            assert_eq!(journal.verify().unwrap(), at.map_or(Chain::Whole, Chain::Broken));
+        }
+        std::fs::write(&journal.path, [&lines[..2], &lines[3..]].concat().join("\n")).unwrap();
+        assert_eq!(journal.verify().unwrap(), Chain::Broken(4));
     }
 
     #[test]
@@ -217,6 +298,7 @@ mod tests {
         }
         assert_eq!(append(&journal, "a").seq, 5_001);
         let sizes = [&journal.path, &journal.archive()].map(|path| std::fs::metadata(path).unwrap().len());
+        assert_eq!(journal.verify().unwrap(), Chain::Whole);
         assert!(sizes.iter().all(|size| *size < LARGEST + TAIL), "{sizes:?}");
     }
 
@@ -231,5 +313,6 @@ mod tests {
         let mut seqs: Vec<u64> = journal.newest(None, 1000).unwrap().iter().map(|e| e.seq).collect();
         seqs.sort_unstable();
         assert_eq!(seqs, (1..=160).collect::<Vec<_>>());
+        assert_eq!(journal.verify().unwrap(), Chain::Whole);
     }
 }

@@ -18,8 +18,8 @@ use crate::plan::Plan;
 use crate::record::GrantRecord;
 use crate::refresh::Flight;
 use crate::{
-    AccessToken, Account, Accounts, Browser, Clock, Error, ErrorCode, EventKind, Home, HttpTransport, JournalEntry,
-    Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
+    AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, Home, HttpTransport,
+    JournalEntry, Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
 };
 
 /// The name under which the keystore files our entries.
@@ -241,6 +241,12 @@ impl Pilotlight {
     pub async fn events(&self, name: Option<&str>, limit: usize) -> Result<Vec<JournalEntry>, Error> {
         let (journal, name) = (self.0.journal.clone(), name.map(ToOwned::to_owned));
         blocking(move || journal.newest(name.as_deref(), limit)).await
+    }
+
+    /// Whether the journal is as it was written.
+    pub async fn verify_journal(&self) -> Result<Chain, Error> {
+        let journal = self.0.journal.clone();
+        blocking(move || journal.verify()).await
     }
 
     /// Changes its number whenever something that can be shown has changed.

@@ -442,11 +442,7 @@ impl pilotlight_vault::Vault for FullVault {
         Self::refuse(&self.read_only)?;
         self.inner.begin_attempt(id, generation, attempt)
     }
-    fn end_attempt(
-        &self,
-        id: &pilotlight_vault::GrantId,
-        generation: u64,
-    ) -> Result<(), pilotlight_vault::VaultError> {
+    fn end_attempt(&self, id: &pilotlight_vault::GrantId, generation: u64) -> Result<(), pilotlight_vault::VaultError> {
         self.inner.end_attempt(id, generation)
     }
     fn commit(
@@ -461,4 +457,43 @@ impl pilotlight_vault::Vault for FullVault {
     fn remove(&self, id: &pilotlight_vault::GrantId) -> Result<(), pilotlight_vault::VaultError> {
         self.inner.remove(id)
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_every_state_is_explained_in_a_sentence_with_its_timeline() {
+    let world = World::signed_in(|server| server).await;
+    let explain = async || world.pilotlight.explain("work").await.unwrap();
+    assert!(explain().await.sentence.contains("those of the sign-in"));
+    world.pilotlight.refresh("work").await.unwrap();
+    assert!(explain().await.sentence.contains("refreshed on time"));
+
+    world.server.fail_next([Fault::Refuse, Fault::Refuse, Fault::LoseAnswer]);
+    for _ in 0..3 {
+        world.pilotlight.refresh("work").await.unwrap_err();
+    }
+    let waiting = explain().await;
+    assert!(
+        waiting.sentence.contains("tried 3 times") && waiting.sentence.contains("same key"),
+        "{}",
+        waiting.sentence
+    );
+    assert!(waiting.until.unwrap() > world.clock.now() && waiting.since.unwrap() <= world.clock.now());
+
+    world.pilotlight.refresh("work").await.unwrap();
+    world.server.revoke(1);
+    tokio::time::advance(Duration::from_secs(7200)).await;
+    world.pilotlight.refresh("work").await.unwrap_err();
+    let ended = explain().await;
+    assert!(
+        ended.sentence.contains("the grant was revoked") && ended.sentence.contains("2 hours before"),
+        "{}",
+        ended.sentence
+    );
+    let kinds: Vec<_> = ended.timeline.iter().map(|entry| entry.kind).collect();
+    assert_eq!((kinds.first(), kinds.last()), (Some(&EventKind::SignedIn), Some(&EventKind::Ended)));
+
+    world.pilotlight.sign_out("work", SignOut::LocalOnly).await.unwrap();
+    assert!(explain().await.sentence.contains("Signed out here only"));
+    assert_eq!(world.pilotlight.explain("never").await.unwrap_err().code(), ErrorCode::NoSuchAccount);
+    assert_eq!(world.pilotlight.verify_journal().await.unwrap(), crate::Chain::Whole);
 }
