@@ -9,6 +9,8 @@ mod contract;
 mod herd;
 #[cfg(target_os = "linux")]
 mod kit;
+#[cfg(unix)]
+mod leases;
 mod peers;
 mod person;
 #[cfg(target_os = "linux")]

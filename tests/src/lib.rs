@@ -33,6 +33,7 @@ mod forms;
 pub mod leaks;
 mod person;
 pub mod process;
+mod redis;
 mod server;
 pub mod wait;
 mod web;
@@ -47,6 +48,7 @@ mod window;
 
 pub use oidc_provider::OidcProvider;
 pub use person::{Answer, Person, Visit, write_down};
+pub use redis::Redis;
 pub use server::{Server, ServerOptions};
 
 #[cfg(target_os = "linux")]

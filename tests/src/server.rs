@@ -221,3 +221,18 @@ pub(crate) fn issuer_in(line: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
     value["issuer"].as_str().unwrap_or_else(|| panic!("no issuer in {line:?}")).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_in_the_log_is_told_from_other_lines() {
+        let line =
+            "2026-11-21T04:03:47Z  INFO pilotlight_server::issue: refresh grant_id=7f outcome=rotated generation=1";
+        assert_eq!(refresh_outcome(line).as_deref(), Some("rotated"));
+        assert_eq!(refresh_outcome(&line.replace("=rotated", "=\"reused\"")).as_deref(), Some("reused"));
+        assert_eq!(refresh_outcome("2026-11-21T04:03:47Z  INFO pilotlight_server::issue: grant outcome=begun"), None);
+        assert_eq!(refresh_outcome("2026-11-21T04:03:47Z  INFO pilotlight_server::commands: serving"), None);
+    }
+}

@@ -66,6 +66,9 @@ pub use home::Home;
 pub use http::AuthorizedClient;
 pub use journal::{Chain, EventKind, JournalEntry};
 pub use lifecycle::{Config, Pilotlight, VaultStatus};
+#[cfg(feature = "redis")]
+pub use lock::RedisLocks;
+pub use lock::{FileLocks, Lock, Locking, Locks};
 pub use pilotlight_oauth::{Client, ExposeSecret, PlainJson, Scope, SecretString, Service, Timestamp};
 pub use pilotlight_vault::{GrantId, Keystore, Vault};
 pub use random::{Random, SystemRandom};

@@ -18,8 +18,8 @@ use crate::plan::Plan;
 use crate::record::GrantRecord;
 use crate::refresh::Flight;
 use crate::{
-    AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, Home, HttpTransport,
-    JournalEntry, Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
+    AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, FileLocks, Home, HttpTransport,
+    JournalEntry, Locks, Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
 };
 
 /// The name under which the keystore files our entries.
@@ -38,6 +38,8 @@ pub struct Config {
     pub transport: Arc<dyn Transport>,
     /// Where the vault's key is kept.
     pub keystore: Arc<dyn Keystore>,
+    /// Who may refresh: a file lock on one machine, a lease where several hosts share a vault.
+    pub locks: Arc<dyn Locks>,
     /// How a person is shown a sign-in page.
     pub browser: Arc<dyn Browser>,
     /// Whether the background task watches for other processes' writes, for waking and for the network.
@@ -49,6 +51,7 @@ impl Config {
     pub fn system(home: Home) -> Result<Self, Error> {
         let clock = Arc::new(SystemClock);
         Ok(Self {
+            locks: Arc::new(FileLocks::new(&home)),
             home,
             transport: Arc::new(HttpTransport::new(clock.clone())),
             clock,

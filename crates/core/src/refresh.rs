@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pilotlight_oauth::{Refusal, Tokens, Verdict};
 use pilotlight_vault::Attempt;
@@ -11,7 +12,10 @@ use tokio::sync::watch;
 use crate::grant::{self, Attempts, Effect, EndReason, Event, State};
 use crate::lifecycle::{Held, Pilotlight, blocking};
 use crate::record::{Ended, GrantRecord};
-use crate::{Error, ErrorCode, ErrorKind, EventKind, lock, random};
+use crate::{Error, ErrorCode, ErrorKind, EventKind, Lock, random};
+
+/// So long a lease must still hold when a token is spent: the transport's deadline, and some time to commit.
+const EXCHANGE: Duration = Duration::from_secs(20);
 
 /// A refresh under way in this process; everybody who wants one waits for its outcome.
 pub(crate) type Flight = watch::Receiver<Option<Result<Held, Error>>>;
@@ -72,7 +76,7 @@ impl Pilotlight {
 
     async fn refresh_under_lock(&self, seen: &Held, landing: &Landing) -> Result<Held, Error> {
         let id = seen.id;
-        let _lock = lock::lock(self.0.config.home.locks(), format!("{id}.lock")).await?;
+        let lock = self.0.config.locks.lock(&id.to_string()).await?;
         let Some(held) = self.load(id).await? else {
             return Err(Error::new(ErrorCode::NoSuchAccount, "This account was signed out meanwhile."));
         };
@@ -91,7 +95,9 @@ impl Pilotlight {
             State::Waiting(_) | State::Ended(_) => page.state,
             _ => State::Resting,
         });
-        Refresh { core: self, landing, held, state, key: None, tokens: None, refusal: None, problem: None }.run().await
+        Refresh { core: self, landing, lock, held, state, key: None, tokens: None, refusal: None, problem: None }
+            .run()
+            .await
     }
 
     /// Whatever a flight failed of, even a lock file that cannot be made: the next one waits, or the planner would spin.
@@ -141,6 +147,7 @@ impl Drop for Landed {
 struct Refresh<'a> {
     core: &'a Pilotlight,
     landing: &'a Landing,
+    lock: Lock,
     held: Held,
     state: State,
     key: Option<[u8; 16]>,
@@ -235,6 +242,11 @@ impl Refresh<'_> {
             let error = Error::new(ErrorCode::Internal, "There is nothing to send.");
             return self.failed(error, Event::NotSent);
         };
+        if !self.lock.holds_for(self.core.elapsed(), EXCHANGE) {
+            // The machine slept while we held a lease: somebody else may be spending this very token.
+            let error = Error::new(ErrorCode::GrantBusy, "The lease ran out before the refresh was sent.");
+            return self.failed(error, Event::NotSent);
+        }
         let request = record.service.refresh_request(&record.client, token, &hex(key));
         let answer = match self.core.0.config.transport.send(request).await {
             Ok(answer) => answer,
@@ -312,7 +324,7 @@ impl Refresh<'_> {
         newer.record.ended.as_ref().map_or(Ok(newer.clone()), |ended| Err(ended.problem()))
     }
 
-    async fn retry_after(&mut self, after: std::time::Duration) -> Then {
+    async fn retry_after(&mut self, after: Duration) -> Then {
         let problem = self.problem.clone().unwrap_or_else(|| unavailable(0));
         let at = self.core.elapsed() + after;
         self.core.page(self.held.id, |page| {

@@ -1,7 +1,5 @@
 //! The refresh under everything that logs people out, in simulated time.
 
-use std::time::Duration;
-
 use pilotlight_vault::MemoryVault;
 
 use super::*;

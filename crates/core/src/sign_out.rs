@@ -5,7 +5,7 @@ use pilotlight_vault::GrantId;
 use crate::lifecycle::Pilotlight;
 use crate::record::GrantRecord;
 use crate::refresh::unavailable;
-use crate::{Error, ErrorCode, EventKind, SignOut, SignedOut, lock};
+use crate::{Error, ErrorCode, EventKind, SignOut, SignedOut};
 
 impl Pilotlight {
     /// Signs out of the account called `name`. Waits for a refresh in flight, so that the newest token is the one revoked.
@@ -14,7 +14,7 @@ impl Pilotlight {
             Ok(held) => held.id,
             Err(error) => return self.remove_damaged(name, how).await?.ok_or(error),
         };
-        let _lock = lock::lock(self.0.config.home.locks(), format!("{id}.lock")).await?;
+        let _lock = self.0.config.locks.lock(&id.to_string()).await?;
         let Some(held) = self.load(id).await? else {
             return Err(Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")));
         };

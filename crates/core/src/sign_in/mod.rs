@@ -14,9 +14,7 @@ use pilotlight_vault::GrantId;
 use crate::lifecycle::{Held, Pilotlight, blocking};
 use crate::record::GrantRecord;
 use crate::refresh::{misbehaved, refused, unavailable};
-use crate::{
-    Account, Error, ErrorCode, ErrorKind, EventKind, Registration, ServiceLocation, SignIn, Status, lock, random,
-};
+use crate::{Account, Error, ErrorCode, ErrorKind, EventKind, Registration, ServiceLocation, SignIn, Status, random};
 
 /// Tokens, and whose they are.
 struct Obtained {
@@ -211,7 +209,7 @@ impl Pilotlight {
 
     /// Writes a new record; the name is checked again under a lock that all processes share.
     async fn create(&self, record: &Arc<GrantRecord>) -> Result<Held, Error> {
-        let _lock = lock::lock(self.0.config.home.locks(), "names.lock".into()).await?;
+        let _lock = self.0.config.locks.lock("names").await?;
         let replaced = self.refuse_taken(&record.name).await?;
         let id = GrantId::from_bytes(random::make_bytes(&*self.0.config.random)?);
         let writing = Arc::clone(record);

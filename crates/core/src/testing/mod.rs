@@ -14,7 +14,7 @@ use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse, Timestamp};
 use pilotlight_vault::keystore::MemoryKeystore;
 use url::Url;
 
-use crate::{Answer, Browser, Clock, Config, Error, Home, Random, Sleep, Transport, TransportError};
+use crate::{Answer, Browser, Clock, Config, Error, FileLocks, Home, Random, Sleep, Transport, TransportError};
 
 /// Starts at a fixed instant and moves with Tokio's clock, so that one `tokio::time::advance` moves wall clock, timers and
 /// expiry together. Its wall clock can be set wrong, and the machine can sleep, over which Tokio's timers stand still.
@@ -409,6 +409,7 @@ fn answer(status: u16, kind: &str, text: &str) -> HttpResponse {
 #[must_use]
 pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Config {
     Config {
+        locks: Arc::new(FileLocks::new(&home)),
         home,
         clock,
         random: Arc::new(SeededRandom::new(1)),
