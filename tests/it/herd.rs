@@ -38,6 +38,8 @@ fn two_hundred_tasks_in_four_processes_at_the_moment_of_expiry_make_one_refresh(
         );
     }
     assert_eq!(tokens.len(), 1, "different tokens were handed out");
+    // Another thread reads the server's log.
+    wait::until("the server's log", || (!server.refreshes().is_empty()).then_some(()));
     assert_eq!(server.refreshes(), ["rotated"]);
 }
 

@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! The webview calls the commands of [`commands`], each under a permission of its own (sets `read`, `sign-in`, `manage`),
+//! The webview calls the commands of `commands`, each under a permission of its own (sets `read`, `sign-in`, `manage`),
 //! and is sent a whole [`Snapshot`] after every change.
 
 mod commands;

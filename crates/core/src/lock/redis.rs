@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands as _, Client, ExistenceCheck, Script, SetExpiry, SetOptions};
 use tokio::sync::OnceCell;
 
@@ -15,6 +15,8 @@ use crate::{Clock, Error, ErrorCode, Random};
 const LEASE: Duration = Duration::from_secs(40);
 /// How long a host waits for another one's refresh.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long Redis may take to answer.
+const DEADLINE: Duration = Duration::from_secs(2);
 /// Removes the lease only if it is still ours.
 const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
@@ -45,7 +47,13 @@ impl RedisLocks {
     }
 
     async fn take(&self, name: &str) -> Result<Lock, Error> {
-        let connect = || ConnectionManager::new(self.client.clone());
+        let patience = || {
+            ConnectionManagerConfig::new()
+                .set_number_of_retries(1)
+                .set_connection_timeout(Some(DEADLINE))
+                .set_response_timeout(Some(DEADLINE))
+        };
+        let connect = || ConnectionManager::new_with_config(self.client.clone(), patience());
         let mut connection = self.connection.get_or_try_init(connect).await.map_err(|_| unreachable())?.clone();
         let (key, holder) = (format!("{}{name}", self.prefix), make_text(&*self.random)?);
         let expiry = SetExpiry::PX(u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX));

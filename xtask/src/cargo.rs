@@ -1,0 +1,27 @@
+//! Cargo's command lines, with the same packages and features everywhere: other ones would be another build of everything.
+
+use std::process::Command;
+
+use crate::{environment, place};
+
+/// `custom-protocol` makes the app carry its own pages; without it a debug build looks for a development server.
+const FEATURES: [&str; 2] = ["--features", "tauri/custom-protocol"];
+
+/// `cargo ARGUMENTS` at the top of the checkout, writing for a log.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(environment::cargo());
+    command.args(arguments).current_dir(place::root()).env("CARGO_TERM_COLOR", "never").env("NO_COLOR", "1");
+    command
+}
+
+/// `cargo SUBCOMMAND --workspace …`, with the features that every build has.
+pub(crate) fn workspace(subcommand: &[&str], rest: &[&str]) -> Command {
+    let mut command = cargo(subcommand);
+    command.arg("--workspace").args(FEATURES).args(rest);
+    command
+}
+
+/// Builds every program. xtask itself is running, and some systems cannot replace a running program.
+pub(crate) fn build_programs() -> Command {
+    workspace(&["build"], &["--exclude", "xtask", "--bins"])
+}

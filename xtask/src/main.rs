@@ -1,0 +1,84 @@
+//! `cargo xtask …`: the project's tasks, and all they need on a fresh machine.
+//!
+//! ```text
+//! cargo xtask run        start the demo service and the app on it
+//! cargo xtask test       everything that must pass, with the counts in the last line
+//! cargo xtask setup      install what the two need, and nothing else
+//! cargo xtask bindings   write the TypeScript types anew
+//! cargo xtask fmt        format Rust sources
+//! ```
+#![expect(clippy::print_stdout, reason = "a task tells in the terminal what it does")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bindings;
+mod cargo;
+mod counts;
+mod environment;
+mod failure;
+mod npm;
+mod packages;
+mod place;
+mod progress;
+mod run;
+mod setup;
+mod system;
+mod test;
+mod tools;
+
+use crate::{failure::Failure, progress::Progress};
+
+/// The project's tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what is missing, build, start the demo service and open the app on it
+    Run(run::Run),
+    /// Run everything that must pass
+    Test(test::Test),
+    /// Install what `run` and `test` need, and nothing else
+    Setup,
+    /// Write ui/src/bindings anew from the Rust types
+    Bindings,
+    /// Format the Rust sources
+    Fmt,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Run(run) => run.start(),
+        Task::Test(test) => test.start(),
+        Task::Setup => setup(),
+        Task::Bindings => bindings(),
+        Task::Fmt => Progress::of(1).step("Format", |step| step.run(cargo::cargo(&["fmt", "--all"]))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("\n{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn setup() -> Result<(), Failure> {
+    let mut progress = Progress::of(setup::STEPS);
+    setup::everything(&mut progress)?;
+    println!("Ready: `cargo xtask run` or `cargo xtask test`.");
+    Ok(())
+}
+
+fn bindings() -> Result<(), Failure> {
+    let mut progress = Progress::of(2 + npm::STEPS);
+    npm::install(&mut progress)?;
+    progress.step("Build the UI", |step| step.run(npm::script("build")))?;
+    progress.step("Write ui/src/bindings", bindings::write)
+}

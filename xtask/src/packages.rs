@@ -1,0 +1,84 @@
+//! The system packages that building and testing need, by the name each package manager has for them.
+//!
+//! Debian's are what the project's own checks run on; the others follow Tauri's list of prerequisites. Whichever it was,
+//! setup looks afterwards whether the programs are there.
+
+/// A package manager, and how it is spoken to.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    /// Its program.
+    pub(crate) program: &'static str,
+    /// Its words for "install these without asking".
+    pub(crate) install: &'static [&'static str],
+    /// Its words for "learn what there is", where that is a step of its own.
+    pub(crate) refresh: Option<&'static [&'static str]>,
+    /// A command that succeeds when the package named behind it is installed.
+    pub(crate) probe: &'static [&'static str],
+    build: &'static [&'static str],
+    test: &'static [&'static str],
+}
+
+/// What is going to be done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// Building the app, and running it on a display.
+    Build,
+    /// Also driving it on a display and with a keystore of its own.
+    Test,
+}
+
+impl Manager {
+    /// The packages that the purpose takes.
+    pub(crate) fn packages(&self, purpose: Purpose) -> impl Iterator<Item = &'static str> {
+        let test: &[&str] = if purpose == Purpose::Test { self.test } else { &[] };
+        self.build.iter().chain(test).copied()
+    }
+}
+
+/// In the order in which they are looked for.
+pub(crate) const MANAGERS: [Manager; 4] = [
+    Manager {
+        program: "apt-get",
+        install: &["-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends"],
+        refresh: Some(&["update"]),
+        probe: &["dpkg-query", "--show", "--showformat", "${db:Status-Status}"],
+        build: &["gcc", "libc6-dev", "pkg-config", "libwebkit2gtk-4.1-dev"],
+        test: &["webkit2gtk-driver", "xvfb", "dbus", "gnome-keyring", "fonts-dejavu-core", "chromium"],
+    },
+    Manager {
+        program: "dnf",
+        install: &["install", "-y"],
+        refresh: None,
+        probe: &["rpm", "--query", "--whatprovides"],
+        build: &["gcc", "pkgconf-pkg-config", "webkit2gtk4.1-devel"],
+        test: &[
+            "webkit2gtk4.1",
+            "xorg-x11-server-Xvfb",
+            "dbus-daemon",
+            "dbus-tools",
+            "gnome-keyring",
+            "dejavu-sans-fonts",
+            "chromium",
+        ],
+    },
+    Manager {
+        program: "pacman",
+        install: &["-S", "--needed", "--noconfirm"],
+        refresh: None,
+        probe: &["pacman", "-Q"],
+        build: &["gcc", "pkgconf", "webkit2gtk-4.1"],
+        test: &["xorg-server-xvfb", "dbus", "gnome-keyring", "ttf-dejavu", "chromium"],
+    },
+    Manager {
+        program: "zypper",
+        install: &["--non-interactive", "install", "--no-recommends"],
+        refresh: None,
+        probe: &["rpm", "--query", "--whatprovides"],
+        build: &["gcc", "pkg-config", "webkit2gtk3-devel"],
+        test: &["xorg-x11-server-Xvfb", "dbus-1", "gnome-keyring", "dejavu-fonts", "chromium"],
+    },
+];
+
+/// Programs that tests start, whatever package they come in.
+pub(crate) const TEST_PROGRAMS: [&str; 5] =
+    ["WebKitWebDriver", "Xvfb", "dbus-daemon", "dbus-send", "gnome-keyring-daemon"];
