@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask run        start the demo service and the app on it
 //! cargo xtask test       everything that must pass, with the counts in the last line
+//! cargo xtask torture    the long crash tests and simulated months, with their figures
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
 //! cargo xtask fmt        format Rust sources
@@ -44,6 +45,12 @@ enum Task {
     Run(run::Run),
     /// Run everything that must pass
     Test(test::Test),
+    /// Run the long crash tests and simulated months, and print their figures
+    Torture {
+        /// What pilotlight-torture is told; `-- --help` lists it
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// Install what `run` and `test` need, and nothing else
     Setup,
     /// Write ui/src/bindings anew from the Rust types
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Run(run) => run.start(),
         Task::Test(test) => test.start(),
+        Task::Torture { arguments } => torture(&arguments),
         Task::Setup => setup(),
         Task::Bindings => bindings(),
         Task::Fmt => Progress::of(1).step("Format", |step| step.run(cargo::cargo(&["fmt", "--all"]))),
@@ -74,6 +82,17 @@ fn setup() -> Result<(), Failure> {
     setup::everything(&mut progress)?;
     println!("Ready: `cargo xtask run` or `cargo xtask test`.");
     Ok(())
+}
+
+fn torture(arguments: &[String]) -> Result<(), Failure> {
+    let mut progress = Progress::of(npm::STEPS + 2);
+    npm::install(&mut progress)?;
+    progress.step("Build the UI", |step| step.run(npm::script("build")))?;
+    progress.step("Build the programs", |step| step.run(cargo::build_programs()))?;
+    println!();
+    let mut command = std::process::Command::new(place::built("pilotlight-torture"));
+    let status = command.args(arguments).status()?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("{}: {status}", progress::line_of(&command)))) }
 }
 
 fn bindings() -> Result<(), Failure> {

@@ -43,7 +43,16 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         refresh: Some(&["update"]),
         probe: &["dpkg-query", "--show", "--showformat", "${db:Status-Status}"],
         build: &["gcc", "libc6-dev", "pkg-config", "libwebkit2gtk-4.1-dev"],
-        test: &["webkit2gtk-driver", "xvfb", "dbus", "gnome-keyring", "fonts-dejavu-core", "chromium"],
+        test: &[
+            "webkit2gtk-driver",
+            "xvfb",
+            "dbus",
+            "gnome-keyring",
+            "fonts-dejavu-core",
+            "chromium",
+            "redis-server",
+            "strace",
+        ],
     },
     Manager {
         program: "dnf",
@@ -59,6 +68,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "gnome-keyring",
             "dejavu-sans-fonts",
             "chromium",
+            "redis",
+            "strace",
         ],
     },
     Manager {
@@ -67,7 +78,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         refresh: None,
         probe: &["pacman", "-Q"],
         build: &["gcc", "pkgconf", "webkit2gtk-4.1"],
-        test: &["xorg-server-xvfb", "dbus", "gnome-keyring", "ttf-dejavu", "chromium"],
+        test: &["xorg-server-xvfb", "dbus", "gnome-keyring", "ttf-dejavu", "chromium", "redis", "strace"],
     },
     Manager {
         program: "zypper",
@@ -75,10 +86,10 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         refresh: None,
         probe: &["rpm", "--query", "--whatprovides"],
         build: &["gcc", "pkg-config", "webkit2gtk3-devel"],
-        test: &["xorg-x11-server-Xvfb", "dbus-1", "gnome-keyring", "dejavu-fonts", "chromium"],
+        test: &["xorg-x11-server-Xvfb", "dbus-1", "gnome-keyring", "dejavu-fonts", "chromium", "redis", "strace"],
     },
 ];
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 5] =
-    ["WebKitWebDriver", "Xvfb", "dbus-daemon", "dbus-send", "gnome-keyring-daemon"];
+pub(crate) const TEST_PROGRAMS: [&str; 7] =
+    ["WebKitWebDriver", "Xvfb", "dbus-daemon", "dbus-send", "gnome-keyring-daemon", "redis-server", "strace"];
