@@ -6,6 +6,7 @@
 //!    ├─ Window ───── the app in its real window, driven by test ids over WebDriver
 //!    │    └─ opens the browser: pilotlight-person, which signs in as a person would
 //!    └─ Server ───── pilotlight-server on a free loopback port, its log read for counts
+//!  Chaotic ───────── a server in this process, behind a proxy that makes trouble by plan
 //!  OidcProvider ──── a certified server from npm, to check against somebody else's reading of the RFCs
 //!  leaks ─────────── looks for a secret in files, raw and encoded
 //! ```
@@ -29,6 +30,7 @@
 )]
 
 pub mod binaries;
+mod chaos;
 mod forms;
 pub mod leaks;
 mod person;
@@ -46,6 +48,7 @@ mod oidc_provider;
 #[cfg(target_os = "linux")]
 mod window;
 
+pub use chaos::Chaotic;
 pub use oidc_provider::OidcProvider;
 pub use person::{Answer, Person, Visit, write_down};
 pub use redis::Redis;

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     /// Who is signed in where
     #[command(subcommand)]
     Grant(Grant),
+    /// Stand in front of an authorization server and make trouble, for tests; prints {"issuer": …} when ready
+    Chaos(crate::commands::chaos::Chaos),
 }
 
 #[derive(clap::Args)]

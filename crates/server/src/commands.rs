@@ -1,5 +1,7 @@
 //! What the commands do, and the only place that prints.
 
+pub(crate) mod chaos;
+
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
@@ -47,6 +49,8 @@ pub(crate) enum Failure {
     NoPassword,
     #[error(transparent)]
     NoEntropy(#[from] pilotlight_server::NoEntropy),
+    #[error(transparent)]
+    Chaos(#[from] chaos::ChaosFailure),
     #[error("input or output failed: {0}")]
     Io(#[from] io::Error),
 }
@@ -56,7 +60,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Log(_) | Self::BadClient(_) | Self::NeedsFile | Self::NoPassword | Self::DemoInPublic(_) => 2,
-            Self::Open(OpenError::Issuer(_)) => 2,
+            Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
             | Self::NoStore(_)
@@ -85,6 +89,7 @@ impl Failure {
             Self::NoStore(_) => "check the path; `user add` and `serve` make a new store",
             Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
             Self::NeedsFile => "pass --store sqlite:PATH",
+            Self::Chaos(failure) => failure.hint(),
             Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server user add …",
             _ => return None,
         })
@@ -102,6 +107,7 @@ pub(crate) fn complain(failure: &Failure) {
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Serve(serve) => self::serve(serve),
+        Command::Chaos(chaos) => self::chaos::run(chaos),
         Command::User(User::Add { name, password_stdin: _, store }) => {
             add_user(&open_file(&store)?, &name, &read_password(io::stdin().lock())?)?;
             say(&json!({"user": name}))

@@ -39,6 +39,7 @@
 
 mod app;
 mod authenticate;
+pub mod chaos;
 pub mod client;
 pub mod code;
 mod config;

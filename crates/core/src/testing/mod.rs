@@ -285,7 +285,7 @@ impl FakeServer {
                     Weather::Offline => Some(Fault::Refuse),
                     Weather::Portal => Some(Fault::Answer(200, "text/html", "<html>Room number?</html>")),
                     Weather::Down => Some(Fault::Answer(503, "text/plain", "restarting")),
-                    Weather::Lossy => (inner.requests % 2 == 0).then_some(Fault::LoseAnswer),
+                    Weather::Lossy => inner.requests.is_multiple_of(2).then_some(Fault::LoseAnswer),
                 });
                 match fault {
                     Some(Fault::Refuse) => return Err(TransportError::NotSent("connection refused".into())),

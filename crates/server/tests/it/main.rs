@@ -2,6 +2,10 @@
 //! Each test of an RFC is named after the section that it holds.
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
+mod chaos_command_line;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod kit;
