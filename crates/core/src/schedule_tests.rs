@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight_vault::{GrantId, MemoryVault, Vault as _};
+use pilotlight_vault::MemoryVault;
 
-use crate::testing::{FakeServer, Fault, SimulatedClock, Weather, config, record};
+use crate::testing::{FakeServer, Fault, SimulatedClock, Weather, config};
 use crate::{
     Client, Clock as _, Config, ErrorCode, ExposeSecret as _, Home, Pilotlight, Registration, Scope, ServiceLocation,
     SignIn, Status,
@@ -101,31 +101,6 @@ async fn a_new_process_under_a_wrong_clock_refreshes_at_most_once_and_does_not_s
         assert_eq!(world.server.refreshes(), 1, "with the clock off by {jump} ms");
         assert!(next.wake_ups() < 10, "{} wake-ups", next.wake_ups());
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn ten_thousand_grants_cost_one_wake_up_for_each_due_instant_and_one_request_each() {
-    const GRANTS: u32 = 10_000;
-    let world = World::new();
-    let now = world.clock.now();
-    for n in 0..GRANTS {
-        let mut id = [0; 16];
-        id[..4].copy_from_slice(&n.to_be_bytes());
-        let mut one = record(now, Duration::from_secs(36_000));
-        one.name = format!("account {n}");
-        one.refresh_token = Some(world.server.grant().into());
-        world.vault.create(&GrantId::from_bytes(id), &one.to_payload().unwrap()).unwrap();
-    }
-    let task = tokio::spawn(world.pilotlight.clone().keep_fresh());
-    tokio::time::sleep(Duration::from_secs(35_000)).await;
-    assert_eq!(world.pilotlight.wake_ups(), 0, "somebody ticks");
-    // All fall due between 375 and 300 seconds before their end; nobody twice.
-    tokio::time::sleep(Duration::from_secs(900)).await;
-    task.abort();
-    assert_eq!(world.server.refreshes(), u64::from(GRANTS));
-    assert_eq!((world.server.requests(), world.server.reuses()), (u64::from(GRANTS), 0));
-    let wake_ups = world.pilotlight.wake_ups();
-    assert!(wake_ups <= 2 * u64::from(GRANTS), "{wake_ups} wake-ups");
 }
 
 #[tokio::test(start_paused = true)]

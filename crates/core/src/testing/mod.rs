@@ -2,8 +2,10 @@
 //! that can be told to fail, a browser that remembers.
 
 mod life;
+mod scale;
 
 pub use life::{Life, Outcome};
+pub use scale::{Scale, scale};
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
