@@ -1,14 +1,26 @@
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Leaves out of Svelte what takes over a page that a server has drawn: there is no server. A file that changed is a fault. */
+const withoutHydration: Plugin = {
+  name: "without-hydration",
+  transform(code, id) {
+    if (!id.endsWith("svelte/src/internal/client/dom/hydration.js")) return undefined;
+    const constant = code.replace("export let hydrating = false;", "export const hydrating = false;");
+    const unset = constant.replace("\thydrating = value;", "");
+    if (constant === code || unset === constant) this.error("Svelte's switch for hydration is not where it was.");
+    return { code: unset, map: null };
+  },
+};
 
 // "#api" is the one seam between the window and its host: the Tauri plugin, or, in the mode `fake`, an
 // in-memory stand-in that lets the whole UI run in an ordinary browser.
 export default defineConfig(({ mode }) => ({
   base: "./",
-  plugins: [svelte()],
+  plugins: [svelte(), withoutHydration],
   resolve: { alias: { "#api": here(mode === "fake" ? "./src/api.fake.ts" : "./src/api.ts") } },
   build: {
     outDir: "dist",

@@ -1,7 +1,7 @@
 //! Declares the commands, so that Tauri's ACL knows and guards each of them.
 
 const COMMANDS: &[&str] =
-    &["snapshot", "events", "sign_in", "cancel_sign_in", "refresh", "sign_out", "retry_vault", "start_over"];
+    &["snapshot", "events", "explain", "sign_in", "cancel_sign_in", "refresh", "sign_out", "retry_vault", "start_over"];
 
 fn main() {
     tauri_plugin::Builder::new(COMMANDS).build();

@@ -282,6 +282,57 @@ fn an_ended_grant_is_told_with_its_reason() {
 }
 
 #[test]
+fn an_account_is_explained_however_it_is_and_after_it_is_gone() {
+    let server = Server::demo().start();
+    let desktop = signed_in(&server);
+    let explain = |name| run(&desktop, &["explain", name, "--json"]);
+    let fine = explain("work");
+    let json = fine.json();
+    assert_eq!((fine.code, &json["hint"], &json["timeline"][0]["kind"]), (0, &Value::Null, &"signed-in".into()));
+    assert!(json["until"].as_str().is_some_and(|at| at.ends_with('Z')), "{json}");
+
+    server.revoke_person("demo");
+    assert_eq!(run(&desktop, &["token", "work", "--refresh"]).code, 3);
+    let ended = explain("work");
+    assert_eq!((ended.code, &ended.json()["until"]), (0, &Value::Null), "an explanation is no failure");
+    assert!(ended.json()["hint"].as_str().is_some_and(|hint| hint.starts_with("Sign in again.")), "{}", ended.out);
+    let text = run(&desktop, &["explain", "work"]).out;
+    assert!(text.contains("\n  since      ") && text.contains("  signed-in  Signed in as "), "{text}");
+
+    assert_eq!(run(&desktop, &["sign-out", "work"]).code, 0);
+    let gone = explain("work");
+    assert_eq!(gone.code, 0, "{}", gone.err);
+    assert!(gone.json()["sentence"].as_str().is_some_and(|told| told.contains("no account called")), "{}", gone.out);
+    let unheard_of = explain("nobody");
+    assert_eq!((unheard_of.code, unheard_of.error().as_str()), (3, "no_such_account"));
+}
+
+#[test]
+fn a_changed_journal_is_noticed() {
+    let server = Server::demo().start();
+    let desktop = signed_in(&server);
+    token(&desktop, &["--refresh"]);
+    let whole = run(&desktop, &["events", "--verify"]);
+    assert_eq!((whole.code, whole.err.as_str()), (0, ""));
+    assert!(whole.out.starts_with("The journal is whole"), "{}", whole.out);
+    let journal = desktop.pilotlight_home().join("journal.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, text.replacen("Signed in as", "Signed in to", 1)).unwrap();
+    let changed = run(&desktop, &["events", "--verify", "--json"]);
+    assert_eq!((changed.code, changed.json()), (5, serde_json::json!({ "whole": false, "broken_at": 2 })));
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told_of_beside_the_result() {
+    // The pair's content type brings another line of the head along.
+    let service = HomeMade::answering(|_| ("application/json\r\nDate: Thu, 01 Jan 2099 00:00:00 GMT", pair(1).1));
+    let desktop = PrivateDesktop::start(Keystore::Unlocked);
+    let ran = service.sign_in(&desktop);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("the clock of this computer is ") && ran.err.contains(" days slow by "), "{}", ran.err);
+}
+
+#[test]
 fn a_page_instead_of_tokens_signs_nobody_out() {
     let portal = Arc::new(Mutex::new(false));
     let switch = Arc::clone(&portal);

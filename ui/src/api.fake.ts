@@ -4,6 +4,7 @@
 import type { Api, Listeners } from "./api";
 import type { AccountView } from "./bindings/AccountView";
 import type { EventView } from "./bindings/EventView";
+import type { ExplanationView } from "./bindings/ExplanationView";
 import type { Problem } from "./bindings/Problem";
 import type { SignInRequest } from "./bindings/SignInRequest";
 import type { Snapshot } from "./bindings/Snapshot";
@@ -66,12 +67,33 @@ function signedIn(request: SignInRequest, person: string): AccountView {
       refresh_due_at_ms: null,
       refresh_expires_at_ms: now + 30 * 24 * 60 * MINUTE,
       refreshes: 0,
+      unknown_since_ms: null,
     },
     now,
   );
   put(account);
   note(account.name, "signed-in", `Signed in as ${person}.`);
   return account;
+}
+
+function explained(account: AccountView): ExplanationView {
+  const { status, refreshed_at_ms, refresh_due_at_ms } = account;
+  const timeline = events.filter((event) => event.account === account.name).slice(0, 12).reverse();
+  const fine = { hint: "", since_ms: refreshed_at_ms, until_ms: refresh_due_at_ms, timeline };
+  switch (status.state) {
+    case "signed-in":
+      return { ...fine, sentence: "Signed in. The tokens were refreshed on time." };
+    case "refreshing":
+      return { ...fine, sentence: "A refresh is under way." };
+    case "waiting": {
+      const sentence = `Still signed in, and waiting to refresh. ${status.problem.message} It was tried 3 times.`;
+      return { sentence, hint: status.problem.hint, since_ms: refreshed_at_ms, until_ms: status.retry_at_ms, timeline };
+    }
+    case "ended": {
+      const sentence = `${status.problem.message} The last refresh that worked was 10 minutes before.`;
+      return { sentence, hint: status.problem.hint, since_ms: status.ended_at_ms, until_ms: null, timeline };
+    }
+  }
 }
 
 function answerOfBrowser(): Promise<void> {
@@ -95,6 +117,11 @@ async function refuseIfTold(): Promise<void> {
 export const api: Api = {
   snapshot: async () => structuredClone({ ...snapshot, now_ms: Date.now() }),
   events: async (account, limit) => events.filter((event) => account === null || event.account === account).slice(0, limit),
+
+  async explain(name) {
+    await refuseIfTold();
+    return explained(find(name));
+  },
 
   async signIn(request) {
     await refuseIfTold();

@@ -4,6 +4,7 @@ import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 import type { AccountView } from "./bindings/AccountView";
 import type { EventView } from "./bindings/EventView";
+import type { ExplanationView } from "./bindings/ExplanationView";
 import type { SignInRequest } from "./bindings/SignInRequest";
 import type { Snapshot } from "./bindings/Snapshot";
 
@@ -19,6 +20,8 @@ export interface Api {
   snapshot(): Promise<Snapshot>;
   /** The journal, newest first; of one account, or of all. */
   events(account: string | null, limit: number): Promise<EventView[]>;
+  /** Why the account stands as it does, and what led to it. */
+  explain(account: string): Promise<ExplanationView>;
   /** Resolves when the person is signed in: for the browser flow that may take minutes. */
   signIn(request: SignInRequest): Promise<AccountView>;
   /** Ends a pending browser sign-in, which then rejects with `sign_in_cancelled`. */
@@ -36,6 +39,7 @@ export interface Api {
 export const api: Api = {
   snapshot: () => invoke("plugin:pilotlight|snapshot"),
   events: (account, limit) => invoke("plugin:pilotlight|events", { account, limit }),
+  explain: (account) => invoke("plugin:pilotlight|explain", { account }),
   signIn: (request) => invoke("plugin:pilotlight|sign_in", { request }),
   cancelSignIn: () => invoke("plugin:pilotlight|cancel_sign_in"),
   refresh: (account) => invoke("plugin:pilotlight|refresh", { account }),

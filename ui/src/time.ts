@@ -19,13 +19,22 @@ export function span(ms: number, { unit }: Text): string {
 }
 
 /** How long ago, in the largest unit alone, "4 min ago"; the future counts as now. */
-export function ago(at: number, now: number, { unit }: Text): string {
+export function ago(at: number, now: number, text: Text): string {
   const past = now - at;
-  if (past < SECOND) return unit.now;
-  if (past < MINUTE) return unit.ago(unit.second(Math.floor(past / SECOND)));
-  if (past < HOUR) return unit.ago(unit.minute(Math.floor(past / MINUTE)));
-  if (past < DAY) return unit.ago(unit.hour(Math.floor(past / HOUR)));
-  return unit.ago(unit.day(Math.floor(past / DAY)));
+  return past < SECOND ? text.unit.now : text.unit.ago(largest(past, text));
+}
+
+/** How long until then, "in 4 min 12 s"; the past counts as now. */
+export function until(at: number, now: number, text: Text): string {
+  return at <= now ? text.unit.now : text.unit.ahead(span(at - now, text));
+}
+
+/** A span in its largest unit alone, "4 min". */
+export function largest(ms: number, { unit }: Text): string {
+  if (ms < MINUTE) return unit.second(Math.floor(ms / SECOND));
+  if (ms < HOUR) return unit.minute(Math.floor(ms / MINUTE));
+  if (ms < DAY) return unit.hour(Math.floor(ms / HOUR));
+  return unit.day(Math.floor(ms / DAY));
 }
 
 /** The instant to the second, as the language writes it. */

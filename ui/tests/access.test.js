@@ -22,6 +22,12 @@ const views = {
   refreshing: { scenario: "refreshing", steps: [] },
   waiting: { scenario: "waiting", steps: [] },
   ended: { scenario: "ended", steps: [] },
+  "explained account": { scenario: "one", steps: ["explain"] },
+  "explained wait": { scenario: "waiting", steps: ["explain"] },
+  "explained end": { scenario: "ended", steps: ["explain"] },
+  "unknown outcome": { scenario: "unsure", steps: [] },
+  "fast clock": { scenario: "fast", steps: [] },
+  "slow clock": { scenario: "slow", steps: ["nav-activity"] },
   "sign-out question": { scenario: "one", steps: ["sign-out"] },
   "damaged records": { scenario: "damaged", steps: [] },
   "long names": { scenario: "long", steps: [] },
@@ -32,7 +38,9 @@ const views = {
 };
 
 async function walk(page, steps) {
-  for (const step of steps) await page.click(id(step));
+  for (const step of steps) await page.locator(id(step)).first().click();
+  // An explanation comes from the host.
+  if (steps.includes("explain")) await page.waitForSelector(`${id("explanation")}[aria-busy="false"]`);
 }
 
 describe("every view is free of axe violations, light and dark, in both languages", () => {
@@ -114,6 +122,22 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector(id("account-card"), { state: "detached" });
     await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  it("a person asks for an explanation and puts it away", async () => {
+    const page = await stage.open("waiting");
+    await tabTo(page, "explain");
+    const button = page.locator(id("explain")).first();
+    assert.equal(await button.getAttribute("aria-expanded"), "false");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("explanation"));
+    assert.equal(await button.getAttribute("aria-expanded"), "true");
+    assert.equal(await page.locator(id("explanation")).getAttribute("id"), await button.getAttribute("aria-controls"));
+    assert.equal(await focused(page), "explain", "the focus stays where it was");
+    await page.keyboard.press("Space");
+    await page.waitForSelector(id("explanation"), { state: "detached" });
     assert.deepEqual(page.faults, []);
     await page.context().close();
   });

@@ -8,7 +8,7 @@ import { root } from "./stage.js";
 
 // Bytes, minified and not compressed. The texts are weighed apart: they grow with languages, not with what the code can do.
 // Somewhat more than half of the code is Svelte itself.
-const CODE_BUDGET = 82_000;
+const CODE_BUDGET = 80_000;
 const TEXT_BUDGET = 20_000;
 
 let files;

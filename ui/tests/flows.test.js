@@ -174,9 +174,72 @@ describe("an account", () => {
     await page.waitForSelector(`${card("work")}[data-state="signed-in"]`);
   }));
 
+  it("explains what it waits for: since when, until when, and what led to it", on("waiting", async (page) => {
+    await page.click(`${card("ada")} ${id("explain")}`);
+    const explanation = `${card("ada")} ${id("explanation")}`;
+    await page.waitForSelector(`${explanation}[aria-busy="false"]`);
+    const words = (await said(page, explanation)).replaceAll(/\s+/g, " ");
+    assert.match(words, /waiting to refresh\. The service answered 503\. It was tried 3 times\. Try again in a while\./);
+    assert.match(words, /Since 11 min ago Next in 28 s What led to it/);
+    for (const time of await page.locator(`${explanation} dd time`).all()) assert.match(await time.getAttribute("title"), /2026/);
+    const kinds = await page.locator(`${explanation} ${id("event-row")}`).evaluateAll((rows) => rows.map((row) => row.dataset.kind));
+    assert.deepEqual(kinds, ["signed-in", "save-failed", "refresh-failed", "refreshed", "refreshed"], "the oldest first");
+    await page.clock.runFor(10_000);
+    assert.match(await said(page, explanation), /in 18 s/);
+  }, { frozen: true }));
+
+  it("is explained anew when it changes", on("one", async (page) => {
+    await page.click(id("explain"));
+    await page.waitForFunction((of) => /refreshed on time/.test(document.querySelector(of)?.textContent), id("explanation"));
+    await page.evaluate(() => {
+      const problem = { code: "grant_refused", message: "Refused.", hint: "Sign in again." };
+      window.pilotlightFake.amend("ada", { status: { state: "ended", problem, ended_at_ms: Date.now() } });
+    });
+    await page.waitForFunction((of) => /^Refused\./.test(document.querySelector(of)?.textContent.trim()), id("explanation"));
+  }));
+
+  it("is explained in a translated frame around the core's English sentence", on("ended", async (page) => {
+    assert.equal(await said(page, `${card("ada")} ${id("explain")}`), "为什么？");
+    await page.click(`${card("ada")} ${id("explain")}`);
+    const explanation = `${card("ada")} ${id("explanation")}`;
+    assert.match(await said(page, `${explanation} > p[lang="en"]`), /^The service answered invalid_grant/);
+    assert.match(await said(page, explanation), /请重新登录。[^]*始于\s+4 分前[^]*经过/);
+  }, { language: "zh", frozen: true }));
+
+  it("tells what went wrong where no explanation comes", on("one", async (page) => {
+    await play(page, "failNext", "vault_busy");
+    await page.click(id("explain"));
+    await page.waitForSelector(`${id("explanation")} ${id("problem")}[data-code="vault_busy"]`);
+  }));
+
+  it("says in words that the outcome of a refresh is unknown, signed in or waiting", on("unsure", async (page) => {
+    assert.match(await said(page, `${card("ada")} ${id("unknown")}`), /No answer came to the refresh begun 2 min ago/);
+    assert.match(await said(page, `${card("work")} ${id("unknown")}`), /begun 1 h ago/);
+    await play(page, "amend", "ada", { unknown_since_ms: null });
+    await page.waitForSelector(`${card("ada")} ${id("unknown")}`, { state: "detached" });
+    await play(page, "amend", "work", { status: { state: "refreshing" } });
+    await page.waitForSelector(`${card("work")} ${id("unknown")}`, { state: "detached" });
+  }, { frozen: true }));
+
   it("shows its name where nobody knows the person", on("accounts", async (page) => {
     assert.equal(await said(page, `${card("notes")} ${id("account-person")}`), "notes");
     assert.match(await said(page, `${card("notes")} ${id("countdown")}`), /Access ends in 3 d 4 h/);
+  }));
+});
+
+describe("the computer's clock", () => {
+  it("is told of when it is more than a minute fast or slow, and not otherwise", on("fast", async (page) => {
+    const notice = page.locator(id("clock-notice"));
+    assert.match(await notice.innerText(), /^Your clock is 7 min fast\. You stay signed in/);
+    await play(page, "change", { clock_offset_ms: 3 * 3_600_000 });
+    assert.match(await notice.innerText(), /^Your clock is 3 h slow\./);
+    for (const offset of [60_000, -60_000, 0, null]) {
+      await play(page, "change", { clock_offset_ms: offset });
+      assert.equal(await notice.count(), 0, String(offset));
+    }
+    await play(page, "change", { clock_offset_ms: -60_001 });
+    await page.click(id("language-zh"));
+    assert.match(await notice.innerText(), /您的时钟快了 1 分。/);
   }));
 });
 

@@ -9,7 +9,7 @@ import { root } from "./stage.js";
 
 const load = async (file) => (await runnerImport(join(root, "src", file), { configFile: false, logLevel: "error" })).module;
 const { texts, chooseLanguage, problemText, named } = await load("text/index.ts");
-const { span, ago, left } = await load("time.ts");
+const { span, ago, left, until } = await load("time.ts");
 const { emptyForm, faults, freeName, host, request } = await load("form.ts");
 const { announcement } = await load("announce.ts");
 const { en, zh } = texts;
@@ -36,6 +36,12 @@ describe("spans and instants", () => {
       ["now", "now", "now", "1 s ago", "59 s ago", "1 min ago", "59 min ago", "2 h ago", "2 d ago"],
     );
     assert.equal(ago(now - 3000, now, zh), "3 秒前");
+  });
+
+  it("the future is told in its two largest units, and the past is now", () => {
+    const now = 1_000_000_000;
+    assert.deepEqual([-9, 0, 1, 252_000].map((ahead) => until(now + ahead, now, en)), ["now", "now", "in 1 s", "in 4 min 12 s"]);
+    assert.equal(until(now + 3000, now, zh), "3 秒后");
   });
 
   it("what is left of a way stays between all and nothing", () => {

@@ -11,7 +11,7 @@ Exit codes:
   2  the command or its input is wrong
   3  a person has to sign in
   4  it may work later: offline, or the service has trouble
-  5  the vault cannot be read or written
+  5  the vault cannot be read or written, or the journal was changed (events --verify)
   6  the keystore cannot be asked
   7  the service answered what no such service should
 
@@ -45,6 +45,11 @@ pub(crate) enum Command {
         /// Only this account; the exit code is 3 when it has ended
         name: Option<String>,
     },
+    /// Tell why an account ended, or what it is waiting for and until when
+    Explain {
+        /// The account, also one that was signed out
+        name: String,
+    },
     /// Tell what happened, newest first
     Events {
         /// Only this account
@@ -52,6 +57,9 @@ pub(crate) enum Command {
         /// At most this many
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: usize,
+        /// Tell instead whether the journal is as it was written; the exit code is 5 when it was changed
+        #[arg(long, conflicts_with_all = ["name", "limit"])]
+        verify: bool,
     },
     /// Sign out at the service and here
     SignOut {
@@ -258,6 +266,14 @@ mod tests {
     fn a_forced_refresh_has_no_minimum_life() {
         assert_eq!(refused("pilotlight token work --refresh --min-ttl 5"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("pilotlight token work --min-ttl -5"), ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn the_journal_is_verified_whole_or_not_at_all() {
+        assert!(Arguments::try_parse_from(["pilotlight", "events", "--verify"]).is_ok());
+        for part in ["work", "--limit 3"] {
+            assert_eq!(refused(&format!("pilotlight events --verify {part}")), ErrorKind::ArgumentConflict);
+        }
     }
 
     #[test]

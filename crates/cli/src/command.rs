@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use pilotlight::{Account, ExposeSecret as _, GrantId, Pilotlight, SignOut, Status};
+use pilotlight::{Account, Chain, ExposeSecret as _, GrantId, Pilotlight, SignOut, Status};
 use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};
-use crate::failure::{Failure, NEEDS_SIGN_IN};
-use crate::json::{AccountJson, EventJson, SignedOutJson, StatusJson, TokenJson};
+use crate::failure::{DISK, Failure, NEEDS_SIGN_IN};
+use crate::json::{AccountJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson};
 use crate::output::{self, Form};
 use crate::{secrets, sign_in, text};
 
@@ -29,7 +29,9 @@ impl Run {
             Command::Accounts => self.accounts().await,
             Command::Token(arguments) => self.token(&arguments).await,
             Command::Status { name } => self.status(name.as_deref()).await,
-            Command::Events { name, limit } => self.events(name.as_deref(), limit).await,
+            Command::Explain { name } => self.explain(&name).await,
+            Command::Events { verify: true, .. } => self.verify_journal().await,
+            Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::StartOver { yes } => self.start_over(yes).await,
             Command::Completions { .. } | Command::Version => Ok(0),
@@ -71,7 +73,7 @@ impl Run {
             }
         };
         let vault = self.pilotlight.vault_status();
-        let json = StatusJson::of(&vault, &self.vault, &accounts, &damaged);
+        let json = StatusJson::of(&vault, &self.vault, &accounts, &damaged, self.pilotlight.clock_offset());
         self.form.print(&json, || text::status(&accounts, self.pilotlight.now()))?;
         mention(&accounts, &damaged);
         if self.form == Form::Text && name.is_none() {
@@ -79,6 +81,19 @@ impl Run {
         }
         let ended = |account: &Account| matches!(account.status, Status::Ended { .. });
         Ok(if name.is_some() && accounts.iter().any(ended) { NEEDS_SIGN_IN } else { 0 })
+    }
+
+    async fn explain(self, name: &str) -> Outcome {
+        let explanation = self.pilotlight.explain(name).await?;
+        self.form
+            .print(&ExplanationJson::of(&explanation), || text::explanation(&explanation, self.pilotlight.now()))?;
+        Ok(0)
+    }
+
+    async fn verify_journal(self) -> Outcome {
+        let chain = self.pilotlight.verify_journal().await?;
+        self.form.print(&ChainJson::of(chain), || text::chain(chain))?;
+        Ok(if chain == Chain::Whole { 0 } else { DISK })
     }
 
     async fn events(self, name: Option<&str>, limit: usize) -> Outcome {

@@ -1,7 +1,8 @@
 //! The JSON of each result. Its field names are promised to scripts in docs/cli.md.
 
 use pilotlight::{
-    AccessToken, Account, Error, GrantId, JournalEntry, Service, SignedOut, Status, Timestamp, VaultStatus,
+    AccessToken, Account, Chain, Error, Explanation, GrantId, JournalEntry, Service, SignedOut, Status, Timestamp,
+    VaultStatus,
 };
 use serde::Serialize;
 
@@ -65,6 +66,7 @@ pub(crate) struct AccountJson<'a> {
     access_expires_at: Option<String>,
     refresh_due_at: Option<String>,
     refresh_expires_at: Option<String>,
+    unknown_since: Option<String>,
 }
 
 impl<'a> AccountJson<'a> {
@@ -96,6 +98,7 @@ impl<'a> AccountJson<'a> {
             access_expires_at: time(account.access_expires_at),
             refresh_due_at: time(account.refresh_due_at),
             refresh_expires_at: time(account.refresh_expires_at),
+            unknown_since: time(account.unknown_since),
         }
     }
 }
@@ -135,6 +138,7 @@ pub(crate) struct StatusJson<'a> {
     vault: VaultJson,
     accounts: Vec<AccountJson<'a>>,
     damaged: Vec<String>,
+    clock_offset_ms: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -151,6 +155,7 @@ impl<'a> StatusJson<'a> {
         path: &std::path::Path,
         accounts: &'a [Account],
         damaged: &[GrantId],
+        clock_offset_ms: Option<i64>,
     ) -> Self {
         let (state, strategy, keystore) = match vault {
             VaultStatus::Ready { strategy, keystore } => ("ready", Some(*strategy), Some(*keystore)),
@@ -161,6 +166,7 @@ impl<'a> StatusJson<'a> {
             vault: VaultJson { state, strategy, keystore, path: path.display().to_string() },
             accounts: accounts.iter().map(AccountJson::of).collect(),
             damaged: damaged.iter().map(ToString::to_string).collect(),
+            clock_offset_ms,
         }
     }
 }
@@ -196,8 +202,44 @@ pub(crate) struct EventJson<'a> {
 
 impl<'a> EventJson<'a> {
     pub(crate) fn of(entry: &'a JournalEntry) -> Self {
-        let JournalEntry { seq, at, account, kind, text } = entry;
+        let JournalEntry { seq, at, account, kind, text, .. } = entry;
         Self { seq: *seq, at: at.to_string(), account, kind: kind.as_str(), text }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ExplanationJson<'a> {
+    sentence: &'a str,
+    hint: Option<&'a str>,
+    since: Option<String>,
+    until: Option<String>,
+    timeline: Vec<EventJson<'a>>,
+}
+
+impl<'a> ExplanationJson<'a> {
+    pub(crate) fn of(explanation: &'a Explanation) -> Self {
+        Self {
+            sentence: &explanation.sentence,
+            hint: Some(explanation.hint.as_str()).filter(|hint| !hint.is_empty()),
+            since: time(explanation.since),
+            until: time(explanation.until),
+            timeline: explanation.timeline.iter().map(EventJson::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ChainJson {
+    whole: bool,
+    broken_at: Option<u64>,
+}
+
+impl ChainJson {
+    pub(crate) const fn of(chain: Chain) -> Self {
+        match chain {
+            Chain::Whole => Self { whole: true, broken_at: None },
+            Chain::Broken(seq) => Self { whole: false, broken_at: Some(seq) },
+        }
     }
 }
 

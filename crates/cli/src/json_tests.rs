@@ -17,7 +17,7 @@ fn an_account_tells_all_its_fields() {
             r#""retry_at":null,"ended_at":null,"service":"https://as.example","dialect":"token-endpoint","client_id":"cli","#,
             r#""scope":"openid offline_access","subject":"u1","person":"Alex","signed_in_at":"2001-09-07T01:46:40Z","#,
             r#""refreshed_at":"2001-09-09T01:46:40Z","refreshes":12,"access_expires_at":"2001-09-09T01:51:40Z","#,
-            r#""refresh_due_at":"2001-09-09T01:50:25Z","refresh_expires_at":null}"#,
+            r#""refresh_due_at":"2001-09-09T01:50:25Z","refresh_expires_at":null,"unknown_since":null}"#,
             "\n"
         )
     );
@@ -46,10 +46,16 @@ fn a_waiting_account_tells_when_it_is_tried_again() {
 fn a_status_tells_of_the_vault_too() {
     let vault = VaultStatus::Ready { strategy: "envelope", keystore: "secret-service" };
     assert_eq!(
-        line(&StatusJson::of(&vault, Path::new("/home/alex/vault.db"), &[], &[GrantId::from_bytes([0; 16])])),
+        line(&StatusJson::of(
+            &vault,
+            Path::new("/home/alex/vault.db"),
+            &[],
+            &[GrantId::from_bytes([0; 16])],
+            Some(-420_000)
+        )),
         concat!(
             r#"{"vault":{"state":"ready","strategy":"envelope","keystore":"secret-service","path":"/home/alex/vault.db"},"#,
-            r#""accounts":[],"damaged":["aaaaaaaaaaaaaaaaaaaaaaaaaa"]}"#,
+            r#""accounts":[],"damaged":["aaaaaaaaaaaaaaaaaaaaaaaaaa"],"clock_offset_ms":-420000}"#,
             "\n"
         )
     );
@@ -81,6 +87,7 @@ fn an_event_and_a_sign_out_have_their_words() {
         account: "work".into(),
         kind: EventKind::RefreshFailed,
         text: "Offline.".into(),
+        prev: String::new(),
     };
     assert_eq!(
         line(&EventJson::of(&entry)),
@@ -113,4 +120,37 @@ fn what_a_terminal_would_obey_is_escaped_and_means_the_same() {
     let json = line(&text);
     assert!(!json.trim_end_matches('\n').chars().any(is_dangerous), "{json:?}");
     assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+}
+
+#[test]
+fn an_explanation_has_its_timeline_as_events() {
+    let entry = JournalEntry {
+        seq: 7,
+        at: NOW,
+        account: "work".into(),
+        kind: EventKind::Refreshed,
+        text: "Refreshed.".into(),
+        prev: String::new(),
+    };
+    let told = Explanation {
+        sentence: "Signed in.".into(),
+        hint: String::new(),
+        since: Some(NOW),
+        until: None,
+        timeline: vec![entry],
+    };
+    assert_eq!(
+        line(&ExplanationJson::of(&told)),
+        concat!(
+            r#"{"sentence":"Signed in.","hint":null,"since":"2001-09-09T01:46:40Z","until":null,"#,
+            r#""timeline":[{"seq":7,"at":"2001-09-09T01:46:40Z","account":"work","kind":"refreshed","text":"Refreshed."}]}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn a_journal_is_whole_or_broken_at_an_entry() {
+    assert_eq!(line(&ChainJson::of(Chain::Whole)), "{\"whole\":true,\"broken_at\":null}\n");
+    assert_eq!(line(&ChainJson::of(Chain::Broken(9))), "{\"whole\":false,\"broken_at\":9}\n");
 }

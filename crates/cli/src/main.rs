@@ -77,7 +77,12 @@ fn start(form: Form, command: Command) -> Result<u8, Failure> {
     let vault = home.vault();
     let pilotlight = Pilotlight::new(Config { browser, ..Config::system(home)? });
     runtime.block_on(async {
-        let outcome = Run { form, pilotlight, vault }.carry_out(command).await;
+        let outcome = Run { form, pilotlight: pilotlight.clone(), vault }.carry_out(command).await;
+        // Whichever command it was that heard the clock of a service.
+        if let Some(warning) = pilotlight.clock_offset().and_then(text::clock) {
+            output::note(&warning);
+        }
+        drop(pilotlight);
         let code = outcome.unwrap_or_else(|failure| form.failure(&failure));
         stay_until(at_rest).await;
         Ok(code)

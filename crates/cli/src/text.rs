@@ -1,15 +1,19 @@
 //! The readable form of each result.
 
 use std::path::Path;
+use std::time::Duration;
 
-use pilotlight::{Account, GrantId, JournalEntry, SignedOut, Status, Timestamp, VaultStatus};
+use pilotlight::{Account, Chain, Explanation, GrantId, JournalEntry, SignedOut, Status, Timestamp, VaultStatus};
 
 use crate::json::problem;
-use crate::words::{exact, harmless, relative, table, times};
+use crate::words::{exact, harmless, relative, span, table, times};
 
 /// How to begin, for those who have no account yet.
 pub(crate) const BEGIN: &str =
     "There are no accounts yet. Begin with: pilotlight sign-in NAME --issuer URL --client-id ID";
+
+/// A clock that is off by less troubles nobody.
+const TOLERABLE: Duration = Duration::from_secs(60);
 
 /// One line an account.
 pub(crate) fn accounts(accounts: &[Account], now: Timestamp) -> String {
@@ -43,6 +47,13 @@ fn paragraph(account: &Account, now: Timestamp) -> String {
     if let Some(problem) = problem(&account.status) {
         rows.push(row("reason", harmless(problem.message())));
         rows.push(row("next step", problem.hint().to_owned()));
+    }
+    if let Some(since) = account.unknown_since {
+        let since = relative(since, now);
+        rows.push(row(
+            "unknown",
+            format!("the outcome of a refresh begun {since}; it is asked for again with the same key"),
+        ));
     }
     rows.push(row("service", harmless(&account.service.identifier())));
     if let Some(person) = &account.person {
@@ -83,12 +94,58 @@ pub(crate) fn damaged(ids: &[GrantId]) -> Option<String> {
     let which = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match ids.len() {
         0 => None,
-        1 => {
-            Some(format!("warning: one account does not open; it stays in the vault and the others are fine: {which}"))
-        }
-        count => Some(format!(
-            "warning: {count} accounts do not open; they stay in the vault and the others are fine: {which}"
+        1 => Some(format!(
+            "warning: one account does not open; it stays in the vault and the others are fine. Remove it with: \
+             pilotlight sign-out {which} --local-only"
         )),
+        count => Some(format!(
+            "warning: {count} accounts do not open; they stay in the vault and the others are fine. Remove one with: \
+             pilotlight sign-out ID --local-only, where ID is one of {which}"
+        )),
+    }
+}
+
+/// What there is to say of a clock that is more than a minute off, by how far the services' are ahead of it.
+pub(crate) fn clock(offset_ms: i64) -> Option<String> {
+    let off = Duration::from_millis(offset_ms.unsigned_abs());
+    let direction = if offset_ms > 0 { "slow" } else { "fast" };
+    (off > TOLERABLE).then(|| {
+        format!(
+            "warning: the clock of this computer is {} {direction} by the services' clocks. Set it right.",
+            span(off)
+        )
+    })
+}
+
+/// The sentence, what it speaks of, and what led to it, oldest first.
+pub(crate) fn explanation(explanation: &Explanation, now: Timestamp) -> String {
+    let both = |at: Timestamp, shown| format!("{} ({})", relative(shown, now), exact(at));
+    let mut rows = vec![];
+    if let Some(at) = explanation.since {
+        rows.push(row("since", both(at, at)));
+    }
+    if let Some(at) = explanation.until {
+        // As in the status: what is overdue is done by whoever next wants a token.
+        rows.push(row("until", both(at, at.max(now))));
+    }
+    if !explanation.hint.is_empty() {
+        rows.push(row("next step", harmless(&explanation.hint)));
+    }
+    let timeline = explanation
+        .timeline
+        .iter()
+        .map(|entry| [format!("  {}", exact(entry.at)), entry.kind.as_str().to_owned(), harmless(&entry.text)]);
+    let parts = [format!("{}\n", harmless(&explanation.sentence)), table(&rows), table(&timeline.collect::<Vec<_>>())];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether the journal is as it was written.
+pub(crate) fn chain(chain: Chain) -> String {
+    match chain {
+        Chain::Whole => "The journal is whole: every entry follows from the one before.\n".to_owned(),
+        Chain::Broken(seq) => format!(
+            "The journal was changed: entry {seq} does not follow from the one before. Something was altered, dropped or put in.\n"
+        ),
     }
 }
 

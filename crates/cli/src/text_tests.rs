@@ -92,12 +92,27 @@ fn nothing_that_a_service_or_a_person_wrote_reaches_the_terminal_raw() {
         status: Status::Waiting { problem: problem.clone(), retry_at: NOW },
         ..signed_in()
     };
-    let entry = JournalEntry { seq: 1, at: NOW, account: trap.into(), kind: EventKind::Ended, text: trap.into() };
+    let entry = JournalEntry {
+        seq: 1,
+        at: NOW,
+        account: trap.into(),
+        kind: EventKind::Ended,
+        text: trap.into(),
+        prev: String::new(),
+    };
+    let told = Explanation {
+        sentence: trap.into(),
+        hint: trap.into(),
+        since: None,
+        until: None,
+        timeline: vec![entry.clone()],
+    };
     let all = std::slice::from_ref(&account);
     for text in [
         accounts(all, NOW),
         status(all, NOW),
         events(&[entry]),
+        explanation(&told, NOW),
         super::signed_in(&account),
         signed_out(trap, &SignedOut::NotTold(problem)),
     ] {
@@ -114,6 +129,7 @@ fn events_are_lines_of_time_account_kind_and_text() {
         account: account.into(),
         kind,
         text: text.into(),
+        prev: String::new(),
     };
     let entries = [
         entry("work", EventKind::Refreshed, "The tokens were refreshed."),
@@ -130,7 +146,9 @@ fn events_are_lines_of_time_account_kind_and_text() {
 fn damaged_records_are_counted_and_named() {
     let id = GrantId::from_bytes([0; 16]);
     assert_eq!(damaged(&[]), None);
-    assert!(damaged(&[id]).unwrap().starts_with("warning: one account does not open;"));
+    let one = damaged(&[id]).unwrap();
+    assert!(one.starts_with("warning: one account does not open;"), "{one}");
+    assert!(one.ends_with("pilotlight sign-out aaaaaaaaaaaaaaaaaaaaaaaaaa --local-only"), "{one}");
     assert!(damaged(&[id, id]).unwrap().ends_with("aaaaaaaaaaaaaaaaaaaaaaaaaa, aaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
@@ -158,4 +176,68 @@ fn a_sign_out_tells_what_the_service_knows() {
         let text = signed_out("work", &outcome);
         assert!(text.contains(words), "{text}");
     }
+}
+
+#[test]
+fn a_clock_is_told_of_when_it_is_more_than_a_minute_off() {
+    assert_eq!([0, 60_000, -60_000].map(clock), [None, None, None]);
+    for (offset, words) in [(60_001, "1 min slow"), (-450_000, "7 min fast"), (i64::MIN, "days fast")] {
+        let text = clock(offset).unwrap();
+        assert!(text.starts_with("warning: ") && text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn a_refresh_of_unknown_outcome_is_told_in_the_status() {
+    let account = Account { unknown_since: Some(NOW.minus(HOUR)), ..signed_in() };
+    let text = status(&[account], NOW);
+    let row = "\n  unknown       the outcome of a refresh begun 1 h ago; it is asked for again with the same key\n";
+    assert!(text.contains(row), "{text}");
+}
+
+#[test]
+fn an_explanation_is_a_sentence_its_times_and_a_timeline() {
+    let entry = |before: u64, kind, text: &str| JournalEntry {
+        seq: 1,
+        at: NOW.minus(Duration::from_secs(before)),
+        account: "work".into(),
+        kind,
+        text: text.into(),
+        prev: String::new(),
+    };
+    let mut told = Explanation {
+        sentence: "Still signed in, and waiting to refresh.".into(),
+        hint: "Try again later.".into(),
+        since: Some(NOW.minus(HOUR)),
+        until: Some(NOW.plus(Duration::from_secs(90))),
+        timeline: vec![
+            entry(7200, EventKind::SignedIn, "Signed in as Alex."),
+            entry(3600, EventKind::RefreshFailed, "Offline."),
+        ],
+    };
+    let text = "\
+Still signed in, and waiting to refresh.
+
+  since      1 h ago (2001-09-09T00:46:40Z)
+  until      in 1 min (2001-09-09T01:48:10Z)
+  next step  Try again later.
+
+  2001-09-08T23:46:40Z  signed-in       Signed in as Alex.
+  2001-09-09T00:46:40Z  refresh-failed  Offline.
+";
+    assert_eq!(explanation(&told, NOW), text);
+    told.until = Some(NOW.minus(HOUR));
+    assert!(
+        explanation(&told, NOW).contains("\n  until      now (2001-09-09T00:46:40Z)\n"),
+        "what is overdue is due now"
+    );
+    let bare =
+        Explanation { sentence: "Gone.".into(), hint: String::new(), since: None, until: None, timeline: vec![] };
+    assert_eq!(explanation(&bare, NOW), "Gone.\n");
+}
+
+#[test]
+fn a_changed_journal_is_told_by_its_entry() {
+    assert!(chain(Chain::Whole).starts_with("The journal is whole"));
+    assert!(chain(Chain::Broken(9)).contains("entry 9 does not follow"));
 }

@@ -3,7 +3,7 @@
 use tauri::{State, command};
 
 use crate::shell::Shell;
-use crate::view::{AccountView, EventView, Problem, SignInRequest, Snapshot};
+use crate::view::{AccountView, EventView, ExplanationView, Problem, SignInRequest, Snapshot};
 
 /// The most journal entries a window is given at once.
 const MOST_EVENTS: usize = 1000;
@@ -21,6 +21,11 @@ pub(crate) async fn events(
 ) -> Result<Vec<EventView>, Problem> {
     let entries = shell.pilotlight().events(account.as_deref(), limit.min(MOST_EVENTS)).await?;
     Ok(entries.into_iter().map(EventView::from).collect())
+}
+
+#[command]
+pub(crate) async fn explain(shell: State<'_, Shell>, account: String) -> Result<ExplanationView, Problem> {
+    shell.pilotlight().explain(&account).await.map(ExplanationView::from).map_err(Problem::from)
 }
 
 #[command]

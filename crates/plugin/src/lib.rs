@@ -19,7 +19,8 @@ mod shell;
 mod view;
 
 pub use view::{
-    AccountView, EventView, Password, Problem, ServiceView, SignInRequest, SignInWith, Snapshot, StatusView, VaultView,
+    AccountView, EventView, ExplanationView, Password, Problem, ServiceView, SignInRequest, SignInWith, Snapshot,
+    StatusView, VaultView,
 };
 
 use pilotlight::Pilotlight;
@@ -37,6 +38,7 @@ pub fn init<R: Runtime>(pilotlight: Pilotlight, services: Vec<ServiceView>) -> T
         .invoke_handler(tauri::generate_handler![
             commands::snapshot,
             commands::events,
+            commands::explain,
             commands::sign_in,
             commands::cancel_sign_in,
             commands::refresh,

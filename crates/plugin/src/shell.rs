@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use pilotlight::{
-    Client, ErrorCode, EventKind, JournalEntry, Pilotlight, Registration, Scope, ServiceLocation, SignIn, VaultStatus,
+    Client, ErrorCode, JournalEntry, Pilotlight, Registration, Scope, ServiceLocation, SignIn, VaultStatus,
 };
 use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
 use tokio::task::AbortHandle;
@@ -42,6 +42,7 @@ impl Shell {
             accounts: vec![],
             damaged: vec![],
             now_ms: self.pilotlight.now().as_millis(),
+            clock_offset_ms: self.pilotlight.clock_offset(),
         };
         if matches!(status, VaultStatus::Ready { .. }) {
             match self.pilotlight.accounts().await {
@@ -115,11 +116,4 @@ pub(crate) async fn push_changes<R: Runtime>(app: AppHandle<R>, pilotlight: Pilo
 
 async fn newest(pilotlight: &Pilotlight, limit: usize) -> Vec<JournalEntry> {
     pilotlight.events(None, limit).await.unwrap_or_default()
-}
-
-impl From<JournalEntry> for EventView {
-    fn from(entry: JournalEntry) -> Self {
-        let JournalEntry { seq, at, account, kind, text } = entry;
-        Self { seq, at_ms: at.as_millis(), account, kind: EventKind::as_str(kind).to_owned(), text }
-    }
 }

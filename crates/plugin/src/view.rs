@@ -2,7 +2,7 @@
 //!
 //! ts-rs writes these types to `ui/src/bindings/` (`cargo xtask bindings`); a test holds the committed files against them.
 
-use pilotlight::{Account, Error, ErrorCode, Status, Timestamp, VaultStatus};
+use pilotlight::{Account, Error, ErrorCode, Explanation, JournalEntry, Status, Timestamp, VaultStatus};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -21,6 +21,9 @@ pub struct Snapshot {
     /// The core's clock when this was made, in milliseconds since the Unix epoch.
     #[ts(type = "number")]
     pub now_ms: i64,
+    /// How far the services' clocks are ahead of ours, in milliseconds; below zero where ours is ahead. Absent until one was heard.
+    #[ts(type = "number | null")]
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// The vault's state.
@@ -93,6 +96,9 @@ pub struct AccountView {
     /// When the refresh token expires, where the service tells.
     #[ts(type = "number | null")]
     pub refresh_expires_at_ms: Option<i64>,
+    /// Since when the outcome of a refresh is unknown: it was begun, and no answer came. It is repeated with the same key.
+    #[ts(type = "number | null")]
+    pub unknown_since_ms: Option<i64>,
     /// How often it was refreshed since the sign-in.
     #[ts(type = "number")]
     pub refreshes: u64,
@@ -153,6 +159,24 @@ pub struct EventView {
     pub kind: String,
     /// One English sentence, free of secrets.
     pub text: String,
+}
+
+/// Why an account stands as it does.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct ExplanationView {
+    /// One English sentence.
+    pub sentence: String,
+    /// What to do next, in English; empty where there is nothing to do.
+    pub hint: String,
+    /// Since when it stands so.
+    #[ts(type = "number | null")]
+    pub since_ms: Option<i64>,
+    /// When something will happen by itself.
+    #[ts(type = "number | null")]
+    pub until_ms: Option<i64>,
+    /// The newest entries of the journal, oldest first.
+    pub timeline: Vec<EventView>,
 }
 
 /// What the sign-in form sends. The password goes one way only: in.
@@ -241,6 +265,26 @@ impl From<Status> for StatusView {
     }
 }
 
+impl From<JournalEntry> for EventView {
+    fn from(entry: JournalEntry) -> Self {
+        let JournalEntry { seq, at, account, kind, text, .. } = entry;
+        Self { seq, at_ms: at.as_millis(), account, kind: kind.as_str().to_owned(), text }
+    }
+}
+
+impl From<Explanation> for ExplanationView {
+    fn from(explanation: Explanation) -> Self {
+        let Explanation { sentence, hint, since, until, timeline } = explanation;
+        Self {
+            sentence,
+            hint,
+            since_ms: since.map(Timestamp::as_millis),
+            until_ms: until.map(Timestamp::as_millis),
+            timeline: timeline.into_iter().map(EventView::from).collect(),
+        }
+    }
+}
+
 impl From<&Account> for AccountView {
     fn from(account: &Account) -> Self {
         let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
@@ -257,6 +301,7 @@ impl From<&Account> for AccountView {
             access_expires_at_ms: millis(account.access_expires_at),
             refresh_due_at_ms: millis(account.refresh_due_at),
             refresh_expires_at_ms: millis(account.refresh_expires_at),
+            unknown_since_ms: millis(account.unknown_since),
             refreshes: account.refreshes,
         }
     }

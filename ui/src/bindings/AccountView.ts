@@ -22,7 +22,7 @@ service: string,
  */
 client_id: string, 
 /**
- * What was granted, space-separated, for signing in again.
+ * What was asked for, space-separated, for signing in again.
  */
 scope: string, 
 /**
@@ -53,6 +53,10 @@ refresh_due_at_ms: number | null,
  * When the refresh token expires, where the service tells.
  */
 refresh_expires_at_ms: number | null, 
+/**
+ * Since when the outcome of a refresh is unknown: it was begun, and no answer came. It is repeated with the same key.
+ */
+unknown_since_ms: number | null, 
 /**
  * How often it was refreshed since the sign-in.
  */

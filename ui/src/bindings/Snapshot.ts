@@ -26,4 +26,8 @@ damaged: Array<string>,
 /**
  * The core's clock when this was made, in milliseconds since the Unix epoch.
  */
-now_ms: number, };
+now_ms: number, 
+/**
+ * How far the services' clocks are ahead of ours, in milliseconds; below zero where ours is ahead. Absent until one was heard.
+ */
+clock_offset_ms: number | null, };

@@ -29,6 +29,9 @@ const scenarios: Record<string, (now: number) => Scenario> = {
   waiting: (now) => open(now, [waiting(now), work(now)]),
   ended: (now) => open(now, [ended(now), endedElsewhere(now)]),
   damaged: (now) => open(now, [makeAccount("ada", now)], { damaged: ["k3f7q2m5x6a4b7c2", "p4r7s2t6u3v5w7x2"] }),
+  unsure: (now) => open(now, [{ ...waiting(now), unknown_since_ms: now - 2 * MINUTE }, { ...work(now), unknown_since_ms: now - HOUR }]),
+  fast: (now) => open(now, [makeAccount("ada", now)], { clock_offset_ms: -(7 * MINUTE + 4 * SECOND) }),
+  slow: (now) => open(now, [makeAccount("ada", now)], { clock_offset_ms: 3 * HOUR }),
   long: (now) => open(now, [makeAccount("a-very-long-account-name-that-somebody-chose-for-a-good-reason", now)]),
   opening: (now) => shut(now, { state: "opening" }),
   locked: (now) => unavailable(now, "keystore_locked", false),
@@ -40,12 +43,12 @@ const scenarios: Record<string, (now: number) => Scenario> = {
 };
 
 function open(now: number, accounts: AccountView[], rest: Partial<Snapshot> = {}): Scenario {
-  const snapshot = { vault: ready, services: [demo], accounts, damaged: [], now_ms: now, ...rest };
+  const snapshot = { vault: ready, services: [demo], accounts, damaged: [], now_ms: now, clock_offset_ms: 250, ...rest };
   return { snapshot, events: accounts.length > 0 ? journal(now) : [] };
 }
 
 function shut(now: number, vault: VaultView): Scenario {
-  return { snapshot: { vault, services: [demo], accounts: [], damaged: [], now_ms: now }, events: [] };
+  return { snapshot: { vault, services: [demo], accounts: [], damaged: [], now_ms: now, clock_offset_ms: null }, events: [] };
 }
 
 function unavailable(now: number, code: string, can_start_over: boolean): Scenario {

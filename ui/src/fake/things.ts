@@ -39,6 +39,7 @@ export function makeAccount(name: string, now: number, rest: Partial<AccountView
     refresh_due_at_ms: refreshed + LIFETIME - MINUTE,
     refresh_expires_at_ms: now + 30 * DAY,
     refreshes: 12,
+    unknown_since_ms: null,
     ...rest,
   };
 }

@@ -20,7 +20,14 @@ export const en = {
     second: (n: number) => `${n} s`,
     join: " ",
     ago: (span: string) => `${span} ago`,
+    ahead: (span: string) => `in ${span}`,
     now: "now",
+  },
+
+  clock: {
+    fast: (span: string) => `Your clock is ${span} fast.`,
+    slow: (span: string) => `Your clock is ${span} slow.`,
+    note: "You stay signed in all the same. Set it right in your system's settings: other programs may need it.",
   },
 
   vault: {
@@ -116,6 +123,13 @@ export const en = {
     tryingAgain: (span: string) => `Trying again in ${span}.`,
     tryingNow: "Trying again now.",
     endedAgo: "Ended",
+    unknown: (ago: string) => `No answer came to the refresh begun ${ago}; the same request is sent again.`,
+    why: "Why?",
+    explain: "Explain",
+    explanation: "Explanation",
+    since: "Since",
+    next: "Next",
+    timeline: "What led to it",
     refreshNow: "Refresh now",
     signOut: "Sign out",
     remove: "Remove",

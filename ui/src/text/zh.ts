@@ -20,7 +20,14 @@ export const zh: Text = {
     second: (n) => `${n} 秒`,
     join: " ",
     ago: (span) => `${span}前`,
+    ahead: (span) => `${span}后`,
     now: "现在",
+  },
+
+  clock: {
+    fast: (span) => `您的时钟快了 ${span}。`,
+    slow: (span) => `您的时钟慢了 ${span}。`,
+    note: "您仍处于登录状态。请在系统设置中校准时钟，其他程序可能需要它。",
   },
 
   vault: {
@@ -115,6 +122,13 @@ export const zh: Text = {
     tryingAgain: (span) => `${span}后重试。`,
     tryingNow: "正在重试。",
     endedAgo: "结束于",
+    unknown: (ago) => `${ago}开始的续期没有得到回答，将再次发送同一请求。`,
+    why: "为什么？",
+    explain: "说明",
+    explanation: "说明",
+    since: "始于",
+    next: "下一次",
+    timeline: "经过",
     refreshNow: "立即续期",
     signOut: "退出登录",
     remove: "移除",
