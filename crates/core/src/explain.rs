@@ -90,7 +90,11 @@ fn ended(reason: EndReason, problem: &Error, refreshed_at: Timestamp, at: Timest
         EndReason::Refused => {
             "The service refused a token that was the newest one it had given and that nothing here had spent: it was revoked, has expired, or a copy of it was used"
         }
+        EndReason::NothingToRefreshWith => "It was good for one access token only",
     };
+    if reason == EndReason::NothingToRefreshWith {
+        return format!("{} {because}.", problem.message());
+    }
     let age = words_of(at.since(refreshed_at));
     format!("{} {because}. The last refresh that worked was {age} before.", problem.message())
 }

@@ -27,6 +27,8 @@ pub enum EndReason {
     Refused,
     /// The service refused a repeat of an attempt whose first answer never arrived.
     LostAnswer,
+    /// The access token has expired, and the service never gave anything to refresh it with.
+    NothingToRefreshWith,
 }
 
 /// Where a grant stands. What waits for whom is in the variant, so that no flag can contradict another.

@@ -2,10 +2,14 @@
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Request, Response, StatusCode};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{AccessToken, Error, ErrorCode, Pilotlight, TransportError};
+use crate::{AccessToken, Error, ErrorCode, Pilotlight};
+
+/// A token that a refresh after a 401 brought, and that is refused as well, leads to the next refresh only after this.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Sends requests with an account's access token. On 401 it refreshes once and sends once more, where the body can be sent
 /// again; never more than that (RFC 6750 section 3.1).
@@ -14,13 +18,15 @@ pub struct AuthorizedClient {
     pilotlight: Pilotlight,
     account: String,
     client: reqwest::Client,
+    /// The token that the last refresh after a 401 brought, and when, on the clock that counts sleep.
+    brought: Arc<Mutex<Option<(Duration, SecretString)>>>,
 }
 
 impl Pilotlight {
     /// An authorized client for the account called `account`, on top of a client of the caller's.
     #[must_use]
     pub fn authorize(&self, account: &str, client: reqwest::Client) -> AuthorizedClient {
-        AuthorizedClient { pilotlight: self.clone(), account: account.to_owned(), client }
+        AuthorizedClient { pilotlight: self.clone(), account: account.to_owned(), client, brought: Arc::default() }
     }
 }
 
@@ -38,26 +44,32 @@ impl AuthorizedClient {
         let Some(mut again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
             return Ok(response);
         };
-        let fresh = self.newer_than(&token).await?;
+        let Some(fresh) = self.newer_than(&token).await? else { return Ok(response) };
         attach(&mut again, &fresh)?;
         self.send(again).await
     }
 
-    /// Somebody may have refreshed since our token was lent; then that one is the newer token.
-    async fn newer_than(&self, refused: &AccessToken) -> Result<AccessToken, Error> {
-        let stored = self.pilotlight.access_token(&self.account, Duration::ZERO).await?;
-        if stored.token.expose_secret() == refused.token.expose_secret() {
-            self.pilotlight.refresh(&self.account).await
-        } else {
-            Ok(stored)
+    /// Somebody may have refreshed since our token was lent; then that one is the newer token. `None` where a refresh has
+    /// just not helped: a server that refuses every token is not cured by another.
+    async fn newer_than(&self, refused: &AccessToken) -> Result<Option<AccessToken>, Error> {
+        let now = self.pilotlight.elapsed();
+        let same = |(at, token): &(Duration, SecretString)| {
+            token.expose_secret() == refused.token.expose_secret() && now.saturating_sub(*at) < PAUSE
+        };
+        if self.brought().as_ref().is_some_and(same) {
+            return Ok(None);
         }
+        let fresh = self.pilotlight.other_than(&self.account, refused).await?;
+        *self.brought() = Some((now, fresh.token.clone()));
+        Ok(Some(fresh))
+    }
+
+    fn brought(&self) -> MutexGuard<'_, Option<(Duration, SecretString)>> {
+        self.brought.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self, request: Request) -> Result<Response, Error> {
-        self.client.execute(request).await.map_err(|error| {
-            let why = error.without_url().to_string();
-            Error::from(TransportError::Lost(why))
-        })
+        self.client.execute(request).await.map_err(|error| crate::transport::sort(&error).into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pilotlight_oauth::Timestamp;
+use pilotlight_oauth::{ExposeSecret as _, Timestamp};
 use pilotlight_vault::{Attempt, Generation, GrantId, Keystore, Listed, OsKeystore, SqliteVault, Vault, VaultError};
 use tokio::sync::{Notify, watch};
 
@@ -15,7 +15,7 @@ use crate::grant::{EndReason, State};
 use crate::journal::Journal;
 use crate::pace::Paces;
 use crate::plan::Plan;
-use crate::record::GrantRecord;
+use crate::record::{Ended, GrantRecord};
 use crate::refresh::Flight;
 use crate::{
     AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, FileLocks, Home, HttpTransport,
@@ -240,6 +240,17 @@ impl Pilotlight {
         self.lend(&fresh).ok_or_else(missing_access_token)
     }
 
+    /// The stored access token where it is another one than `refused`, or else a new one.
+    pub(crate) async fn other_than(&self, name: &str, refused: &AccessToken) -> Result<AccessToken, Error> {
+        let held = self.find(name).await?;
+        self.refuse_ended(&held)?;
+        let other = self.lend(&held).filter(|token| token.token.expose_secret() != refused.token.expose_secret());
+        match other {
+            Some(token) => Ok(token),
+            None => self.lend(&self.refreshed(&held, true).await?).ok_or_else(missing_access_token),
+        }
+    }
+
     /// The newest entries of the journal, newest first; of one account where it is named.
     pub async fn events(&self, name: Option<&str>, limit: usize) -> Result<Vec<JournalEntry>, Error> {
         let (journal, name) = (self.0.journal.clone(), name.map(ToOwned::to_owned));
@@ -389,18 +400,20 @@ impl Pilotlight {
             return Ok(held);
         }
         let listed = self.with_vault_do(|vault| vault.list()).await?;
-        let mut found: Vec<Held> = listed
-            .into_iter()
-            .filter_map(|entry| match entry {
-                Listed::Record(record) => Held::read(record).ok(),
-                Listed::Damaged { .. } => None,
-            })
-            .filter(|held| held.record.name == name)
-            .collect();
+        let mut damaged = 0;
+        let mut found = vec![];
+        for entry in listed {
+            match entry {
+                Listed::Record(record) => match Held::read(record) {
+                    Ok(held) if held.record.name == name => found.push(held),
+                    Ok(_) => {}
+                    Err(_) => damaged += 1,
+                },
+                Listed::Damaged { .. } => damaged += 1,
+            }
+        }
         found.sort_by_key(|held| (held.record.ended.is_none(), held.record.signed_in_at));
-        let held = found
-            .pop()
-            .ok_or_else(|| Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")))?;
+        let held = found.pop().ok_or_else(|| not_found(name, damaged))?;
         self.page(held.id, |page| page.name.clone_from(&held.record.name));
         Ok(held)
     }
@@ -424,7 +437,13 @@ impl Pilotlight {
             }
             page.status(record)
         });
+        let lapsed = record.refresh_token.is_none() && anchor.expires.is_some_and(|end| end <= self.elapsed());
         let (status, due) = match status {
+            Standing::Shown(Status::SignedIn) if lapsed => {
+                let at = shown(anchor.expires).unwrap_or_else(|| self.now());
+                let ended = Ended { reason: EndReason::NothingToRefreshWith, at, words: None };
+                (Status::Ended { reason: ended.reason, problem: ended.problem(), at }, None)
+            }
             Standing::Shown(status @ Status::Ended { .. }) => (status, None),
             Standing::Shown(status) => (status, shown(anchor.due)),
             Standing::Waiting(problem, retry_at) => {
@@ -482,6 +501,17 @@ impl Held {
         let id = record.id;
         let opened = GrantRecord::from_payload(&record.payload).map_err(|error| (id, error))?;
         Ok(Self { id, generation: record.generation, record: Arc::new(opened), attempt: record.attempt })
+    }
+}
+
+/// A record that does not open has no name, so it may be the one (P4: "cannot read" is not "there is none").
+fn not_found(name: &str, damaged: usize) -> Error {
+    match damaged {
+        0 => Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")),
+        _ => Error::new(
+            ErrorCode::RecordTampered,
+            format!("No account that can be opened is called {name:?}; {damaged} cannot be opened."),
+        ),
     }
 }
 

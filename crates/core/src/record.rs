@@ -130,8 +130,11 @@ impl Ended {
         let (code, what) = match self.reason {
             EndReason::LostAnswer => (ErrorCode::LostAnswer, "The service refused the token after an answer was lost"),
             EndReason::Refused => (ErrorCode::GrantRefused, "The service ended this sign-in"),
+            EndReason::NothingToRefreshWith => {
+                (ErrorCode::NoRefreshToken, "The service gave no refresh token, and the access token has expired")
+            }
         };
-        let words = self.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+        let words = self.words.as_ref().map(|words| format!(": {}", words.trim_end_matches('.'))).unwrap_or_default();
         Error::new(code, format!("{what}{words}."))
     }
 }

@@ -92,7 +92,8 @@ impl Pilotlight {
             return Err(Error::new(ErrorCode::NoRefreshToken, "The service gave no refresh token for this account."));
         }
         let state = self.page(id, |page| match page.state {
-            State::Waiting(_) | State::Ended(_) => page.state,
+            // What is remembered of an older generation says nothing about this one.
+            State::Waiting(_) | State::Ended(_) if page.generation == held.generation => page.state,
             _ => State::Resting,
         });
         Refresh { core: self, landing, lock, held, state, key: None, tokens: None, refusal: None, problem: None }
@@ -108,7 +109,10 @@ impl Pilotlight {
             if planned || matches!(page.state, State::Ended(_)) || error.kind() == ErrorKind::NeedsSignIn {
                 return;
             }
-            let before = if let State::Waiting(attempts) = page.state { attempts } else { Attempts::default() };
+            let before = match page.state {
+                State::Waiting(attempts) if page.generation == seen.generation => attempts,
+                _ => Attempts::default(),
+            };
             let attempts = Attempts { failures: before.failures.saturating_add(1), ..before };
             page.generation = seen.generation;
             page.state = State::Waiting(attempts);
@@ -212,6 +216,10 @@ impl Refresh<'_> {
     }
 
     async fn note_attempt(&mut self) -> Event {
+        if !self.lock.holds_for(self.core.elapsed(), EXCHANGE) {
+            // Noting ours could overwrite the attempt of the one who holds the lease now.
+            return self.failed(lease_ran_out(), Event::AttemptNotNoted);
+        }
         let fresh = random::make_bytes(&*self.core.0.config.random);
         let key = match (self.held.attempt.as_ref(), fresh) {
             (Some(open), _) => open.idempotency_key,
@@ -243,9 +251,9 @@ impl Refresh<'_> {
             return self.failed(error, Event::NotSent);
         };
         if !self.lock.holds_for(self.core.elapsed(), EXCHANGE) {
-            // The machine slept while we held a lease: somebody else may be spending this very token.
-            let error = Error::new(ErrorCode::GrantBusy, "The lease ran out before the refresh was sent.");
-            return self.failed(error, Event::NotSent);
+            // The machine slept while we held a lease: somebody else may be spending this very token, with the attempt
+            // that stands in the vault. It is not ours to forget.
+            return self.failed(lease_ran_out(), Event::AnswerLost);
         }
         let request = record.service.refresh_request(&record.client, token, &hex(key));
         let answer = match self.core.0.config.transport.send(request).await {
@@ -372,6 +380,10 @@ impl Refresh<'_> {
     async fn note(&self, kind: EventKind, text: &str) {
         self.core.note(&self.held.record.name, kind, text).await;
     }
+}
+
+fn lease_ran_out() -> Error {
+    Error::new(ErrorCode::GrantBusy, "The lease ran out before the refresh was sent.")
 }
 
 fn hex(key: &[u8; 16]) -> String {

@@ -15,6 +15,8 @@ use crate::{Error, ErrorCode};
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// After a wake-up, and when the network is back, those who waited for it come back spread over this time.
 const SPREAD: Duration = Duration::from_secs(5);
+/// A refresh that broke off by a fault of ours is tried again after this.
+const AFTER_A_FAULT: Duration = Duration::from_secs(60);
 /// When a service that held everybody back is asked again, its accounts come back spread over this time.
 const SPREAD_AFTER_HOLD: Duration = Duration::from_secs(10);
 
@@ -119,8 +121,12 @@ impl Pilotlight {
             return self.0.replanned.notify_one();
         }
         let mut flight = self.take_off(&held, false);
-        // Its outcome is written down by the flight itself.
-        let _ = flight.wait_for(Option::is_some).await;
+        // Its outcome is written down by the flight itself; where it broke off without one, it is tried again later.
+        if flight.wait_for(Option::is_some).await.is_err() {
+            let again = self.elapsed() + AFTER_A_FAULT;
+            self.plan(|plan| plan.set(id, Some(again)));
+            self.0.replanned.notify_one();
+        }
     }
 
     /// What happened outside; whether the vault has to be read again.

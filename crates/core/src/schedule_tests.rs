@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight_vault::MemoryVault;
+use pilotlight_vault::{GrantId, MemoryVault, Vault as _};
 
-use crate::testing::{FakeServer, Fault, SimulatedClock, Weather, config};
+use crate::testing::{FakeServer, Fault, SimulatedClock, Weather, config, record};
 use crate::{
     Client, Clock as _, Config, ErrorCode, ExposeSecret as _, Home, Pilotlight, Registration, Scope, ServiceLocation,
     SignIn, Status,
@@ -179,4 +179,46 @@ async fn a_refresh_lands_before_the_program_ends() {
     caller.abort();
     world.pilotlight.land().await;
     assert_eq!(world.pilotlight.account("work").await.unwrap().refreshes, 1);
+}
+
+/// A transport with a fault of its own, once.
+struct PanicsOnce {
+    server: Arc<FakeServer>,
+    done: std::sync::atomic::AtomicBool,
+}
+
+impl crate::Transport for PanicsOnce {
+    fn send(&self, request: pilotlight_oauth::HttpRequest) -> crate::Answer<'_> {
+        let first = !self.done.swap(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(!first, "a fault of a library");
+        self.server.send(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_breaks_off_by_a_fault_of_ours_does_not_take_the_grant_off_the_plan() {
+    let world = World::signed_in().await;
+    let transport = Arc::new(PanicsOnce { server: world.server.clone(), done: false.into() });
+    let config = Config { transport, ..world.config.clone() };
+    let pilotlight = Pilotlight::with_vault(config, world.vault.clone());
+    let task = tokio::spawn(pilotlight.keep_fresh());
+    tokio::time::sleep(TTL * 2).await;
+    task.abort();
+    assert!(world.server.refreshes() >= 1, "it was never tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_without_a_refresh_token_is_over_when_its_access_token_is() {
+    let world = World::new();
+    let mut one = record(world.clock.now(), TTL);
+    one.refresh_token = None;
+    world.vault.create(&GrantId::from_bytes([1; 16]), &one.to_payload().unwrap()).unwrap();
+    assert_eq!(world.pilotlight.account("work").await.unwrap().status, Status::SignedIn);
+    tokio::time::advance(TTL).await;
+    let account = world.pilotlight.account("work").await.unwrap();
+    assert!(matches!(account.status, Status::Ended { .. }), "{:?}", account.status);
+    let told = world.pilotlight.access_token("work", Duration::ZERO).await.unwrap_err();
+    assert_eq!(told.code(), ErrorCode::NoRefreshToken);
+    world.sign_in("work").await;
+    assert_eq!(world.pilotlight.accounts().await.unwrap().accounts.len(), 1);
 }

@@ -153,7 +153,7 @@ async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> 
 }
 
 /// Only what failed before the request left is known to have changed nothing.
-fn sort(error: &reqwest::Error) -> TransportError {
+pub(crate) fn sort(error: &reqwest::Error) -> TransportError {
     if error.is_connect() || error.is_builder() {
         TransportError::NotSent(reason(error))
     } else {
