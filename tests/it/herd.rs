@@ -7,6 +7,7 @@ use std::process::Stdio;
 use pilotlight_tests::{
     Keystore, PrivateDesktop, Server, binaries,
     process::{Output, Process},
+    torture::kill_the_stopped_holder,
     wait,
 };
 
@@ -14,11 +15,32 @@ use pilotlight_tests::{
 const AHEAD: &str = "901";
 
 #[test]
-fn two_hundred_tasks_in_four_processes_at_the_moment_of_expiry_make_one_refresh() {
+fn eight_hundred_tasks_in_sixteen_processes_at_the_moment_of_expiry_make_one_refresh() {
+    ask_all_at_once(16, 50);
+}
+
+#[test]
+fn ten_thousand_tasks_in_one_process_at_the_moment_of_expiry_make_one_refresh() {
+    ask_all_at_once(1, 10_000);
+}
+
+#[test]
+fn a_lock_whose_holder_is_killed_while_it_is_stopped_is_free_at_once_and_its_attempt_is_taken_up() {
+    let waiting = kill_the_stopped_holder();
+    // Everybody gets the one refresh: nobody gave up, which takes longer than all of this.
+    assert!(waiting.came_to.iter().all(|came_to| came_to == &Ok(1)), "{waiting:?}");
+    let mut outcomes = waiting.outcomes;
+    outcomes.sort();
+    // The dead one's request arrives late or not at all; its key makes it the same refresh.
+    assert!(outcomes == ["repeated", "rotated"] || outcomes == ["rotated"], "{outcomes:?}");
+}
+
+/// So many processes with so many tasks each, all of which find that the token has expired.
+fn ask_all_at_once(processes: usize, tasks: usize) {
     let desktop = PrivateDesktop::start(Keystore::Unlocked);
     let server = Server::demo().access_token_ttl("15m").start();
     sign_in(&desktop, server.issuer());
-    let mut herd: Vec<(Process, Output, Output)> = (0..4).map(|_| member(&desktop)).collect();
+    let mut herd: Vec<(Process, Output, Output)> = (0..processes).map(|_| member(&desktop, tasks)).collect();
     for (_, output, errors) in &herd {
         wait::until("a member of the herd", || {
             assert_eq!(errors.text(), "");
@@ -43,9 +65,10 @@ fn two_hundred_tasks_in_four_processes_at_the_moment_of_expiry_make_one_refresh(
     assert_eq!(server.refreshes(), ["rotated"]);
 }
 
-fn member(desktop: &PrivateDesktop) -> (Process, Output, Output) {
+fn member(desktop: &PrivateDesktop, tasks: usize) -> (Process, Output, Output) {
     let mut command = desktop.command(binaries::built("pilotlight-herd"));
-    command.args(["work", "50", AHEAD]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["work", &tasks.to_string(), AHEAD]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::start(&mut command);
     let (output, errors) = process.collect();
     (process, output, errors)

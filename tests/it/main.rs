@@ -1,16 +1,21 @@
-//! End-to-end tests: the built programs, in processes of their own, and nothing simulated.
+//! End-to-end tests: the built programs, in processes of their own. Where time has to pass, as in `pains`, it is simulated.
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper of a test is a failure of the test")]
 
 mod arrows;
+mod chaos;
 #[cfg(target_os = "linux")]
 mod cli;
 mod contract;
+#[cfg(target_os = "linux")]
+mod crash;
 #[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
 mod kit;
 #[cfg(unix)]
 mod leases;
+mod model;
+mod pains;
 mod peers;
 mod person;
 #[cfg(target_os = "linux")]
