@@ -1,8 +1,8 @@
 //! Refresh tokens: `plrt_` and base64url of (grant id ‖ generation ‖ MAC).
 //!
-//! Nothing of a token is stored but the key of the MAC, so a stolen store alone yields none; a token that was altered is
-//! refused without asking the store; a successor can be derived again for a client that lost the answer; and a token tells
-//! the generation even to a store that forgot it.
+//! Nothing of a token is stored but the key of the MAC (which stands in the store too, so a stolen store must be taken for
+//! stolen tokens); a token that was altered is refused without asking the store; a successor can be derived again for a
+//! client that lost the answer; and a token tells the generation even to a store that forgot it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -110,7 +110,7 @@ pub enum Listed {
 /// Storage of grants, in whole transitions: every method is one atomic durable step, or an error that changed nothing.
 /// All methods block; call them off the async threads.
 pub trait Vault: Send + Sync {
-    /// The strategy's name, as in `pilotlight vault strategies`.
+    /// The strategy's name, e.g. `sqlite-aead`.
     fn strategy(&self) -> &'static str;
 
     /// The record of one grant; `None` where there is none (which is proof: errors say "cannot read" instead, P4).
