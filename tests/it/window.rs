@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pilotlight_tests::leaks::Secret;
-use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window};
+use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window, binaries, wait};
 
 /// Access tokens live five seconds, so that silent refreshes can be watched; on a busy machine one takes its time.
 const THREE_LIVES: Duration = Duration::from_secs(60);
@@ -105,6 +105,39 @@ async fn without_a_keystore_nothing_is_written_and_the_window_says_so() {
     let window = Window::open(&desktop, launch(&server)).await;
     window.find("vault-problem").await;
     assert!(!desktop.pilotlight_home().join("vault.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waking_and_the_networks_return_are_heard() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().start();
+    let (name, address) = desktop.as_system_bus();
+    let window = Window::open(&desktop, launch(&server).variable(name, address)).await;
+    window.sign_in_by_browser().await;
+    for (say, heard) in
+        [(PrivateDesktop::say_woke as fn(&PrivateDesktop), "news=Woke"), (PrivateDesktop::say_online, "news=Online")]
+    {
+        // Said again until it is heard: the app may not be listening yet.
+        wait::until(heard, || {
+            say(&desktop);
+            window.log().contains(heard).then_some(())
+        });
+    }
+    window.wait_for_state("signed-in").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_command_line_does_shows_in_the_window_at_once() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().start();
+    let window = Window::open(&desktop, launch(&server)).await;
+    window.sign_in_by_browser().await;
+    assert_eq!(window.count("account-card").await, 1);
+    let mut command = desktop.command(binaries::built("pilotlight"));
+    command.args(["sign-out", "demo-service", "--local-only"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    window.find("sign-in-browser-0").await;
 }
 
 /// Promise P5, as far as it can be seen from outside: no refresh token in any file of Pilotlight's, in the log at its most

@@ -128,6 +128,29 @@ impl PrivateDesktop {
         all
     }
 
+    /// The variable by which a program takes this session's bus for the system's.
+    pub fn as_system_bus(&self) -> (&'static str, String) {
+        ("DBUS_SYSTEM_BUS_ADDRESS", self.bus_address())
+    }
+
+    /// Says what logind says after a sleep of the machine.
+    ///
+    /// # Panics
+    /// When there is no bus.
+    pub fn say_woke(&self) {
+        let path = "/org/freedesktop/login1";
+        keystore::emit(&self.bus_address(), path, "org.freedesktop.login1.Manager", "PrepareForSleep", &(false,));
+    }
+
+    /// Says what NetworkManager says when the network is back.
+    ///
+    /// # Panics
+    /// When there is no bus.
+    pub fn say_online(&self) {
+        let path = "/org/freedesktop/NetworkManager";
+        keystore::emit(&self.bus_address(), path, "org.freedesktop.NetworkManager", "StateChanged", &(70_u32,));
+    }
+
     /// Where the bus listens. Without a bus this is an address at which nobody answers: an unset variable would let a
     /// program look for the bus of the session around it.
     fn bus_address(&self) -> String {

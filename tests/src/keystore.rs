@@ -61,6 +61,15 @@ pub(crate) fn items(bus: &str) -> Vec<Attributes> {
     unlocked.iter().chain(&locked).map(attributes).collect()
 }
 
+/// Sends a signal to whoever listens on the bus.
+pub(crate) fn emit<B>(bus: &str, path: &str, interface: &str, member: &str, body: &B)
+where
+    B: serde::Serialize + zbus::zvariant::DynamicType,
+{
+    let connection = connect(bus).expect("the private bus");
+    connection.emit_signal(None::<&str>, path, interface, member, body).expect("a signal");
+}
+
 fn connect(bus: &str) -> zbus::Result<Connection> {
     Builder::address(bus)?.build()
 }
