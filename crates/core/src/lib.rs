@@ -46,6 +46,7 @@ mod lifecycle;
 mod lock;
 mod outside;
 mod pace;
+mod page;
 mod plan;
 mod random;
 mod record;

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pilotlight_oauth::{ExposeSecret as _, Timestamp};
-use pilotlight_vault::{Attempt, Generation, GrantId, Keystore, Listed, OsKeystore, SqliteVault, Vault, VaultError};
+use pilotlight_vault::{GrantId, Keystore, Listed, OsKeystore, SqliteVault, Vault, VaultError};
 use tokio::sync::{Notify, watch};
 
 use crate::anchor::Anchor;
 use crate::flights::Flights;
-use crate::grant::{EndReason, State};
+use crate::grant::EndReason;
 use crate::journal::Journal;
 use crate::pace::Paces;
+use crate::page::{Held, Page, Standing};
 use crate::plan::Plan;
-use crate::record::{Ended, GrantRecord};
-use crate::refresh::Flight;
+use crate::record::Ended;
 use crate::{
     AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, FileLocks, Home, HttpTransport,
     JournalEntry, Locks, Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
@@ -99,29 +99,6 @@ pub(crate) struct Inner {
     pub(crate) wake_ups: AtomicU64,
     clock_offset: Mutex<Option<i64>>,
     changed: watch::Sender<u64>,
-}
-
-/// What this process knows of one grant beyond its record.
-#[derive(Default)]
-pub(crate) struct Page {
-    pub(crate) name: String,
-    /// The generation that `state` and `problem` speak of; they say nothing about a newer one.
-    pub(crate) generation: Generation,
-    pub(crate) state: State,
-    pub(crate) problem: Option<Error>,
-    /// The end of a pause, on the clock that nobody sets.
-    pub(crate) retry_at: Option<Duration>,
-    anchor: Option<Anchor>,
-    pub(crate) flight: Option<Flight>,
-}
-
-/// A record as read or committed, with its fence.
-#[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) id: GrantId,
-    pub(crate) generation: Generation,
-    pub(crate) record: Arc<GrantRecord>,
-    pub(crate) attempt: Option<Attempt>,
 }
 
 impl Pilotlight {
@@ -470,37 +447,6 @@ impl Pilotlight {
             unknown_since: held.attempt.as_ref().map(|attempt| Timestamp::from_millis(attempt.started_at_ms)),
             refresh_expires_at: record.refresh_expires_at,
         }
-    }
-}
-
-/// A status whose instants are not yet turned into ones to show.
-enum Standing {
-    Shown(Status),
-    Waiting(Error, Option<Duration>),
-    Ending(EndReason, Error),
-}
-
-impl Page {
-    fn status(&self, record: &GrantRecord) -> Standing {
-        if let Some(ended) = &record.ended {
-            return Standing::Shown(Status::Ended { reason: ended.reason, problem: ended.problem(), at: ended.at });
-        }
-        match (self.state, &self.problem) {
-            (State::Ended(reason), Some(problem)) => Standing::Ending(reason, problem.clone()),
-            (State::Waiting(_) | State::Saving { .. }, Some(problem)) => {
-                Standing::Waiting(problem.clone(), self.retry_at)
-            }
-            _ if self.flight.is_some() => Standing::Shown(Status::Refreshing),
-            _ => Standing::Shown(Status::SignedIn),
-        }
-    }
-}
-
-impl Held {
-    pub(crate) fn read(record: pilotlight_vault::Record) -> Result<Self, (GrantId, Error)> {
-        let id = record.id;
-        let opened = GrantRecord::from_payload(&record.payload).map_err(|error| (id, error))?;
-        Ok(Self { id, generation: record.generation, record: Arc::new(opened), attempt: record.attempt })
     }
 }
 

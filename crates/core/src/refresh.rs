@@ -10,7 +10,8 @@ use pilotlight_vault::Attempt;
 use tokio::sync::watch;
 
 use crate::grant::{self, Attempts, Effect, EndReason, Event, State};
-use crate::lifecycle::{Held, Pilotlight, blocking};
+use crate::lifecycle::{Pilotlight, blocking};
+use crate::page::Held;
 use crate::record::{Ended, GrantRecord};
 use crate::{Error, ErrorCode, ErrorKind, EventKind, Lock, random};
 

@@ -7,8 +7,9 @@ use tokio::sync::mpsc;
 
 use crate::anchor::share;
 use crate::grant::{State, pause};
-use crate::lifecycle::{Held, Pilotlight};
+use crate::lifecycle::Pilotlight;
 use crate::outside::{self, News};
+use crate::page::Held;
 use crate::{Error, ErrorCode};
 
 /// While nothing is planned, the task waits for news.

@@ -11,7 +11,8 @@ use pilotlight_oauth::{
 };
 use pilotlight_vault::GrantId;
 
-use crate::lifecycle::{Held, Pilotlight, blocking};
+use crate::lifecycle::{Pilotlight, blocking};
+use crate::page::Held;
 use crate::record::GrantRecord;
 use crate::refresh::{misbehaved, refused, unavailable};
 use crate::{Account, Error, ErrorCode, ErrorKind, EventKind, Registration, ServiceLocation, SignIn, Status, random};
