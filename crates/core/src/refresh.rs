@@ -218,7 +218,7 @@ impl Refresh<'_> {
 
     async fn note_attempt(&mut self) -> Event {
         if !self.lock.holds_for(self.core.elapsed(), EXCHANGE) {
-            // Noting ours could overwrite the attempt of the one who holds the lease now.
+            // Whoever holds the lease now may be about to read: nothing of ours should come between.
             return self.failed(lease_ran_out(), Event::AttemptNotNoted);
         }
         let fresh = random::make_bytes(&*self.core.0.config.random);
@@ -229,8 +229,11 @@ impl Refresh<'_> {
         };
         self.key = Some(key);
         let attempt = Attempt { idempotency_key: key, started_at_ms: self.core.now().as_millis() };
-        let (id, generation) = (self.held.id, self.held.generation);
-        match self.core.with_vault_do(move |vault| vault.begin_attempt(&id, generation, &attempt)).await {
+        let (id, generation, saw) = (self.held.id, self.held.generation, self.held.attempt.take());
+        self.held.attempt = Some(attempt.clone());
+        let noted =
+            self.core.with_vault_do(move |vault| vault.begin_attempt(&id, generation, saw.as_ref(), &attempt)).await;
+        match noted {
             Ok(()) => Event::AttemptNoted,
             Err(error) => self.failed(error, Event::AttemptNotNoted),
         }
@@ -238,8 +241,9 @@ impl Refresh<'_> {
 
     /// Should it fail, the attempt stays open: the next one is then taken for a repeat, which is harmless.
     async fn forget_attempt(&mut self) {
+        let Some(attempt) = self.held.attempt.clone() else { return };
         let (id, generation) = (self.held.id, self.held.generation);
-        match self.core.with_vault_do(move |vault| vault.end_attempt(&id, generation)).await {
+        match self.core.with_vault_do(move |vault| vault.end_attempt(&id, generation, &attempt)).await {
             Ok(()) => self.held.attempt = None,
             Err(error) => tracing::info!(%error, grant_id = %id, "an attempt that was not sent could not be forgotten"),
         }

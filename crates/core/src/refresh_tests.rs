@@ -190,7 +190,7 @@ async fn copy(from: &Pilotlight, to: &Arc<MemoryVault>) {
         let Listed::Record(record) = entry else { panic!("a damaged record") };
         to.create(&record.id, &record.payload).unwrap();
         if let Some(attempt) = &record.attempt {
-            to.begin_attempt(&record.id, 1, attempt).unwrap();
+            to.begin_attempt(&record.id, 1, None, attempt).unwrap();
         }
     }
 }
@@ -435,13 +435,19 @@ impl pilotlight_vault::Vault for FullVault {
         &self,
         id: &pilotlight_vault::GrantId,
         generation: u64,
+        saw: Option<&pilotlight_vault::Attempt>,
         attempt: &Attempt,
     ) -> Result<(), pilotlight_vault::VaultError> {
         Self::refuse(&self.read_only)?;
-        self.inner.begin_attempt(id, generation, attempt)
+        self.inner.begin_attempt(id, generation, saw, attempt)
     }
-    fn end_attempt(&self, id: &pilotlight_vault::GrantId, generation: u64) -> Result<(), pilotlight_vault::VaultError> {
-        self.inner.end_attempt(id, generation)
+    fn end_attempt(
+        &self,
+        id: &pilotlight_vault::GrantId,
+        generation: u64,
+        attempt: &pilotlight_vault::Attempt,
+    ) -> Result<(), pilotlight_vault::VaultError> {
+        self.inner.end_attempt(id, generation, attempt)
     }
     fn commit(
         &self,

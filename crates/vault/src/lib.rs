@@ -124,13 +124,22 @@ pub trait Vault: Send + Sync {
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError>;
 
     /// Durably notes that a refresh of `generation` is about to be sent: the proof needed after a crash, and the
-    /// canary that shows a full or read-only disk before anything is spent. Replaces an older attempt of the same generation.
-    /// [`VaultError::Conflict`] where the record is not at `generation`; [`VaultError::NotFound`] where there is none.
-    fn begin_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError>;
+    /// canary that shows a full or read-only disk before anything is spent. It takes the place of the attempt that the
+    /// caller `saw` when it read the record, and of no other: somebody else's may be under way.
+    /// [`VaultError::Conflict`] where the record is not at `generation` or holds another attempt than `saw`;
+    /// [`VaultError::NotFound`] where there is none.
+    fn begin_attempt(
+        &self,
+        id: &GrantId,
+        generation: Generation,
+        saw: Option<&Attempt>,
+        attempt: &Attempt,
+    ) -> Result<(), VaultError>;
 
-    /// Forgets the attempt at `generation`: it is certain that nothing was spent, since the request never left. Forgetting
-    /// what is not there is fine. [`VaultError::Conflict`] and [`VaultError::NotFound`] as in [`Vault::begin_attempt`].
-    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError>;
+    /// Forgets this attempt at `generation`: it is certain that nothing was spent, since the request never left. Forgetting
+    /// what is not there is fine. [`VaultError::Conflict`] where the record is not at `generation` or holds another attempt;
+    /// [`VaultError::NotFound`] where there is none.
+    fn end_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError>;
 
     /// Replaces the record of `expected` by `payload` at `expected + 1` and clears the attempt.
     /// [`VaultError::Conflict`] where the record is not at `expected`; [`VaultError::NotFound`] where there is none;
@@ -159,11 +168,17 @@ impl<V: Vault + ?Sized> Vault for Arc<V> {
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError> {
         (**self).create(id, payload)
     }
-    fn begin_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
-        (**self).begin_attempt(id, generation, attempt)
+    fn begin_attempt(
+        &self,
+        id: &GrantId,
+        generation: Generation,
+        saw: Option<&Attempt>,
+        attempt: &Attempt,
+    ) -> Result<(), VaultError> {
+        (**self).begin_attempt(id, generation, saw, attempt)
     }
-    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError> {
-        (**self).end_attempt(id, generation)
+    fn end_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
+        (**self).end_attempt(id, generation, attempt)
     }
     fn commit(&self, id: &GrantId, expected: Generation, payload: &[u8]) -> Result<Generation, VaultError> {
         (**self).commit(id, expected, payload)

@@ -78,15 +78,29 @@ impl Vault for MemoryVault {
         Ok(1)
     }
 
-    fn begin_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
+    fn begin_attempt(
+        &self,
+        id: &GrantId,
+        generation: Generation,
+        saw: Option<&Attempt>,
+        attempt: &Attempt,
+    ) -> Result<(), VaultError> {
         let mut records = self.records();
-        at_generation(records.get_mut(id), generation)?.attempt = Some(attempt.clone());
+        let kept = at_generation(records.get_mut(id), generation)?;
+        if kept.attempt.as_ref() != saw {
+            return Err(VaultError::Conflict { actual: Some(generation) });
+        }
+        kept.attempt = Some(attempt.clone());
         Ok(())
     }
 
-    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError> {
+    fn end_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
         let mut records = self.records();
-        at_generation(records.get_mut(id), generation)?.attempt = None;
+        let kept = at_generation(records.get_mut(id), generation)?;
+        if kept.attempt.as_ref().is_some_and(|open| open != attempt) {
+            return Err(VaultError::Conflict { actual: Some(generation) });
+        }
+        kept.attempt = None;
         Ok(())
     }
 

@@ -42,6 +42,7 @@ macro_rules! vault_suite {
             an_attempt_stays_until_its_generation_is_committed,
             a_later_attempt_of_the_same_generation_replaces_the_earlier_one,
             an_attempt_of_another_generation_is_a_conflict,
+            an_attempt_that_was_not_seen_is_neither_replaced_nor_forgotten,
             a_forgotten_attempt_is_gone_and_forgetting_again_is_fine,
             what_another_handle_wrote_is_told_once_and_ones_own_writes_are_not,
             a_removed_record_is_gone_with_its_attempt_and_removing_again_is_fine,
@@ -132,7 +133,7 @@ pub fn a_commit_of_another_generation_is_a_conflict_and_changes_nothing(bench: &
 pub fn a_commit_of_what_is_not_there_is_refused(bench: &impl Bench) {
     let vault = bench.handle();
     assert!(matches!(vault.commit(&ID, 1, b"any"), Err(VaultError::NotFound)));
-    assert!(matches!(vault.begin_attempt(&ID, 1, &attempt(1)), Err(VaultError::NotFound)));
+    assert!(matches!(vault.begin_attempt(&ID, 1, None, &attempt(1)), Err(VaultError::NotFound)));
     assert!(matches!(vault.load(&ID), Ok(None)));
 }
 
@@ -140,7 +141,7 @@ pub fn a_commit_of_what_is_not_there_is_refused(bench: &impl Bench) {
 pub fn an_attempt_stays_until_its_generation_is_committed(bench: &impl Bench) {
     let vault = bench.handle();
     assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
-    assert!(vault.begin_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert!(vault.begin_attempt(&ID, 1, None, &attempt(1)).is_ok());
     assert_holds(&*vault, 1, b"first", Some(&attempt(1)));
     assert_holds(&*bench.handle(), 1, b"first", Some(&attempt(1)));
     assert!(matches!(vault.commit(&ID, 1, b"second"), Ok(2)));
@@ -151,10 +152,32 @@ pub fn an_attempt_stays_until_its_generation_is_committed(bench: &impl Bench) {
 pub fn a_later_attempt_of_the_same_generation_replaces_the_earlier_one(bench: &impl Bench) {
     let vault = bench.handle();
     assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    let mut saw = None;
     for number in [1, 2, 2] {
-        assert!(vault.begin_attempt(&ID, 1, &attempt(number)).is_ok());
+        assert!(vault.begin_attempt(&ID, 1, saw.as_ref(), &attempt(number)).is_ok());
         assert_holds(&*vault, 1, b"first", Some(&attempt(number)));
+        saw = Some(attempt(number));
     }
+}
+
+/// Who read the record before somebody else noted an attempt must not overwrite or forget it: its key would be lost.
+pub fn an_attempt_that_was_not_seen_is_neither_replaced_nor_forgotten(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
+    let stale = vault.begin_attempt(&ID, 1, Some(&attempt(7)), &attempt(8));
+    assert!(matches!(stale, Err(VaultError::Conflict { actual: Some(1) })), "{stale:?}");
+    assert_holds(&*vault, 1, b"first", None);
+    assert!(vault.begin_attempt(&ID, 1, None, &attempt(1)).is_ok());
+    let later = Attempt { started_at_ms: attempt(1).started_at_ms + 1, ..attempt(1) };
+    for saw in [None, Some(&attempt(2)), Some(&later)] {
+        let conflict = bench.handle().begin_attempt(&ID, 1, saw, &attempt(3));
+        assert!(matches!(conflict, Err(VaultError::Conflict { actual: Some(1) })), "{conflict:?}");
+    }
+    for other in [attempt(2), later] {
+        let conflict = vault.end_attempt(&ID, 1, &other);
+        assert!(matches!(conflict, Err(VaultError::Conflict { actual: Some(1) })), "{conflict:?}");
+    }
+    assert_holds(&*bench.handle(), 1, b"first", Some(&attempt(1)));
 }
 
 /// See the name.
@@ -162,9 +185,9 @@ pub fn an_attempt_of_another_generation_is_a_conflict(bench: &impl Bench) {
     let vault = bench.handle();
     assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
     assert!(matches!(vault.commit(&ID, 1, b"second"), Ok(2)));
-    assert!(vault.begin_attempt(&ID, 2, &attempt(2)).is_ok());
+    assert!(vault.begin_attempt(&ID, 2, None, &attempt(2)).is_ok());
     for wrong in [0, 1, 3, u64::MAX] {
-        let conflict = vault.begin_attempt(&ID, wrong, &attempt(9));
+        let conflict = vault.begin_attempt(&ID, wrong, Some(&attempt(2)), &attempt(9));
         assert!(matches!(conflict, Err(VaultError::Conflict { actual: Some(2) })), "{wrong}");
     }
     assert_holds(&*vault, 2, b"second", Some(&attempt(2)));
@@ -174,12 +197,12 @@ pub fn an_attempt_of_another_generation_is_a_conflict(bench: &impl Bench) {
 pub fn a_forgotten_attempt_is_gone_and_forgetting_again_is_fine(bench: &impl Bench) {
     let vault = bench.handle();
     assert!(vault.create(&ID, b"first").is_ok());
-    assert!(vault.begin_attempt(&ID, 1, &attempt(1)).is_ok());
-    assert!(vault.end_attempt(&ID, 1).is_ok());
+    assert!(vault.begin_attempt(&ID, 1, None, &attempt(1)).is_ok());
+    assert!(vault.end_attempt(&ID, 1, &attempt(1)).is_ok());
     assert_holds(&*bench.handle(), 1, b"first", None);
-    assert!(vault.end_attempt(&ID, 1).is_ok());
-    assert!(matches!(vault.end_attempt(&ID, 2), Err(VaultError::Conflict { actual: Some(1) })));
-    assert!(matches!(vault.end_attempt(&GrantId::from_bytes([9; 16]), 1), Err(VaultError::NotFound)));
+    assert!(vault.end_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert!(matches!(vault.end_attempt(&ID, 2, &attempt(1)), Err(VaultError::Conflict { actual: Some(1) })));
+    assert!(matches!(vault.end_attempt(&GrantId::from_bytes([9; 16]), 1, &attempt(1)), Err(VaultError::NotFound)));
 }
 
 /// A vault that nobody else can write to tells of nobody; one that others can, tells once.
@@ -197,7 +220,7 @@ pub fn what_another_handle_wrote_is_told_once_and_ones_own_writes_are_not(bench:
 pub fn a_removed_record_is_gone_with_its_attempt_and_removing_again_is_fine(bench: &impl Bench) {
     let vault = bench.handle();
     assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
-    assert!(vault.begin_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert!(vault.begin_attempt(&ID, 1, None, &attempt(1)).is_ok());
     assert!(vault.remove(&ID).is_ok());
     assert!(vault.remove(&ID).is_ok());
     assert!(matches!(vault.load(&ID), Ok(None)));
@@ -212,7 +235,7 @@ pub fn a_list_is_ordered_by_id_and_holds_every_record(bench: &impl Bench) {
     for byte in [200, 3, 90, 0, 255] {
         assert!(matches!(vault.create(&GrantId::from_bytes([byte; 16]), &[byte]), Ok(1)));
     }
-    assert!(vault.begin_attempt(&GrantId::from_bytes([90; 16]), 1, &attempt(4)).is_ok());
+    assert!(vault.begin_attempt(&GrantId::from_bytes([90; 16]), 1, None, &attempt(4)).is_ok());
     let listed: Vec<_> = vault.list().unwrap_or_default().into_iter().map(seen).collect();
     let expected: Vec<_> = [0, 3, 90, 200, 255]
         .map(|byte| Some((GrantId::from_bytes([byte; 16]), vec![byte], (byte == 90).then(|| attempt(4)))))
@@ -255,7 +278,7 @@ pub fn two_handles_see_each_others_steps(bench: &impl Bench) {
     let (one, other) = (bench.handle(), bench.handle());
     assert!(matches!(one.create(&ID, b"first"), Ok(1)));
     assert_holds(&*other, 1, b"first", None);
-    assert!(other.begin_attempt(&ID, 1, &attempt(1)).is_ok());
+    assert!(other.begin_attempt(&ID, 1, None, &attempt(1)).is_ok());
     assert_holds(&*one, 1, b"first", Some(&attempt(1)));
     assert!(matches!(one.commit(&ID, 1, b"second"), Ok(2)));
     assert!(matches!(other.commit(&ID, 1, b"lost"), Err(VaultError::Conflict { actual: Some(2) })));

@@ -146,11 +146,17 @@ impl Vault for OnFullDisk {
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError> {
         self.vault.create(id, payload)
     }
-    fn begin_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
-        self.vault.begin_attempt(id, generation, attempt)
+    fn begin_attempt(
+        &self,
+        id: &GrantId,
+        generation: Generation,
+        saw: Option<&Attempt>,
+        attempt: &Attempt,
+    ) -> Result<(), VaultError> {
+        self.vault.begin_attempt(id, generation, saw, attempt)
     }
-    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError> {
-        self.vault.end_attempt(id, generation)
+    fn end_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
+        self.vault.end_attempt(id, generation, attempt)
     }
     fn commit(&self, id: &GrantId, expected: Generation, payload: &[u8]) -> Result<Generation, VaultError> {
         if self.full.load(Ordering::SeqCst) {

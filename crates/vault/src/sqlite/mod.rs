@@ -191,15 +191,21 @@ impl Vault for SqliteVault {
         self.write(|transaction, keys| records::create(transaction, keys, id, payload).map(Step::Changed))
     }
 
-    fn begin_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
+    fn begin_attempt(
+        &self,
+        id: &GrantId,
+        generation: Generation,
+        saw: Option<&Attempt>,
+        attempt: &Attempt,
+    ) -> Result<(), VaultError> {
         self.write(|transaction, keys| {
-            records::begin_attempt(transaction, keys, id, generation, attempt).map(Step::Changed)
+            records::begin_attempt(transaction, keys, id, generation, saw, attempt).map(Step::Changed)
         })
     }
 
-    fn end_attempt(&self, id: &GrantId, generation: Generation) -> Result<(), VaultError> {
-        self.write(|transaction, _| {
-            let forgotten = records::end_attempt(transaction, id, generation)?;
+    fn end_attempt(&self, id: &GrantId, generation: Generation, attempt: &Attempt) -> Result<(), VaultError> {
+        self.write(|transaction, keys| {
+            let forgotten = records::end_attempt(transaction, keys, id, generation, attempt)?;
             Ok(if forgotten { Step::Changed(()) } else { Step::Unchanged(()) })
         })
     }

@@ -128,9 +128,13 @@ pub(super) fn begin_attempt(
     keys: &Keys,
     id: &GrantId,
     generation: Generation,
+    saw: Option<&Attempt>,
     attempt: &Attempt,
 ) -> Result<(), VaultError> {
     let seq = require(connection, id, generation)?;
+    if load(connection, keys, id)?.and_then(|record| record.attempt).as_ref() != saw {
+        return Err(VaultError::Conflict { actual: Some(generation) });
+    }
     let mac = attempt_mac(keys, id, seq, attempt);
     let mut statement = connection.prepare(
         "INSERT INTO attempt(record_id, attempt_id, from_seq, started_ms, phase, mac) VALUES(?1,?2,?3,?4,?5,?6)
@@ -142,8 +146,18 @@ pub(super) fn begin_attempt(
 }
 
 /// Whether there was one to forget.
-pub(super) fn end_attempt(connection: &Connection, id: &GrantId, generation: Generation) -> Result<bool, VaultError> {
+pub(super) fn end_attempt(
+    connection: &Connection,
+    keys: &Keys,
+    id: &GrantId,
+    generation: Generation,
+    attempt: &Attempt,
+) -> Result<bool, VaultError> {
     require(connection, id, generation)?;
+    let open = load(connection, keys, id)?.and_then(|record| record.attempt);
+    if open.is_some_and(|open| open != *attempt) {
+        return Err(VaultError::Conflict { actual: Some(generation) });
+    }
     Ok(connection.prepare("DELETE FROM attempt WHERE record_id=?1")?.execute([id.as_bytes()])? > 0)
 }
 

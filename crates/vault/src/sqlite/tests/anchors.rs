@@ -27,7 +27,7 @@ fn a_begun_attempt_cannot_be_rolled_back_either() {
     let before = home.bytes();
     home.open()
         .unwrap()
-        .begin_attempt(&ONE, 1, &crate::Attempt { idempotency_key: [1; 16], started_at_ms: 1 })
+        .begin_attempt(&ONE, 1, None, &crate::Attempt { idempotency_key: [1; 16], started_at_ms: 1 })
         .unwrap();
     home.put(&before);
     assert!(matches!(home.open(), Err(VaultError::RolledBack { .. })));

@@ -10,7 +10,7 @@ fn what_was_committed_is_there_after_reopening() {
     let attempt = crate::Attempt { idempotency_key: [3; 16], started_at_ms: -1 };
     let vault = home.open().unwrap();
     vault.commit(&ONE, 1, b"successor").unwrap();
-    vault.begin_attempt(&ONE, 2, &attempt).unwrap();
+    vault.begin_attempt(&ONE, 2, None, &attempt).unwrap();
     vault.remove(&TWO).unwrap();
     drop(vault);
     let vault = home.open().unwrap();

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 enum Step {
     Create(u8, Vec<u8>),
     Attempt(u8, u64, u8),
+    Forget(u8, u64, u8),
     Commit(u8, u64, Vec<u8>),
     Remove(u8),
     Reopen,
@@ -18,7 +19,8 @@ fn step() -> impl Strategy<Value = Step> {
     // Three ids and few generations, so that steps meet.
     prop_oneof![
         3 => (0..3_u8, payload()).prop_map(|(id, payload)| Step::Create(id, payload)),
-        3 => (0..3_u8, 0..4_u64, any::<u8>()).prop_map(|(id, generation, key)| Step::Attempt(id, generation, key)),
+        3 => (0..3_u8, 0..4_u64, 0..8_u8).prop_map(|(id, generation, key)| Step::Attempt(id, generation, key)),
+        1 => (0..3_u8, 0..4_u64, 0..8_u8).prop_map(|(id, generation, key)| Step::Forget(id, generation, key)),
         6 => (0..3_u8, 0..4_u64, payload()).prop_map(|(id, generation, payload)| Step::Commit(id, generation, payload)),
         1 => (0..3_u8).prop_map(Step::Remove),
         1 => Just(Step::Reopen),
@@ -29,9 +31,15 @@ fn take(vault: &dyn Vault, step: &Step) -> Result<u64, VaultError> {
     let id = |byte: &u8| GrantId::from_bytes([*byte; 16]);
     match step {
         Step::Create(byte, payload) => vault.create(&id(byte), payload),
-        Step::Attempt(byte, generation, key) => vault
-            .begin_attempt(&id(byte), *generation, &Attempt { idempotency_key: [*key; 16], started_at_ms: 5 })
-            .map(|()| 0),
+        Step::Attempt(byte, generation, key) => {
+            let saw = vault.load(&id(byte))?.and_then(|record| record.attempt).filter(|_| key % 4 != 0);
+            let attempt = Attempt { idempotency_key: [*key; 16], started_at_ms: 5 };
+            vault.begin_attempt(&id(byte), *generation, saw.as_ref(), &attempt).map(|()| 0)
+        }
+        Step::Forget(byte, generation, key) => {
+            let attempt = Attempt { idempotency_key: [*key; 16], started_at_ms: 5 };
+            vault.end_attempt(&id(byte), *generation, &attempt).map(|()| 0)
+        }
         Step::Commit(byte, generation, payload) => vault.commit(&id(byte), *generation, payload),
         Step::Remove(byte) => vault.remove(&id(byte)).map(|()| 0),
         Step::Reopen => Ok(0),

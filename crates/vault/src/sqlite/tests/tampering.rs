@@ -179,7 +179,7 @@ fn an_attempt_can_be_neither_dropped_nor_altered_nor_moved() {
         "UPDATE attempt SET mac=zeroblob(32)",
     ] {
         let home = Home::with_two_records();
-        home.open().unwrap().begin_attempt(&ONE, 1, &attempt).unwrap();
+        home.open().unwrap().begin_attempt(&ONE, 1, None, &attempt).unwrap();
         assert_eq!(home.open().unwrap().load(&ONE).unwrap().unwrap().attempt, Some(attempt.clone()));
         home.tamper(sql);
         let read = home.open().and_then(|vault| vault.load(&ONE));
