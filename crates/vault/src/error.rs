@@ -42,6 +42,21 @@ pub enum VaultError {
     /// The keystore's key is well formed and not this vault's.
     #[error("the keystore holds another key than this vault's")]
     WrongKey,
+    /// The vault is opened by a passphrase, and none was given.
+    #[error("the vault needs its passphrase")]
+    PassphraseNeeded,
+    /// The passphrase is not the vault's.
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    /// This strategy cannot work here: it was not compiled in, or what it stands on is missing.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The TPM answers and cannot unseal this vault's key: it was cleared, or is another one.
+    #[error("the TPM cannot unseal the vault's key: {0}")]
+    TpmLost(String),
+    /// The keystore's anchor says that this vault's grants were moved to another strategy.
+    #[error("the grants of this vault were moved to the strategy {0}")]
+    Moved(String),
     /// One record does not open although the key is right.
     #[error("record {0} was damaged or tampered with")]
     Tampered(GrantId),

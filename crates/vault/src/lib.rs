@@ -33,11 +33,13 @@
 //! keystore too.
 
 mod base32;
+mod document;
 mod envelope;
 mod error;
 mod grant_id;
 pub mod keystore;
 mod memory;
+mod passphrase;
 mod random;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
