@@ -97,7 +97,8 @@ pub(crate) struct Inner {
     /// The vault has to be read again.
     pub(crate) reread: Notify,
     pub(crate) wake_ups: AtomicU64,
-    clock_offset: Mutex<Option<i64>>,
+    /// The newest answer's `Date` against our clock, and when that answer came.
+    clock_offset: Mutex<Option<(Timestamp, i64)>>,
     changed: watch::Sender<u64>,
 }
 
@@ -250,7 +251,7 @@ impl Pilotlight {
     /// ahead. Nothing depends on it but the person, who may want to set the clock.
     #[must_use]
     pub fn clock_offset(&self) -> Option<i64> {
-        *lock(&self.0.clock_offset)
+        lock(&self.0.clock_offset).map(|(_, offset)| offset)
     }
 
     /// How often the background task woke since the start.
@@ -280,10 +281,21 @@ impl Pilotlight {
         if elapsed >= at { now.plus(elapsed - at) } else { now.minus(at - elapsed) }
     }
 
-    /// Learns the server's clock from an answer.
-    pub(crate) fn hear_clock(&self, answer: &pilotlight_oauth::HttpResponse) {
-        if let Some(date) = answer.date {
-            *lock(&self.0.clock_offset) = Some(date.as_millis().saturating_sub(self.now().as_millis()));
+    /// Learns the server's clock from an answer, and says how far it is ahead, in milliseconds.
+    pub(crate) fn hear_clock(&self, answer: &pilotlight_oauth::HttpResponse) -> Option<i64> {
+        let now = self.now();
+        let offset = answer.date?.as_millis().saturating_sub(now.as_millis());
+        *lock(&self.0.clock_offset) = Some((now, offset));
+        Some(offset)
+    }
+
+    /// What an earlier process learned of the server's clock, where it is newer than what is known.
+    fn recall_clock(&self, record: &crate::record::GrantRecord) {
+        if let Some(offset) = record.clock_offset_ms {
+            let mut known = lock(&self.0.clock_offset);
+            if known.is_none_or(|(at, _)| at < record.refreshed_at) {
+                *known = Some((record.refreshed_at, offset));
+            }
         }
     }
 
@@ -404,6 +416,7 @@ impl Pilotlight {
 
     pub(crate) fn account_of(&self, held: &Held) -> Account {
         let (record, anchor) = (&*held.record, self.anchor(held));
+        self.recall_clock(record);
         let shown = |at: Option<Duration>| at.map(|at| self.shown(at));
         let status = self.page(held.id, |page| {
             page.name.clone_from(&record.name);

@@ -444,6 +444,7 @@ pub(crate) fn record(at: Timestamp, life: Duration) -> crate::record::GrantRecor
         refresh_token: Some("rt".into()),
         refresh_expires_at: None,
         refresh_in: None,
+        clock_offset_ms: None,
         ended: None,
     }
 }
