@@ -42,6 +42,7 @@ mod memory;
 mod passphrase;
 mod random;
 mod sqlite;
+mod strategy;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
@@ -50,6 +51,7 @@ pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
 pub use sqlite::SqliteVault;
+pub use strategy::{Exposure, Exposures, Need, NoSuchStrategy, Strategy};
 
 use std::fmt;
 use std::sync::Arc;
