@@ -54,6 +54,7 @@ mod refresh;
 mod schedule;
 mod sign_in;
 mod sign_out;
+mod storage;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod transport;
@@ -66,11 +67,12 @@ pub use explain::Explanation;
 pub use home::Home;
 pub use http::AuthorizedClient;
 pub use journal::{Chain, EventKind, JournalEntry};
-pub use lifecycle::{Config, Pilotlight, VaultStatus};
+pub use lifecycle::{Config, Pilotlight};
 #[cfg(feature = "redis")]
 pub use lock::RedisLocks;
 pub use lock::{FileLocks, Lock, Locking, Locks};
 pub use pilotlight_oauth::{Client, ExposeSecret, PlainJson, Scope, SecretString, Service, Timestamp};
-pub use pilotlight_vault::{GrantId, Keystore, Vault};
+pub use pilotlight_vault::{Exposure, Exposures, GrantId, Keystore, Need, Strategy, Vault};
 pub use random::{Random, SystemRandom};
+pub use storage::{Moved, Moving, VaultStatus};
 pub use transport::{Answer, HttpTransport, Transport, TransportError};

@@ -327,6 +327,7 @@ impl Refresh<'_> {
 
     async fn publish(&mut self) -> Result<Held, Error> {
         self.core.settle(&self.held, self.state, None);
+        self.core.rotated(self.held.id);
         self.note(EventKind::Refreshed, "The tokens were refreshed.").await;
         Ok(self.held.clone())
     }

@@ -83,6 +83,7 @@ impl Pilotlight {
             (_, Some(retry_at)) => Some(retry_at),
             // An attempt of an earlier run: its outcome is unknown, and finding out cannot wait.
             _ if held.attempt.is_some() && held.record.refresh_token.is_some() => Some(self.elapsed()),
+            _ if held.record.refresh_token.is_some() && self.is_to_rotate(held.id) => Some(self.elapsed()),
             // It lapses with its access token, and that is to be noticed and told.
             _ if held.record.refresh_token.is_none() => anchor.expires,
             _ => anchor.due,
@@ -145,10 +146,12 @@ impl Pilotlight {
         let problem = ended.problem();
         let record = GrantRecord { ended: Some(ended), ..(*held.record).clone() };
         let (id, generation) = (held.id, held.generation);
-        let marked = match record.to_payload() {
-            Ok(payload) => self.with_vault_do(move |vault| vault.commit(&id, generation, &payload)).await,
-            Err(error) => Err(error),
+        let mark = async {
+            let payload = record.to_payload()?;
+            let _lock = self.0.config.locks.lock(&id.to_string()).await?;
+            self.with_vault_do(move |vault| vault.commit(&id, generation, &payload)).await
         };
+        let marked = mark.await;
         match marked {
             Ok(_) => {
                 self.note(&record.name, EventKind::Ended, problem.message()).await;

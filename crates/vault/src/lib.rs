@@ -39,6 +39,7 @@ mod error;
 mod grant_id;
 pub mod keystore;
 mod memory;
+mod opening;
 mod passphrase;
 mod random;
 mod sqlite;
@@ -50,6 +51,7 @@ pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
+pub use opening::Opening;
 pub use sqlite::SqliteVault;
 pub use strategy::{Exposure, Exposures, Need, NoSuchStrategy, Strategy};
 

@@ -160,6 +160,7 @@ export const en = {
       ended: "Sign-in ended",
       "signed-out": "Signed out",
       "started-over": "Started over",
+      moved: "Storage changed",
     },
   },
 

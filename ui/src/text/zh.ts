@@ -159,6 +159,7 @@ export const zh: Text = {
       ended: "登录已结束",
       "signed-out": "已退出登录",
       "started-over": "已重新开始",
+      moved: "存储方式已更改",
     },
   },
 

@@ -418,6 +418,7 @@ pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) 
         transport,
         keystore: Arc::new(MemoryKeystore::default()),
         browser: Arc::new(RecordingBrowser::default()),
+        redis: None,
         watch: false,
     }
 }
