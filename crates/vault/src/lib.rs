@@ -40,11 +40,13 @@ mod grant_id;
 pub mod keystore;
 mod memory;
 mod passphrase;
+mod place;
 mod random;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
+pub use document::PlainFileVault;
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
