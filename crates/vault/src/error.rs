@@ -99,3 +99,13 @@ pub enum VaultError {
     #[error("not a grant id")]
     NotAGrantId,
 }
+
+/// The vault is not as this code left it.
+pub(crate) fn damaged(why: &str) -> VaultError {
+    VaultError::Damaged(why.to_owned())
+}
+
+/// The file system did not do what was asked.
+pub(crate) fn io(what: &str, error: &std::io::Error) -> VaultError {
+    VaultError::Io(format!("{what}: {}", error.kind()))
+}

@@ -41,12 +41,14 @@ pub mod keystore;
 mod memory;
 mod opening;
 mod passphrase;
+mod place;
 mod random;
 mod sqlite;
 mod strategy;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
+pub use document::PlainFileVault;
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};

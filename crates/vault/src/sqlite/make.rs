@@ -6,11 +6,11 @@ use subtle::ConstantTimeEq;
 use super::anchor::Anchor;
 use super::connect;
 use super::fault::{damaged, io};
-use super::place::{Place, remove_if_there};
 use super::schema::{ACTIVE, APPLICATION_ID, FORMAT, TABLES};
 use super::state::{self, State};
 use super::unlock::{self, PROTECTOR, Slot};
 use crate::envelope::{ALG_AES_256_GCM, Identity, Kek, Keys};
+use crate::place::{Place, remove_if_there};
 use crate::{Keystore, KeystoreError, VaultError, random};
 
 /// The generation of a vault's first KEK.

@@ -5,7 +5,6 @@ mod anchor_writer;
 mod connect;
 mod fault;
 mod make;
-mod place;
 mod records;
 mod schema;
 mod state;
@@ -21,8 +20,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use self::anchor::Anchor;
 use self::anchor_writer::AnchorWriter;
 use self::fault::io;
-use self::place::Place;
 use crate::envelope::Keys;
+use crate::place::Place;
 use crate::{Attempt, Generation, GrantId, Keystore, Listed, Record, Vault, VaultError};
 
 /// Whose vaults these are unless somebody says otherwise.
