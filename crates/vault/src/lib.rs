@@ -45,11 +45,12 @@ mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
+pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
-pub use sqlite::SqliteVault;
+pub use sqlite::{Opening, SlotInfo, SqliteVault};
 
 use std::fmt;
 use std::sync::Arc;
