@@ -13,7 +13,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use pilotlight_vault::{Listed, Opening, Record, Strategy, Vault};
+use pilotlight_vault::{Listed, Record, Strategy, Vault, Vaults};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -93,15 +93,15 @@ fn read_note(home: &Home) -> Result<Option<Note>, Error> {
 }
 
 /// Ends what a killed move left: before the switch by throwing the copy away, after it by removing the source.
-fn finish(home: &Home, opening: &Opening) -> Result<(), Error> {
+fn finish(home: &Home, vaults: &Vaults) -> Result<(), Error> {
     let Some(note) = read_note(home)? else { return Ok(()) };
     let (Text(from), Text(to)) = (note.from, note.to);
     let now = Choice::read(home)?.strategy;
     let over = if now == to { from } else { to };
-    if opening.exists(over)? {
-        opening.remove(over)?;
+    if vaults.exists(over)? {
+        vaults.remove(over)?;
     }
-    if let Err(error) = Witness::of(&*opening.keystore, &opening.app, home).remember(now) {
+    if let Err(error) = Witness::of(&*vaults.keystore, &vaults.app, home).remember(now) {
         tracing::warn!(%error, "the keystore was not told which strategy is in use");
     }
     files::remove(&home.migration())
@@ -111,8 +111,8 @@ impl Pilotlight {
     /// Waits for a move of another process, or ends one that was killed.
     pub(super) async fn after_any_move(&self) -> Result<(), Error> {
         let _lock = self.0.config.locks.lock(LOCK).await?;
-        let (home, opening) = (self.0.config.home.clone(), self.opening());
-        blocking(move || finish(&home, &opening)).await
+        let (home, vaults) = (self.0.config.home.clone(), self.vaults());
+        blocking(move || finish(&home, &vaults)).await
     }
 
     /// Moves every grant to `to`, and rotates every refresh token. `passphrase` is the new vault's, where `to` needs one.
@@ -131,16 +131,16 @@ impl Pilotlight {
         let lock = self.0.config.locks.lock(LOCK).await?;
         let choice = Choice::read(&home)?;
         let from = choice.strategy;
-        let opening = Opening { passphrase: passphrase.or_else(|| self.opening().passphrase), ..self.opening() };
-        self.refuse_move(from, to, &opening).await?;
+        let vaults = Vaults { passphrase: passphrase.or_else(|| self.vaults().passphrase), ..self.vaults() };
+        self.refuse_move(from, to, &vaults).await?;
         let note = Note { from: Text(from), to: Text(to) };
         write_note(&home, note)?;
-        let copied = self.copy(&source, to, &opening, &tell).await;
+        let copied = self.copy(&source, to, &vaults, &tell).await;
         let ids = match copied {
             Ok(ids) => ids,
             Err(error) => {
-                let (home, opening) = (home.clone(), opening.clone());
-                blocking(move || finish(&home, &opening)).await?;
+                let (home, vaults) = (home.clone(), vaults.clone());
+                blocking(move || finish(&home, &vaults)).await?;
                 return Err(error);
             }
         };
@@ -149,8 +149,8 @@ impl Pilotlight {
         tell(Moving::Removing);
         drop(source);
         self.put_down_vault();
-        self.remember_passphrase(opening.passphrase.clone());
-        blocking(move || finish(&home, &opening)).await?;
+        self.remember_passphrase(vaults.passphrase.clone());
+        blocking(move || finish(&home, &vaults)).await?;
         drop(lock);
         let text = format!("The grants were moved from {from} to {to}.");
         self.note("", EventKind::Moved, &text).await;
@@ -159,11 +159,11 @@ impl Pilotlight {
         Ok(Moved { from, to, grants: ids.len(), not_rotated })
     }
 
-    async fn refuse_move(&self, from: Strategy, to: Strategy, opening: &Opening) -> Result<(), Error> {
+    async fn refuse_move(&self, from: Strategy, to: Strategy, vaults: &Vaults) -> Result<(), Error> {
         if from == to {
             return Err(Error::new(ErrorCode::BadInput, format!("The grants are kept by {to} already.")));
         }
-        let there = opening.clone();
+        let there = vaults.clone();
         if blocking(move || there.exists(to).map_err(Error::from)).await? {
             let text = format!("There is a vault of the strategy {to} here already. Move it away first.");
             return Err(Error::new(ErrorCode::BadInput, text));
@@ -176,7 +176,7 @@ impl Pilotlight {
         &self,
         source: &Arc<dyn Vault>,
         to: Strategy,
-        opening: &Opening,
+        vaults: &Vaults,
         tell: &(impl Fn(Moving) + Send + Sync),
     ) -> Result<Vec<pilotlight_vault::GrantId>, Error> {
         drop(self.0.config.locks.lock("names").await?);
@@ -187,9 +187,9 @@ impl Pilotlight {
         }
         // Only now is it certain that what is read stays as it is.
         let records = list(source).await?;
-        let opening = opening.clone();
+        let vaults = vaults.clone();
         let steps = move |tell: &dyn Fn(Moving)| -> Result<(), Error> {
-            let open = || opening.open(to).map_err(Error::from);
+            let open = || vaults.open(to).map_err(Error::from);
             let target = open()?;
             for (done, record) in records.iter().enumerate() {
                 tell(Moving::Copying(done, records.len()));

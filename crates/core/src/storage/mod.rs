@@ -1,4 +1,4 @@
-//! The vault of this home: which strategy keeps it, opening it, and moving it to another strategy.
+//! The vault of this home: which strategy keeps it, vaults it, and moving it to another strategy.
 
 mod choice;
 mod migration;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pilotlight_vault::{GrantId, Opening, Strategy, Vault, VaultError};
+use pilotlight_vault::{GrantId, Strategy, Vault, VaultError, Vaults};
 use secrecy::SecretString;
 
 use self::choice::{Choice, Witness};
@@ -96,12 +96,12 @@ impl Pilotlight {
     /// to be moved ([`Pilotlight::migrate`]).
     pub async fn choose(&self, strategy: Strategy) -> Result<(), Error> {
         let _lock = self.0.config.locks.lock("migration").await?;
-        let (home, opening) = (self.0.config.home.clone(), self.opening());
+        let (home, vaults) = (self.0.config.home.clone(), self.vaults());
         let text = format!("This home keeps its grants by {strategy}.");
         blocking(move || {
             let now = Choice::read(&home)?;
             for kept in Strategy::ALL {
-                if opening.exists(kept)? && kept != strategy {
+                if vaults.exists(kept)? && kept != strategy {
                     let text = format!("There are grants kept by {kept} already; move them instead.");
                     return Err(Error::new(ErrorCode::BadInput, text));
                 }
@@ -125,8 +125,8 @@ impl Pilotlight {
             Err(error) if error.can_start_over() => error,
             Err(error) => return Err(error),
         };
-        let (home, opening) = (self.0.config.home.clone(), self.opening());
-        let aside = blocking(move || opening.set_aside(Choice::read(&home)?.strategy).map_err(Error::from)).await?;
+        let (home, vaults) = (self.0.config.home.clone(), self.vaults());
+        let aside = blocking(move || vaults.set_aside(Choice::read(&home)?.strategy).map_err(Error::from)).await?;
         let text = format!("The vault was set aside as {} and a new one begun: {why}", aside.display());
         self.note("", EventKind::StartedOver, &text).await;
         self.announce();
@@ -168,12 +168,12 @@ impl Pilotlight {
     }
 
     async fn open_chosen(&self, strategy: Strategy) -> Result<Arc<dyn Vault>, Error> {
-        let (home, opening) = (self.0.config.home.clone(), self.opening());
+        let (home, vaults) = (self.0.config.home.clone(), self.vaults());
         blocking(move || {
-            let witness = Witness::of(&*opening.keystore, &opening.app, &home);
+            let witness = Witness::of(&*vaults.keystore, &vaults.app, &home);
             witness.confirm(strategy)?;
-            let new = !opening.exists(strategy)?;
-            let vault = opening.open(strategy)?;
+            let new = !vaults.exists(strategy)?;
+            let vault = vaults.open(strategy)?;
             if new && let Err(error) = witness.remember(strategy) {
                 tracing::debug!(%error, "the keystore was not told which strategy is in use");
             }
@@ -194,8 +194,8 @@ impl Pilotlight {
     }
 
     /// What vaults of this home are opened with.
-    fn opening(&self) -> Opening {
-        Opening {
+    fn vaults(&self) -> Vaults {
+        Vaults {
             home: self.0.config.home.path().to_owned(),
             app: APP.to_owned(),
             keystore: Arc::clone(&self.0.config.keystore),

@@ -95,7 +95,7 @@ pub(super) fn check(state: &State, anchor: Option<&Anchor>) -> Result<bool, Vaul
         return Err(VaultError::NewerFormat(anchor.min_format));
     }
     if anchor.strategy != STRATEGY {
-        return Err(VaultError::Damaged(format!("its grants were moved to the strategy {}", anchor.strategy)));
+        return Err(VaultError::Moved(anchor.strategy.clone()));
     }
     if state.epoch < anchor.epoch || (state.epoch == anchor.epoch && Anchor::of(state).digest != anchor.digest) {
         return Err(VaultError::RolledBack { found: state.epoch, expected: anchor.epoch });
@@ -117,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn keys() -> Keys {
-        Keys::make(Identity { app: "test".to_owned(), vault_id: [1; 16] }, 1).unwrap()
+        Keys::make(Identity { app: "test".to_owned(), vault_id: [1; 16] }, 1, crate::Aead::default()).unwrap()
     }
 
     fn state(epoch: u64) -> State {
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn another_strategy_or_a_later_format_is_refused() {
         let moved = Anchor { strategy: "passphrase".to_owned(), ..Anchor::of(&state(1)) };
-        assert!(matches!(check(&state(1), Some(&moved)), Err(VaultError::Damaged(_))));
+        assert!(matches!(check(&state(1), Some(&moved)), Err(VaultError::Moved(to)) if to == "passphrase"));
         let newer = Anchor { min_format: 2, ..Anchor::of(&state(1)) };
         assert!(matches!(check(&state(1), Some(&newer)), Err(VaultError::NewerFormat(2))));
     }

@@ -1,31 +1,30 @@
-//! The default strategy: SQLite, AES-256-GCM per record, the key in the OS keystore.
+//! The default strategy: SQLite, every record sealed by itself, the key in the OS keystore.
 
 mod anchor;
 mod anchor_writer;
 mod connect;
 mod fault;
 mod make;
+mod opening;
+mod protectors;
 mod records;
 mod schema;
+mod slots;
 mod state;
 mod unlock;
 
-use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::anchor::Anchor;
 use self::anchor_writer::AnchorWriter;
-use self::fault::io;
-use crate::envelope::Keys;
-use crate::place::Place;
-use crate::{Attempt, Generation, GrantId, Keystore, Listed, Record, Vault, VaultError};
-
-/// Whose vaults these are unless somebody says otherwise.
-const APP: &str = "dev.pilotlight";
+pub use self::opening::Opening;
+pub use self::protectors::SlotInfo;
+use crate::envelope::{Keyring, Keys};
+use crate::{Attempt, Generation, GrantId, Listed, Record, Vault, VaultError};
 
 /// `sqlite-aead`: one SQLite file whose records are sealed one by one, under a key that the keystore keeps.
 ///
@@ -33,9 +32,12 @@ const APP: &str = "dev.pilotlight";
 /// them left it; what the file says is verified in each of them.
 pub struct SqliteVault {
     path: PathBuf,
-    keys: Arc<Keys>,
+    keys: Arc<Keyring>,
+    /// How it was opened: for opening it again where another process has changed its keys.
+    opening: Opening,
     database: Mutex<Database>,
-    anchors: AnchorWriter,
+    /// `None` where no keystore keeps anchors.
+    anchors: Option<AnchorWriter>,
 }
 
 struct Database {
@@ -62,75 +64,12 @@ impl fmt::Debug for SqliteVault {
 }
 
 impl SqliteVault {
-    /// Opens the vault at `path`, or makes one where there is no file. Never makes a key over an existing vault (P4).
-    /// `now_ms` dates a new key, in milliseconds since the Unix epoch.
-    ///
-    /// `path` is absolute. Its folder is made if it is missing, and closed to others.
-    pub fn open(path: &Path, keystore: Arc<dyn Keystore>, now_ms: i64) -> Result<Self, VaultError> {
-        Self::open_for(APP, path, keystore, now_ms)
-    }
-
-    /// Opens the vault of another app, e.g. one that embeds Pilotlight. The id of the app is bound into everything
-    /// that is sealed: a vault opens for the app that made it.
-    pub fn open_for(app: &str, path: &Path, keystore: Arc<dyn Keystore>, now_ms: i64) -> Result<Self, VaultError> {
-        let place = Place::prepare(path)?;
-        if !place.exists()? {
-            let _lock = place.lock()?;
-            // Another process may have made it while this one waited.
-            if !place.exists()? {
-                make::make(&place, app, &*keystore, now_ms)?;
-            }
-        }
-        Self::open_existing(place.file(), app, keystore)
-    }
-
-    fn open_existing(path: PathBuf, app: &str, keystore: Arc<dyn Keystore>) -> Result<Self, VaultError> {
-        let mut connection = connect::open(&path)?;
-        let keys = unlock::unlock(&mut connection, app, &*keystore)?;
-        // The anchor first: see anchor::check.
-        let anchor = Anchor::read(&*keystore, &keys)?;
-        let snapshot = connection.transaction()?;
-        let state = state::verified(&snapshot, &keys)?;
-        snapshot.finish()?;
-        let heal = anchor::check(&state, anchor.as_ref())?;
-        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
-
-        let keys = Arc::new(keys);
-        let anchors = AnchorWriter::start(keystore, Arc::clone(&keys))?;
-        if heal {
-            anchors.submit(Anchor::of(&state));
-        }
-        Ok(Self { path, keys, database: Mutex::new(Database { connection, seen: state.epoch, version }), anchors })
-    }
-
-    /// Sets an unusable vault aside as `vault.db.lost-<now_ms>` so that a new one can be made: only ever on the person's word.
-    /// Returns the new name. [`VaultError::NotFound`] where there is nothing to set aside.
-    pub fn set_aside(path: &Path, now_ms: i64) -> Result<PathBuf, VaultError> {
-        let place = Place::prepare(path)?;
-        let _lock = place.lock()?;
-        let (file, journal) = (place.file(), place.beside("-journal"));
-        if file.symlink_metadata().is_err() && journal.symlink_metadata().is_err() {
-            return Err(VaultError::NotFound);
-        }
-        let aside = (now_ms..)
-            .map(|number| place.beside(&format!(".lost-{number}")))
-            .find(|name| name.symlink_metadata().is_err())
-            .ok_or_else(|| VaultError::Io("no name is left".to_owned()))?;
-        let mut aside_journal = OsString::from(&aside);
-        aside_journal.push("-journal");
-        for (from, to) in [(&file, &aside), (&journal, &PathBuf::from(aside_journal))] {
-            if from.symlink_metadata().is_ok() {
-                std::fs::rename(from, to).map_err(|error| io("the vault file", &error))?;
-            }
-        }
-        place.sync()?;
-        Ok(aside)
-    }
-
     /// Waits until the keystore was told of the last commit, or refused to be. Dropping the vault does this too; a
     /// process that ends without either leaves an anchor that lags, which the next opening heals.
     pub fn flush_anchor(&self) {
-        self.anchors.flush();
+        if let Some(anchors) = &self.anchors {
+            anchors.flush();
+        }
     }
 
     fn database(&self) -> MutexGuard<'_, Database> {
@@ -142,9 +81,9 @@ impl SqliteVault {
         let mut database = self.database();
         let Database { connection, seen, .. } = &mut *database;
         let snapshot = connection.transaction()?;
-        let state = state::verified(&snapshot, &self.keys)?;
+        let state = state::verified(&snapshot, &self.keys.active)?;
         *seen = not_before(state.epoch, *seen)?;
-        step(&snapshot, &self.keys)
+        step(&snapshot, &self.keys.active)
     }
 
     fn write<T>(
@@ -155,16 +94,18 @@ impl SqliteVault {
         let Database { connection, seen, .. } = &mut *database;
         // The lock comes first, so that what is verified is what the change is made to.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let state = state::verified(&transaction, &self.keys)?;
+        let state = state::verified(&transaction, &self.keys.active)?;
         *seen = not_before(state.epoch, *seen)?;
-        let outcome = match step(&transaction, &self.keys)? {
+        let outcome = match step(&transaction, &self.keys.active)? {
             Step::Unchanged(outcome) => return Ok(outcome),
             Step::Changed(outcome) => outcome,
         };
-        let state = state.advance(&transaction, &self.keys)?;
+        let state = state.advance(&transaction, &self.keys.active)?;
         transaction.commit()?;
         *seen = state.epoch;
-        self.anchors.submit(Anchor::of(&state));
+        if let Some(anchors) = &self.anchors {
+            anchors.submit(Anchor::of(&state));
+        }
         Ok(outcome)
     }
 }
@@ -175,7 +116,7 @@ fn not_before(found: u64, seen: u64) -> Result<u64, VaultError> {
 
 impl Vault for SqliteVault {
     fn strategy(&self) -> &'static str {
-        state::STRATEGY
+        self.opening.strategy
     }
 
     fn load(&self, id: &GrantId) -> Result<Option<Record>, VaultError> {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::schema::{BEGUN, GRANT};
 use super::state::stored;
-use crate::envelope::{ALG_AES_256_GCM, Fields, Keys, Sealed, open, pad, seal, unpad};
+use crate::envelope::{Ciphertext, Fields, Keys, pad, unpad};
 use crate::{Attempt, Generation, GrantId, Listed, MAX_PAYLOAD, Record, VaultError};
 
 const COLUMNS: &str = "SELECT t.record_id, t.kind, t.dek_id, t.alg, t.seq, t.nonce, t.ct,
@@ -19,12 +19,12 @@ fn record_aad(keys: &Keys, id: &GrantId, generation: i64) -> Fields {
     keys.aad("pilotlight/v1/record").text("token").bytes(id.as_bytes()).signed(GRANT).signed(generation)
 }
 
-fn seal_record(keys: &Keys, id: &GrantId, generation: i64, payload: &[u8]) -> Result<Sealed, VaultError> {
+fn seal_record(keys: &Keys, id: &GrantId, generation: i64, payload: &[u8]) -> Result<Ciphertext, VaultError> {
     if payload.len() > MAX_PAYLOAD {
         return Err(VaultError::TooLarge(payload.len()));
     }
     let key = keys.record_key("token", id.as_bytes());
-    seal(&key, record_aad(keys, id, generation).as_bytes(), &pad(payload)?)
+    keys.aead.seal(&key, record_aad(keys, id, generation).as_bytes(), &pad(payload)?)
 }
 
 /// An attempt is no secret, but must not be altered or moved.
@@ -49,12 +49,13 @@ fn value<T: FromSql>(row: &Row<'_>, column: usize) -> Option<T> {
 /// Opens a row; `None` where anything in it is not as it was sealed.
 fn open_row(keys: &Keys, id: &GrantId, row: &Row<'_>) -> Option<Record> {
     let (kind, dek_id, alg): (i64, i64, i64) = (value(row, 1)?, value(row, 2)?, value(row, 3)?);
-    if kind != GRANT || dek_id != i64::from(keys.dek_id) || alg != i64::from(ALG_AES_256_GCM) {
+    if kind != GRANT || dek_id != i64::from(keys.dek_id) || alg != i64::from(keys.aead.number()) {
         return None;
     }
     let seq: i64 = value(row, 4)?;
-    let (nonce, ct): ([u8; 12], Vec<u8>) = (value(row, 5)?, value(row, 6)?);
-    let opened = open(&keys.record_key("token", id.as_bytes()), record_aad(keys, id, seq).as_bytes(), &nonce, &ct)?;
+    let (nonce, ct): (Vec<u8>, Vec<u8>) = (value(row, 5)?, value(row, 6)?);
+    let opened =
+        keys.aead.open(&keys.record_key("token", id.as_bytes()), record_aad(keys, id, seq).as_bytes(), &nonce, &ct)?;
     let payload = Zeroizing::new(unpad(&opened)?.to_vec());
     let attempt = match value::<Option<[u8; 16]>>(row, 7)? {
         None => None,
@@ -119,7 +120,7 @@ pub(super) fn create(
     let sealed = seal_record(keys, id, 1, payload)?;
     let mut statement = connection
         .prepare("INSERT INTO token(record_id, kind, dek_id, alg, seq, nonce, ct) VALUES(?1,?2,?3,?4,1,?5,?6)")?;
-    statement.execute(params![id.as_bytes(), GRANT, keys.dek_id, ALG_AES_256_GCM, sealed.nonce, sealed.ct])?;
+    statement.execute(params![id.as_bytes(), GRANT, keys.dek_id, keys.aead.number(), sealed.nonce, sealed.ct])?;
     Ok(1)
 }
 
@@ -173,7 +174,7 @@ pub(super) fn commit(
     let sealed = seal_record(keys, id, next, payload)?;
     connection
         .prepare("UPDATE token SET dek_id=?3, alg=?4, seq=?5, nonce=?6, ct=?7 WHERE record_id=?1 AND seq=?2")?
-        .execute(params![id.as_bytes(), seq, keys.dek_id, ALG_AES_256_GCM, next, sealed.nonce, sealed.ct])?;
+        .execute(params![id.as_bytes(), seq, keys.dek_id, keys.aead.number(), next, sealed.nonce, sealed.ct])?;
     connection.prepare("DELETE FROM attempt WHERE record_id=?1")?.execute([id.as_bytes()])?;
     Ok(expected + 1)
 }

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::fault::damaged;
 use super::schema::{FORMAT, MIN_FORMAT};
 use crate::VaultError;
-use crate::envelope::{Fields, Keys, Sealed, open, pad, seal, unpad};
+use crate::envelope::{Ciphertext, Fields, Keys, pad, unpad};
 
 /// The name of this strategy, in the sealed state and the anchor.
 pub(super) const STRATEGY: &str = "sqlite-aead";
@@ -74,8 +74,8 @@ impl State {
     }
 
     /// Nonce and ciphertext of this state.
-    pub(super) fn seal(self, keys: &Keys) -> Result<Sealed, VaultError> {
-        seal(&keys.state_key(), aad(keys, self.epoch).as_bytes(), &pad(self.to_bytes().as_bytes())?)
+    pub(super) fn seal(self, keys: &Keys) -> Result<Ciphertext, VaultError> {
+        keys.aead.seal(&keys.state_key(), aad(keys, self.epoch).as_bytes(), &pad(self.to_bytes().as_bytes())?)
     }
 }
 
@@ -90,7 +90,9 @@ pub(super) fn verified(connection: &Connection, keys: &Keys) -> Result<State, Va
     if blob(row, 0)? != keys.identity.vault_id || format != i64::from(FORMAT) || dek_id != i64::from(keys.dek_id) {
         return Err(damaged("table vault was changed"));
     }
-    let opened = open(&keys.state_key(), aad(keys, epoch).as_bytes(), blob(row, 4)?, blob(row, 5)?)
+    let opened = keys
+        .aead
+        .open(&keys.state_key(), aad(keys, epoch).as_bytes(), blob(row, 4)?, blob(row, 5)?)
         .ok_or_else(|| damaged("the sealed state does not open"))?;
     let state = State { epoch, manifest: manifest(connection, keys)? };
     let expected = state.to_bytes();

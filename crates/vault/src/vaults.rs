@@ -1,4 +1,4 @@
-//! Opening a vault by the name of its strategy.
+//! Vaults a vault by the name of its strategy.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::{Keystore, MemoryVault, SqliteVault, Strategy, Vault, VaultError};
 
 /// What vaults of one home are opened with; a strategy takes what it needs of it.
 #[derive(Clone)]
-pub struct Opening {
+pub struct Vaults {
     /// The folder of all its files: absolute, made where it is missing, and closed to others.
     pub home: PathBuf,
     /// Whose vaults these are, e.g. `dev.pilotlight`: bound into everything that is sealed.
@@ -24,7 +24,7 @@ pub struct Opening {
     pub now_ms: i64,
 }
 
-impl Opening {
+impl Vaults {
     /// Opens the vault of this strategy, or makes one where there is none. Never a new key over an existing vault (P4).
     /// [`VaultError::Unavailable`] where the strategy was not compiled in, or what it stands on is missing.
     pub fn open(&self, strategy: Strategy) -> Result<Arc<dyn Vault>, VaultError> {
