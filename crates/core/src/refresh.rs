@@ -326,8 +326,8 @@ impl Refresh<'_> {
     }
 
     async fn publish(&mut self) -> Result<Held, Error> {
-        self.core.settle(&self.held, self.state, None);
         self.core.rotated(self.held.id);
+        self.core.settle(&self.held, self.state, None);
         self.note(EventKind::Refreshed, "The tokens were refreshed.").await;
         Ok(self.held.clone())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::{Keystore, MemoryVault, SqliteVault, Strategy, Vault, VaultError};
+use crate::{Keystore, Means, MemoryVault, Opening, PlainFileVault, SqliteVault, Strategy, Vault, VaultError};
 
 /// What vaults of one home are opened with; a strategy takes what it needs of it.
 #[derive(Clone)]
@@ -30,17 +30,16 @@ impl Vaults {
     pub fn open(&self, strategy: Strategy) -> Result<Arc<dyn Vault>, VaultError> {
         Ok(match strategy {
             Strategy::Memory => Arc::new(MemoryVault::default()),
-            Strategy::SqliteAead => Arc::new(SqliteVault::open_for(
-                &self.app,
-                &self.file(strategy),
-                Arc::clone(&self.keystore),
-                self.now_ms,
-            )?),
-            other => return Err(VaultError::Unavailable(format!("the strategy {other} is not built in"))),
+            Strategy::PlainFile => Arc::new(PlainFileVault::open(&self.home)?),
+            Strategy::SqliteAead => {
+                let opening = if self.exists(strategy)? { self.opening() } else { self.by_keystore() };
+                Arc::new(SqliteVault::open_with(&self.file(strategy), &opening)?)
+            }
+            other => return Err(not_built_in(other)),
         })
     }
 
-    /// Whether there is a vault of this strategy.
+    /// Whether there is a vault of this strategy, usable or not.
     pub fn exists(&self, strategy: Strategy) -> Result<bool, VaultError> {
         Ok(match strategy {
             Strategy::Memory => false,
@@ -52,7 +51,9 @@ impl Vaults {
     pub fn remove(&self, strategy: Strategy) -> Result<(), VaultError> {
         match strategy {
             Strategy::Memory => Ok(()),
-            other => Err(VaultError::Unavailable(format!("the strategy {other} is not built in"))),
+            Strategy::PlainFile => PlainFileVault::remove_whole(&self.home),
+            Strategy::SqliteAead => SqliteVault::remove_whole(&self.file(strategy), &self.opening()),
+            other => Err(not_built_in(other)),
         }
     }
 
@@ -60,12 +61,30 @@ impl Vaults {
     /// [`VaultError::NotFound`] where there is nothing to set aside.
     pub fn set_aside(&self, strategy: Strategy) -> Result<PathBuf, VaultError> {
         match strategy {
+            Strategy::PlainFile => PlainFileVault::set_aside(&self.home, self.now_ms),
             Strategy::SqliteAead => SqliteVault::set_aside(&self.file(strategy), self.now_ms),
             _ => Err(VaultError::NotFound),
+        }
+    }
+
+    fn by_keystore(&self) -> Opening {
+        Opening::new(self.now_ms).app(&self.app).keystore(Arc::clone(&self.keystore))
+    }
+
+    /// How the default strategy is opened: by the keystore, and by a passphrase where one is given.
+    fn opening(&self) -> Opening {
+        let opening = self.by_keystore();
+        match &self.passphrase {
+            Some(passphrase) => opening.means(Means::passphrase(passphrase.clone())),
+            None => opening,
         }
     }
 
     fn file(&self, strategy: Strategy) -> PathBuf {
         self.home.join(strategy.file_name().map_or(Path::new(""), Path::new))
     }
+}
+
+fn not_built_in(strategy: Strategy) -> VaultError {
+    VaultError::Unavailable(format!("the strategy {strategy} is not built in"))
 }

@@ -106,7 +106,11 @@ impl Pilotlight {
                     return Err(Error::new(ErrorCode::BadInput, text));
                 }
             }
-            Choice { strategy, changes: now.changes + 1 }.write(&home)
+            Choice { strategy, changes: now.changes + 1 }.write(&home)?;
+            if let Err(error) = Witness::of(&*vaults.keystore, &vaults.app, &home).remember(strategy) {
+                tracing::debug!(%error, "the keystore was not told which strategy is in use");
+            }
+            Ok(())
         })
         .await?;
         self.put_down_vault();
@@ -225,3 +229,6 @@ impl Pilotlight {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod make;
 mod opening;
 mod protectors;
 mod records;
+mod removal;
 mod schema;
 mod slots;
 mod state;
