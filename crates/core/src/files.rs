@@ -63,3 +63,21 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     let _ = path;
     Ok(())
 }
+
+/// Whether the folder is there, and its owner's alone; an error that says what is wrong with it.
+pub(crate) fn examine_folder(folder: &Path) -> Result<bool, Error> {
+    let found = match folder.symlink_metadata() {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::new(ErrorCode::VaultIo, format!("{}: {error}.", folder.display()))),
+    };
+    let unsafe_path = |why: &str| Err(Error::new(ErrorCode::UnsafePath, format!("{} {why}.", folder.display())));
+    if !found.is_dir() {
+        return unsafe_path("is not a folder");
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o077 != 0 {
+        return unsafe_path("is open to other users");
+    }
+    Ok(true)
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::{Keystore, Means, MemoryVault, Opening, PlainFileVault, SqliteVault, Strategy, Vault, VaultError};
+use crate::{
+    Keystore, Means, MemoryVault, Opening, PlainFileVault, SlotInfo, SqliteVault, Strategy, Vault, VaultError,
+};
 
 /// What vaults of one home are opened with; a strategy takes what it needs of it.
 #[derive(Clone)]
@@ -45,6 +47,14 @@ impl Vaults {
             Strategy::Memory => false,
             other => other.file_name().is_some() && self.file(other).symlink_metadata().is_ok(),
         })
+    }
+
+    /// The ways to open the vault of this strategy, as its file says and nobody has verified.
+    pub fn ways(&self, strategy: Strategy) -> Result<Vec<SlotInfo>, VaultError> {
+        match strategy {
+            Strategy::SqliteAead => SqliteVault::protectors_at(&self.file(strategy)),
+            _ => Ok(vec![]),
+        }
     }
 
     /// Removes the vault of this strategy with its keys, whole: after its grants were moved, never before.

@@ -1,6 +1,7 @@
 //! The vault of this home: which strategy keeps it, vaults it, and moving it to another strategy.
 
 mod choice;
+mod info;
 mod migration;
 mod pending;
 
@@ -12,6 +13,7 @@ use pilotlight_vault::{GrantId, Strategy, Vault, VaultError, Vaults};
 use secrecy::SecretString;
 
 use self::choice::{Choice, Witness};
+pub use self::info::VaultInfo;
 pub use self::migration::{Moved, Moving};
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::{Error, ErrorCode, EventKind};
