@@ -25,7 +25,7 @@ impl SqliteVault {
 }
 
 fn forget_keys(place: &Place, opening: &Opening) -> Result<(), VaultError> {
-    let connection = connect::open(&place.file())?;
+    let (connection, _format) = connect::open(&place.file())?;
     let (vault_id, dek_id): ([u8; 16], u32) =
         connection
             .query_row("SELECT vault_id, dek_id FROM vault WHERE id=1", (), |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -54,6 +54,11 @@ pub(crate) trait Protector: Send + Sync {
         false
     }
 
+    /// Forgets all KEKs of this vault but those `in_use`: what earlier rekeys left behind, cut short or not.
+    fn forget_unused(&self, _vault_id: &[u8; 16], _in_use: &[KekRef]) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     /// Forgets a KEK whose slot is gone. Forgetting what is not there is fine.
     fn forget(&self, _vault_id: &[u8; 16], _reference: &KekRef) -> Result<(), VaultError> {
         Ok(())
