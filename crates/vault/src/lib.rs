@@ -39,6 +39,8 @@ mod error;
 mod grant_id;
 pub mod keystore;
 mod memory;
+#[cfg(test)]
+mod model;
 mod passphrase;
 mod place;
 mod random;
@@ -46,7 +48,7 @@ mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
-pub use document::PlainFileVault;
+pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
