@@ -39,6 +39,8 @@ mod error;
 mod grant_id;
 pub mod keystore;
 mod memory;
+#[cfg(test)]
+mod model;
 mod passphrase;
 mod place;
 mod random;
@@ -48,7 +50,7 @@ mod strategy;
 pub mod suite;
 mod vaults;
 
-pub use document::PlainFileVault;
+pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault};
 pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
