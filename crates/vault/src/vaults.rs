@@ -6,7 +6,8 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::{
-    Keystore, Means, MemoryVault, Opening, PlainFileVault, SlotInfo, SqliteVault, Strategy, Vault, VaultError,
+    EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, SlotInfo, SqliteVault,
+    Strategy, Vault, VaultError,
 };
 
 /// What vaults of one home are opened with; a strategy takes what it needs of it.
@@ -37,6 +38,10 @@ impl Vaults {
                 let opening = if self.exists(strategy)? { self.opening() } else { self.by_keystore() };
                 Arc::new(SqliteVault::open_with(&self.file(strategy), &opening)?)
             }
+            Strategy::EncryptedFile => {
+                Arc::new(EncryptedFileVault::open(&self.home, &self.app, self.known_passphrase()?)?)
+            }
+            Strategy::KeystoreOnly => Arc::new(KeystoreVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
             other => return Err(not_built_in(other)),
         })
     }
@@ -45,6 +50,7 @@ impl Vaults {
     pub fn exists(&self, strategy: Strategy) -> Result<bool, VaultError> {
         Ok(match strategy {
             Strategy::Memory => false,
+            Strategy::KeystoreOnly => KeystoreVault::exists(&self.home)?,
             other => other.file_name().is_some() && self.file(other).symlink_metadata().is_ok(),
         })
     }
@@ -62,6 +68,8 @@ impl Vaults {
         match strategy {
             Strategy::Memory => Ok(()),
             Strategy::PlainFile => PlainFileVault::remove_whole(&self.home),
+            Strategy::EncryptedFile => EncryptedFileVault::remove_whole(&self.home),
+            Strategy::KeystoreOnly => KeystoreVault::remove_whole(&self.home, Arc::clone(&self.keystore)),
             Strategy::SqliteAead => SqliteVault::remove_whole(&self.file(strategy), &self.opening()),
             other => Err(not_built_in(other)),
         }
@@ -72,9 +80,15 @@ impl Vaults {
     pub fn set_aside(&self, strategy: Strategy) -> Result<PathBuf, VaultError> {
         match strategy {
             Strategy::PlainFile => PlainFileVault::set_aside(&self.home, self.now_ms),
+            Strategy::EncryptedFile => EncryptedFileVault::set_aside(&self.home, self.now_ms),
+            Strategy::KeystoreOnly => KeystoreVault::set_aside(&self.home, self.now_ms),
             Strategy::SqliteAead => SqliteVault::set_aside(&self.file(strategy), self.now_ms),
             _ => Err(VaultError::NotFound),
         }
+    }
+
+    fn known_passphrase(&self) -> Result<&SecretString, VaultError> {
+        self.passphrase.as_ref().ok_or(VaultError::PassphraseNeeded)
     }
 
     fn by_keystore(&self) -> Opening {
