@@ -57,7 +57,9 @@ fn grants_move_once_round_all_strategies_and_nothing_stays_behind() {
         }
         assert!(!home.join("migration.json").exists() && !home.join("rotate").exists(), "{to}");
         refresh(&desktop).unwrap_or_else(|error| panic!("{to}: {error}"));
-        let info = run(&desktop, &["vault", "info", "--json"]).json();
+        let passphrase = desktop.folder().join("passphrase");
+        let given = ["--passphrase-file", passphrase.to_str().unwrap()];
+        let info = run(&desktop, &[&given[..], &["vault", "info", "--json"]].concat()).json();
         assert_eq!((&info["strategy"], &info["exists"]), (&to.into(), &true.into()), "{info}");
     }
     assert_eq!(reuses(&server), 0);
