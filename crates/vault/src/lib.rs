@@ -33,6 +33,7 @@
 //! keystore too.
 
 mod base32;
+mod columns;
 mod document;
 mod envelope;
 mod error;
@@ -45,6 +46,7 @@ mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
+pub use columns::{CipherReport, PlainSqliteVault, SqlcipherVault};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};

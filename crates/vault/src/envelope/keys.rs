@@ -120,6 +120,11 @@ impl Keys {
         Ok(Self { dek: make_key()?, dek_id, identity })
     }
 
+    /// Keys of a vault whose key is not wrapped.
+    pub(crate) fn of_key(identity: Identity, dek_id: u32, dek: SecretKey) -> Self {
+        Self { dek, dek_id, identity }
+    }
+
     /// The DEK's check value, stored in table `dek`.
     pub(crate) fn check_value(&self) -> [u8; 16] {
         check_value(&self.dek, &self.identity.vault_id, "pilotlight/v1/dek-check")

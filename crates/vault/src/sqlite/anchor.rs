@@ -14,23 +14,28 @@ const USUAL_LAG: u64 = 64;
 
 /// What is known of the vault outside of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Anchor {
-    pub(super) epoch: u64,
+pub(crate) struct Anchor {
+    pub(crate) epoch: u64,
     digest: [u8; 16],
     min_format: u32,
     strategy: String,
 }
 
 /// Under which name the anchor of a vault is kept.
-pub(super) fn name_of(vault_id: &[u8; 16]) -> String {
+pub(crate) fn name_of(vault_id: &[u8; 16]) -> String {
     format!("anchor-{}", base32::encode(vault_id))
 }
 
 impl Anchor {
     pub(super) fn of(state: &State) -> Self {
+        Self::at(STRATEGY, MIN_FORMAT, state.epoch, &state.manifest)
+    }
+
+    /// The anchor of a vault of any strategy that stands at this epoch, with this digest of its rows.
+    pub(crate) fn at(strategy: &str, min_format: u32, epoch: u64, whole: &[u8; 32]) -> Self {
         let mut digest = [0; 16];
-        digest.copy_from_slice(&state.manifest[..16]);
-        Self { epoch: state.epoch, digest, min_format: MIN_FORMAT, strategy: STRATEGY.to_owned() }
+        digest.copy_from_slice(&whole[..16]);
+        Self { epoch, digest, min_format, strategy: strategy.to_owned() }
     }
 
     fn mac(&self, keys: &Keys) -> [u8; 16] {
@@ -47,13 +52,13 @@ impl Anchor {
     }
 
     /// `pa1.<epoch>.<digest>.<oldest format>.<strategy>.<MAC>`
-    pub(super) fn to_text(&self, keys: &Keys) -> String {
+    pub(crate) fn to_text(&self, keys: &Keys) -> String {
         let (digest, mac) = (URL_SAFE_NO_PAD.encode(self.digest), URL_SAFE_NO_PAD.encode(self.mac(keys)));
         format!("pa1.{}.{digest}.{}.{}.{mac}", self.epoch, self.min_format, self.strategy)
     }
 
     /// Reads [`Self::to_text`]; `None` where its MAC is not of this vault.
-    pub(super) fn parse(text: &str, keys: &Keys) -> Option<Self> {
+    pub(crate) fn parse(text: &str, keys: &Keys) -> Option<Self> {
         let parts: Vec<&str> = text.split('.').take(7).collect();
         let [mark, epoch, digest, min_format, strategy, mac] = parts[..] else { return None };
         let anchor = Self {
@@ -67,14 +72,14 @@ impl Anchor {
     }
 
     /// The furthest anchor that the keystore has of this vault. Entries with another MAC are nobody's.
-    pub(super) fn read(keystore: &dyn Keystore, keys: &Keys) -> Result<Option<Self>, KeystoreError> {
+    pub(crate) fn read(keystore: &dyn Keystore, keys: &Keys) -> Result<Option<Self>, KeystoreError> {
         let texts = keystore.read_all(&name_of(&keys.identity.vault_id))?;
         Ok(texts.iter().filter_map(|text| Self::parse(text, keys)).max_by_key(|anchor| anchor.epoch))
     }
 
     /// Writes this anchor unless a later one is there: two processes may write in any order, and a lag is harmless
     /// where a step back would not be noticed.
-    pub(super) fn write_forward(&self, keystore: &dyn Keystore, keys: &Keys) -> Result<(), KeystoreError> {
+    pub(crate) fn write_forward(&self, keystore: &dyn Keystore, keys: &Keys) -> Result<(), KeystoreError> {
         if Self::read(keystore, keys)?.is_some_and(|kept| kept.epoch >= self.epoch) {
             return Ok(());
         }
@@ -87,20 +92,25 @@ impl Anchor {
 ///
 /// Says whether the anchor is to be written anew.
 pub(super) fn check(state: &State, anchor: Option<&Anchor>) -> Result<bool, VaultError> {
+    compare(&Anchor::of(state), FORMAT, anchor)
+}
+
+/// As [`check`], for a vault that stands at `now`, by code that writes `format`.
+pub(crate) fn compare(now: &Anchor, format: u32, anchor: Option<&Anchor>) -> Result<bool, VaultError> {
     let Some(anchor) = anchor else {
         tracing::warn!("the vault's anchor is missing from the keystore; an older copy would not have been noticed");
         return Ok(true);
     };
-    if anchor.min_format > FORMAT {
+    if anchor.min_format > format {
         return Err(VaultError::NewerFormat(anchor.min_format));
     }
-    if anchor.strategy != STRATEGY {
+    if anchor.strategy != now.strategy {
         return Err(VaultError::Damaged(format!("its grants were moved to the strategy {}", anchor.strategy)));
     }
-    if state.epoch < anchor.epoch || (state.epoch == anchor.epoch && Anchor::of(state).digest != anchor.digest) {
-        return Err(VaultError::RolledBack { found: state.epoch, expected: anchor.epoch });
+    if now.epoch < anchor.epoch || (now.epoch == anchor.epoch && now.digest != anchor.digest) {
+        return Err(VaultError::RolledBack { found: now.epoch, expected: anchor.epoch });
     }
-    let lag = state.epoch - anchor.epoch;
+    let lag = now.epoch - anchor.epoch;
     if lag > USUAL_LAG {
         tracing::warn!(lag, "the keystore has long not taken the vault's anchor");
     }

@@ -40,12 +40,12 @@ impl From<rusqlite::Error> for VaultError {
 }
 
 /// The vault is not as this code left it.
-pub(super) fn damaged(why: &str) -> VaultError {
+pub(crate) fn damaged(why: &str) -> VaultError {
     VaultError::Damaged(why.to_owned())
 }
 
 /// The file system did not do what was asked.
-pub(super) fn io(what: &str, error: &std::io::Error) -> VaultError {
+pub(crate) fn io(what: &str, error: &std::io::Error) -> VaultError {
     VaultError::Io(format!("{what}: {}", error.kind()))
 }
 

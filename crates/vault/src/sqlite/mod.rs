@@ -1,17 +1,16 @@
 //! The default strategy: SQLite, AES-256-GCM per record, the key in the OS keystore.
 
-mod anchor;
-mod anchor_writer;
-mod connect;
-mod fault;
+pub(crate) mod anchor;
+pub(crate) mod anchor_writer;
+pub(crate) mod connect;
+pub(crate) mod fault;
 mod make;
-mod place;
+pub(crate) mod place;
 mod records;
 mod schema;
 mod state;
 mod unlock;
 
-use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,6 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::anchor::Anchor;
 use self::anchor_writer::AnchorWriter;
-use self::fault::io;
 use self::place::Place;
 use crate::envelope::Keys;
 use crate::{Attempt, Generation, GrantId, Keystore, Listed, Record, Vault, VaultError};
@@ -107,25 +105,7 @@ impl SqliteVault {
     /// Sets an unusable vault aside as `vault.db.lost-<now_ms>` so that a new one can be made: only ever on the person's word.
     /// Returns the new name. [`VaultError::NotFound`] where there is nothing to set aside.
     pub fn set_aside(path: &Path, now_ms: i64) -> Result<PathBuf, VaultError> {
-        let place = Place::prepare(path)?;
-        let _lock = place.lock()?;
-        let (file, journal) = (place.file(), place.beside("-journal"));
-        if file.symlink_metadata().is_err() && journal.symlink_metadata().is_err() {
-            return Err(VaultError::NotFound);
-        }
-        let aside = (now_ms..)
-            .map(|number| place.beside(&format!(".lost-{number}")))
-            .find(|name| name.symlink_metadata().is_err())
-            .ok_or_else(|| VaultError::Io("no name is left".to_owned()))?;
-        let mut aside_journal = OsString::from(&aside);
-        aside_journal.push("-journal");
-        for (from, to) in [(&file, &aside), (&journal, &PathBuf::from(aside_journal))] {
-            if from.symlink_metadata().is_ok() {
-                std::fs::rename(from, to).map_err(|error| io("the vault file", &error))?;
-            }
-        }
-        place.sync()?;
-        Ok(aside)
+        Place::prepare(path)?.set_aside(now_ms)
     }
 
     /// Waits until the keystore was told of the last commit, or refused to be. Dropping the vault does this too; a

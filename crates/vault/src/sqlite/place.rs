@@ -17,13 +17,13 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const LARGEST: u64 = 1 << 30;
 
 /// The checked folder of a vault.
-pub(super) struct Place {
+pub(crate) struct Place {
     folder: PathBuf,
     name: OsString,
 }
 
 /// Held while a vault is made or set aside; the system releases it when the process ends.
-pub(super) struct FolderLock {
+pub(crate) struct FolderLock {
     _file: File,
 }
 
@@ -33,7 +33,7 @@ fn refused(why: &str, path: &Path) -> VaultError {
 
 impl Place {
     /// Makes the folder of `path` if it is missing, and sees that it is ours alone.
-    pub(super) fn prepare(path: &Path) -> Result<Self, VaultError> {
+    pub(crate) fn prepare(path: &Path) -> Result<Self, VaultError> {
         // SQLite takes such a name for a URI, with options of its own.
         if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
             return Err(refused("the vault's path is a URI", path));
@@ -51,12 +51,12 @@ impl Place {
     }
 
     /// The vault itself.
-    pub(super) fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
     /// A file beside the vault, named after it.
-    pub(super) fn beside(&self, suffix: &str) -> PathBuf {
+    pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = self.name.clone();
         name.push(suffix);
         self.folder.join(name)
@@ -65,7 +65,7 @@ impl Place {
     /// Whether there is a vault file; refuses one that is not a plain file of ours.
     ///
     /// Looks at names only: opening and closing the file here would drop the locks that SQLite holds on it.
-    pub(super) fn exists(&self) -> Result<bool, VaultError> {
+    pub(crate) fn exists(&self) -> Result<bool, VaultError> {
         let path = self.file();
         match fs::symlink_metadata(&path) {
             Ok(found) => {
@@ -78,7 +78,7 @@ impl Place {
     }
 
     /// Makes an empty file beside the vault that nobody else can read.
-    pub(super) fn make_empty(&self, suffix: &str) -> Result<PathBuf, VaultError> {
+    pub(crate) fn make_empty(&self, suffix: &str) -> Result<PathBuf, VaultError> {
         let path = self.beside(suffix);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -88,7 +88,7 @@ impl Place {
     }
 
     /// Waits for the lock of this folder. [`VaultError::Busy`] after twenty seconds.
-    pub(super) fn lock(&self) -> Result<FolderLock, VaultError> {
+    pub(crate) fn lock(&self) -> Result<FolderLock, VaultError> {
         let path = self.folder.join("vault.lock");
         match fs::symlink_metadata(&path) {
             Ok(found) => check_file(&path, &found)?,
@@ -109,8 +109,41 @@ impl Place {
         Err(VaultError::Busy)
     }
 
+    /// Renames the file and its journal to `<name>.lost-<now_ms>`, or the next number that is free; gives the new name.
+    /// [`VaultError::NotFound`] where there is nothing to set aside.
+    pub(crate) fn set_aside(&self, now_ms: i64) -> Result<PathBuf, VaultError> {
+        let _lock = self.lock()?;
+        let (file, journal) = (self.file(), self.beside("-journal"));
+        if file.symlink_metadata().is_err() && journal.symlink_metadata().is_err() {
+            return Err(VaultError::NotFound);
+        }
+        let aside = (now_ms..)
+            .map(|number| self.beside(&format!(".lost-{number}")))
+            .find(|name| name.symlink_metadata().is_err())
+            .ok_or_else(|| VaultError::Io("no name is left".to_owned()))?;
+        let mut aside_journal = OsString::from(&aside);
+        aside_journal.push("-journal");
+        for (from, to) in [(&file, &aside), (&journal, &PathBuf::from(aside_journal))] {
+            if from.symlink_metadata().is_ok() {
+                fs::rename(from, to).map_err(|error| io("the vault file", &error))?;
+            }
+        }
+        self.sync()?;
+        Ok(aside)
+    }
+
+    /// Removes the file and what lies beside it under its name, whatever it is. Removing what is not there is fine.
+    pub(crate) fn remove(&self) -> Result<(), VaultError> {
+        let _lock = self.lock()?;
+        // The file first: if this is cut short, a journal alone is refused, and a file without its journal might not be.
+        for suffix in ["", "-journal", ".new", ".new-journal"] {
+            remove_if_there(&self.beside(suffix))?;
+        }
+        self.sync()
+    }
+
     /// Makes renames in this folder durable.
-    pub(super) fn sync(&self) -> Result<(), VaultError> {
+    pub(crate) fn sync(&self) -> Result<(), VaultError> {
         // Windows has no way to sync a folder, and journals its names.
         if cfg!(unix) {
             File::open(&self.folder)
@@ -122,7 +155,7 @@ impl Place {
 }
 
 /// Removes a file that may not be there.
-pub(super) fn remove_if_there(path: &Path) -> Result<(), VaultError> {
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), VaultError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(io("an unfinished vault file", &error)),
         _ => Ok(()),

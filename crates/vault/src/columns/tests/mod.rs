@@ -1,0 +1,3 @@
+//! Both strategies under test.
+
+mod plain;
