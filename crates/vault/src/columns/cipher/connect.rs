@@ -1,6 +1,7 @@
 //! Connections under SQLCipher.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use rusqlite::Connection;
 
@@ -23,13 +24,17 @@ const ANY_KEY: &str = "PRAGMA key = \"x'0000000000000000000000000000000000000000
 /// Whether this program's SQLite is SQLCipher. SQLite itself passes over `PRAGMA key`, and would keep everything in the
 /// clear: so this is asked, and not assumed from how the program was built.
 pub(super) fn available() -> Result<(), VaultError> {
-    version(&Connection::open_in_memory()?).map(drop)
+    static ANSWER: LazyLock<bool> =
+        LazyLock::new(|| Connection::open_in_memory().is_ok_and(|connection| version(&connection).is_ok()));
+    if *ANSWER { Ok(()) } else { Err(absent()) }
+}
+
+fn absent() -> VaultError {
+    VaultError::Unavailable("this build of Pilotlight comes without SQLCipher".to_owned())
 }
 
 fn version(connection: &Connection) -> Result<String, VaultError> {
-    connection
-        .query_row("PRAGMA cipher_version", (), |row| row.get(0))
-        .map_err(|_| VaultError::Unavailable("this build of Pilotlight comes without SQLCipher".to_owned()))
+    connection.query_row("PRAGMA cipher_version", (), |row| row.get(0)).map_err(|_| absent())
 }
 
 /// Opens a file under its key.

@@ -7,8 +7,6 @@ mod shared;
 
 #[cfg(feature = "sqlcipher")]
 mod cipher;
-#[cfg(feature = "sqlcipher")]
-mod peers;
 #[cfg(not(feature = "sqlcipher"))]
 mod without_sqlcipher;
 

@@ -48,12 +48,12 @@ both_strategies_pass!(Home);
 /// Another value is possible where nothing is sealed. A panic, or a wait without end, is not.
 #[test]
 fn a_flipped_bit_in_any_byte_is_answered_without_a_panic() {
-    damage::every_flip::<Home>(damage::read_all);
+    damage::flips::<Home>(1, damage::read_all);
 }
 
 #[test]
 fn a_file_cut_at_any_byte_is_an_error_and_left_as_it_is() {
-    damage::every_cut::<Home>(damage::read_all);
+    damage::cuts::<Home>(1, damage::read_all);
 }
 
 #[test]
