@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, PrepFlags};
 
 use super::CipherReport;
 use super::key::{CipherKey, Salt};
@@ -49,7 +49,8 @@ pub(super) fn connect_new(path: &Path, key: &CipherKey, salt: &Salt) -> Result<C
 
 fn keyed(path: &Path, key: &str) -> Result<Connection, VaultError> {
     let connection = quiet(path)?;
-    connection.execute_batch(key)?;
+    // A statement that is to last is kept out of the memory that a connection uses again without overwriting it.
+    connection.prepare_with_flags(key, PrepFlags::SQLITE_PREPARE_PERSISTENT)?.query(())?.next()?;
     connection.execute_batch(FORMAT)?;
     connect::apply_settings(&connection)?;
     Ok(connection)

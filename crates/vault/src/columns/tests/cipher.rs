@@ -359,3 +359,48 @@ fn the_format_is_the_default_one_of_sqlcipher_four() {
         assert_eq!(actual, expected, "{pragma}");
     }
 }
+
+/// SQLCipher needs the key itself; of the statement that brought it, and of SQLite's copies of that, nothing is left.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_key_statement_stands_nowhere_in_memory_once_the_vault_is_open() {
+    // Turned over, so that what is looked for is not in memory because it is looked for.
+    let turned = |text: &str| text.bytes().map(|byte| !byte).collect::<Vec<u8>>();
+    let home = Home::with_two_records();
+    let vault = home.open().unwrap();
+    vault.commit(&ONE, 1, b"successor").unwrap();
+    let needle = {
+        let text = home.keystore.inner.read(&home.key_name()).unwrap().unwrap();
+        let mut key = [0; 48];
+        URL_SAFE_NO_PAD.decode_slice(text.split('.').nth(1).unwrap(), &mut key).unwrap();
+        key[..32].iter().flat_map(|byte| turned(&format!("{byte:02x}"))).collect::<Vec<u8>>()
+    };
+    let marker = zeroize::Zeroizing::new("a marker that is surely found".repeat(1));
+    assert!(found_in_memory(&turned(&marker)), "the search works");
+    assert!(!found_in_memory(&needle[..32]) && !found_in_memory(&needle[32..]));
+    assert!(vault.load(&ONE).unwrap().is_some());
+}
+
+/// Whether the bytes of which `needle` is the complement stand anywhere in what this process may write.
+#[cfg(target_os = "linux")]
+fn found_in_memory(needle: &[u8]) -> bool {
+    use std::io::{Read, Seek, SeekFrom};
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let mut memory = std::fs::File::open("/proc/self/mem").unwrap();
+    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw"))) {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+        let mut bytes = Vec::new();
+        memory.seek(SeekFrom::Start(from)).unwrap();
+        // Some regions cannot be read, such as the kernel's own.
+        if memory.by_ref().take(to - from).read_to_end(&mut bytes).is_err() {
+            continue;
+        }
+        let hit =
+            bytes.windows(needle.len()).any(|window| window.iter().zip(needle).all(|(byte, turned)| *byte == !*turned));
+        if hit {
+            return true;
+        }
+    }
+    false
+}
