@@ -1,7 +1,10 @@
 //! The command line, as clap reads it. No secret is ever an argument: arguments show in the list of processes.
 
+use std::path::PathBuf;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use pilotlight::Strategy;
 use url::Url;
 
 const EXIT_CODES: &str = "\
@@ -28,6 +31,9 @@ pub(crate) struct Arguments {
     /// Tell on standard error what is being done; twice for more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Read the vault's passphrase from this file, where the vault is opened by one; otherwise it is asked for at the terminal
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -75,6 +81,11 @@ pub(crate) enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// How the grants are kept
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Look at everything that Pilotlight stands on, and tell what is wrong and what to do
+    Doctor,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -82,6 +93,35 @@ pub(crate) enum Command {
     },
     /// Print the version
     Version,
+}
+
+/// What to do with the vault.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// List the ways to keep grants: what each needs, and what it keeps from whom
+    Strategies,
+    /// Tell how the grants are kept now
+    Info,
+    /// Choose how to keep grants, before there are any
+    Use {
+        /// One of `pilotlight vault strategies`
+        strategy: Strategy,
+        /// Do not ask, even if the strategy keeps tokens readable
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Move every grant to another strategy, and rotate every refresh token
+    Migrate {
+        /// One of `pilotlight vault strategies`
+        #[arg(long, value_name = "STRATEGY")]
+        to: Strategy,
+        /// Do not ask, even if the strategy keeps tokens readable
+        #[arg(long)]
+        yes: bool,
+        /// Read the new vault's passphrase from standard input; otherwise it is asked for at the terminal
+        #[arg(long)]
+        passphrase_stdin: bool,
+    },
 }
 
 #[derive(Debug, Args)]

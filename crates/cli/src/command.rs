@@ -19,7 +19,7 @@ pub(crate) struct Run {
     pub(crate) vault: std::path::PathBuf,
 }
 
-type Outcome = Result<u8, Failure>;
+pub(crate) type Outcome = Result<u8, Failure>;
 
 impl Run {
     /// Does it, and gives the exit code.
@@ -33,6 +33,8 @@ impl Run {
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
+            Command::Vault(command) => self.vault_command(command).await,
+            Command::Doctor => self.doctor().await,
             Command::StartOver { yes } => self.start_over(yes).await,
             Command::Completions { .. } | Command::Version => Ok(0),
         }

@@ -22,8 +22,10 @@ mod output;
 mod secrets;
 mod sign_in;
 mod text;
+mod vault;
 mod words;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Version => version(form),
         Command::Completions { shell } => completions(shell),
-        command => start(form, command),
+        command => start(form, arguments.passphrase_file.as_deref(), command),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))
 }
@@ -68,7 +70,7 @@ fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
 }
 
 /// Runs a command that needs the core. One thread does: whatever blocks has threads of its own.
-fn start(form: Form, command: Command) -> Result<u8, Failure> {
+fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Error::new(ErrorCode::Internal, format!("The program cannot start: {error}.")))?;
@@ -77,7 +79,11 @@ fn start(form: Form, command: Command) -> Result<u8, Failure> {
     let vault = home.vault();
     let pilotlight = Pilotlight::new(Config { browser, ..Config::system(home)? });
     runtime.block_on(async {
-        let outcome = Run { form, pilotlight: pilotlight.clone(), vault }.carry_out(command).await;
+        let outcome = async {
+            vault::unlock(&pilotlight, passphrase).await?;
+            Run { form, pilotlight: pilotlight.clone(), vault }.carry_out(command).await
+        };
+        let outcome = outcome.await;
         // Whichever command it was that heard the clock of a service.
         if let Some(warning) = pilotlight.clock_offset().and_then(text::clock) {
             output::note(&warning);

@@ -95,6 +95,11 @@ pub(crate) fn note(text: &str) {
     diagnose(&format!("{}\n", words::harmless(text)));
 }
 
+/// Writes over the line that a person is looking at; an empty text clears it.
+pub(crate) fn overwrite(text: &str) {
+    diagnose(&format!("\r\u{1b}[K{text}"));
+}
+
 /// Asks for something; the answer is typed on the same line.
 pub(crate) fn prompt(text: &str) {
     diagnose(&format!("{text}: "));

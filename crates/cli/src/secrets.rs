@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
+use std::path::Path;
 
-use pilotlight::SecretString;
+use pilotlight::{ExposeSecret as _, SecretString};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::failure::Failure;
@@ -65,6 +66,27 @@ pub(crate) fn ask(what: &str, instead: &'static str) -> Result<SecretString, Fai
     let secret = one(&typed);
     typed.zeroize();
     secret
+}
+
+/// Asks for a new secret, twice, since nobody sees what is typed.
+pub(crate) fn ask_twice(what: &str, instead: &'static str) -> Result<SecretString, Failure> {
+    let (first, second) = (ask(what, instead)?, ask(&format!("{what} again"), instead)?);
+    if first.expose_secret() == second.expose_secret() {
+        return Ok(first);
+    }
+    Err(Failure::usage("The two are not the same.", "Try again."))
+}
+
+/// Reads the one secret that a file holds.
+pub(crate) fn from_file(path: &Path) -> Result<SecretString, Failure> {
+    let file = File::open(path).map_err(|error| {
+        Failure::usage(
+            format!("{} cannot be read: {error}.", path.display()),
+            "Name a file that holds the secret alone.",
+        )
+    })?;
+    let read = StandardInput::from_reader(file, 1)?.next();
+    read.ok_or_else(|| Failure::usage("The file is empty.", "Name a file that holds the secret alone."))
 }
 
 /// Asks for a line that is no secret.

@@ -79,7 +79,8 @@ fn life(record: &GrantRecord) -> Option<Duration> {
 fn due_after(id: GrantId, record: &GrantRecord) -> Option<Duration> {
     record.refresh_token.as_ref()?;
     if record.access.is_none() {
-        return Some(Duration::ZERO);
+        // An imported refresh token is rotated at once. Later on, the access token was too long to be kept (record.rs).
+        return Some(if record.refreshes == 0 { Duration::ZERO } else { PAUSE_WITHOUT_LIFE });
     }
     let by_access = life(record).map(|life| {
         if life < SHORTEST_LIFE {

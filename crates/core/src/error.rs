@@ -82,6 +82,12 @@ error_codes! {
     VaultNewer = "vault_newer", Vault, "Update Pilotlight; a newer version made this vault.";
     VaultBusy = "vault_busy", Vault, "Another program holds the vault. Close it, then try again.";
     VaultIo = "vault_io", Vault, "Free space on the disk or make the folder writable. Tokens that could not be saved are kept in memory and saved as soon as it works.";
+    PassphraseNeeded = "passphrase_needed", Vault, "Enter the vault's passphrase. On the command line, give it with --passphrase-file or at the prompt.";
+    WrongPassphrase = "wrong_passphrase", Vault, "Check the passphrase and the keyboard layout, then try again. Nothing was changed.";
+    StrategyUnavailable = "strategy_unavailable", Vault, "See what each strategy needs with `pilotlight vault strategies`, provide it, then try again.";
+    TpmLost = "tpm_lost", Vault, "Where the vault has a passphrase or recovery code, use that. Otherwise start over and sign in again: the TPM was cleared, or this is another machine.";
+    VaultMoved = "vault_moved", Vault, "Use the strategy that the grants were moved to (`pilotlight vault info`). Do not put this file back into use: its tokens were replaced.";
+    RecordTooLarge = "record_too_large", Vault, "The service's tokens are longer than one account may hold (64 KiB). Ask for less scope, or ask the service's operator for shorter tokens.";
     UnsafePath = "unsafe_path", Vault, "Make the folder yours alone (mode 0700, no symbolic links), or set PILOTLIGHT_HOME to one that is.";
     Internal = "internal", Misuse, "This is a fault of Pilotlight. Please report it with the output of `pilotlight events`.";
 }
@@ -127,8 +133,8 @@ impl Error {
     /// Whether an unusable vault may be set aside on the person's word (P4): its key is proved gone or wrong, or the file is damaged.
     #[must_use]
     pub const fn can_start_over(&self) -> bool {
-        use ErrorCode::{KeyCorrupt, KeyLost, VaultDamaged, VaultRolledBack, WrongKey};
-        matches!(self.code, KeyLost | KeyCorrupt | WrongKey | VaultDamaged | VaultRolledBack)
+        use ErrorCode::{KeyCorrupt, KeyLost, TpmLost, VaultDamaged, VaultRolledBack, WrongKey};
+        matches!(self.code, KeyLost | TpmLost | KeyCorrupt | WrongKey | VaultDamaged | VaultRolledBack)
     }
 }
 
@@ -147,6 +153,12 @@ impl From<VaultError> for Error {
             VaultError::UnsafePath(_) => ErrorCode::UnsafePath,
             VaultError::Io(_) => ErrorCode::VaultIo,
             VaultError::Busy => ErrorCode::VaultBusy,
+            VaultError::PassphraseNeeded => ErrorCode::PassphraseNeeded,
+            VaultError::WrongPassphrase => ErrorCode::WrongPassphrase,
+            VaultError::Unavailable(_) => ErrorCode::StrategyUnavailable,
+            VaultError::TpmLost(_) => ErrorCode::TpmLost,
+            VaultError::Moved(_) => ErrorCode::VaultMoved,
+            VaultError::TooLarge(_) => ErrorCode::RecordTooLarge,
             VaultError::NotFound => ErrorCode::NoSuchAccount,
             VaultError::NotAGrantId => ErrorCode::BadInput,
             VaultError::Conflict { .. } => ErrorCode::GrantBusy,

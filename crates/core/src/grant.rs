@@ -135,6 +135,7 @@ pub enum Effect {
 /// The first and the longest pause between attempts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// A `Retry-After` beyond this is not believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -203,11 +204,12 @@ fn wait(attempts: Attempts, at_least: Option<Duration>, jitter: u32) -> (State, 
     (State::Waiting(Attempts { failures, ..attempts }), vec![Effect::RetryAfter(after)])
 }
 
-/// Exponential, with full jitter over the upper half, so that it is never zero: 0.5 to 1 s, 1 to 2 s, … 150 to 300 s.
+/// Exponential, with full jitter: anything up to 1 s, then up to 2 s, … up to 300 s, and never less than a tenth of a second,
+/// so that nobody spins.
 #[must_use]
 pub fn pause(failures: u32, jitter: u32) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
-    longest.mul_f64(0.5 + 0.5 * f64::from(jitter) / f64::from(u32::MAX))
+    longest.mul_f64(f64::from(jitter) / f64::from(u32::MAX)).max(SHORTEST_PAUSE)
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ proptest! {
     #[test]
     fn a_pause_is_never_zero_nor_longer_than_five_minutes(failures in any::<u32>(), jitter in any::<u32>()) {
         let pause = pause(failures, jitter);
-        prop_assert!(pause >= FIRST_PAUSE / 2 && pause <= LONGEST_PAUSE);
+        prop_assert!(pause >= SHORTEST_PAUSE && pause <= LONGEST_PAUSE);
     }
 }
 

@@ -41,6 +41,21 @@ impl Home {
         self.0.join("vault.db")
     }
 
+    /// Which strategy keeps the grants (storage/choice.rs).
+    pub(crate) fn choice(&self) -> PathBuf {
+        self.0.join("strategy")
+    }
+
+    /// The note of a move between strategies (storage/migration.rs).
+    pub(crate) fn migration(&self) -> PathBuf {
+        self.0.join("migration.json")
+    }
+
+    /// What is to be rotated after a move (storage/pending.rs).
+    pub(crate) fn pending(&self) -> PathBuf {
+        self.0.join("rotate")
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.0.join("journal.jsonl")
     }

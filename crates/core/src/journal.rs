@@ -42,6 +42,8 @@ pub enum EventKind {
     SignedOut,
     /// An unusable vault was set aside on the person's word.
     StartedOver,
+    /// Every grant was moved to another strategy, or a strategy was chosen.
+    Moved,
 }
 
 impl EventKind {
@@ -57,6 +59,7 @@ impl EventKind {
             Self::Ended => "ended",
             Self::SignedOut => "signed-out",
             Self::StartedOver => "started-over",
+            Self::Moved => "moved",
         }
     }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pilotlight_oauth::{ExposeSecret as _, Timestamp};
-use pilotlight_vault::{GrantId, Keystore, Listed, OsKeystore, SqliteVault, Vault, VaultError};
+use pilotlight_vault::{GrantId, Keystore, Listed, OsKeystore, Vault};
+use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 
 use crate::anchor::Anchor;
@@ -17,6 +18,7 @@ use crate::pace::Paces;
 use crate::page::{Held, Page, Standing};
 use crate::plan::Plan;
 use crate::record::Ended;
+use crate::storage::Storage;
 use crate::{
     AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, FileLocks, Home, HttpTransport,
     JournalEntry, Locks, Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
@@ -40,6 +42,8 @@ pub struct Config {
     pub keystore: Arc<dyn Keystore>,
     /// Who may refresh: a file lock on one machine, a lease where several hosts share a vault.
     pub locks: Arc<dyn Locks>,
+    /// The address of the Redis that the strategy `redis` shares its vault by; may hold a password.
+    pub redis: Option<SecretString>,
     /// How a person is shown a sign-in page.
     pub browser: Arc<dyn Browser>,
     /// Whether the background task watches for other processes' writes, for waking and for the network.
@@ -57,26 +61,11 @@ impl Config {
             clock,
             random: Arc::new(SystemRandom),
             keystore: Arc::new(OsKeystore::new(KEYSTORE_SERVICE)),
+            redis: None,
             browser: Arc::new(SystemBrowser),
             watch: true,
         })
     }
-}
-
-/// Whether the vault can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VaultStatus {
-    /// Nobody asked for it yet, or it is being opened.
-    Closed,
-    /// Open.
-    Ready {
-        /// The strategy's name.
-        strategy: &'static str,
-        /// Where its key is kept.
-        keystore: &'static str,
-    },
-    /// It could not be opened; nothing is lost, and the next use tries again.
-    Unavailable(Error),
 }
 
 /// Keeps grants alive. Clones share everything.
@@ -86,8 +75,7 @@ pub struct Pilotlight(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) journal: Journal,
-    vault: tokio::sync::Mutex<Option<Arc<dyn Vault>>>,
-    status: Mutex<VaultStatus>,
+    pub(crate) storage: Storage,
     book: Mutex<HashMap<GrantId, Page>>,
     plan: Mutex<Plan>,
     pub(crate) flights: Flights,
@@ -97,7 +85,8 @@ pub(crate) struct Inner {
     /// The vault has to be read again.
     pub(crate) reread: Notify,
     pub(crate) wake_ups: AtomicU64,
-    clock_offset: Mutex<Option<i64>>,
+    /// The newest answer's `Date` against our clock, and when that answer came.
+    clock_offset: Mutex<Option<(Timestamp, i64)>>,
     changed: watch::Sender<u64>,
 }
 
@@ -105,24 +94,22 @@ impl Pilotlight {
     /// Begins with nothing open; the vault is opened at its first use.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self::build(config, None, VaultStatus::Closed)
+        Self::build(config, None)
     }
 
     /// Uses a vault of the caller's choice.
     #[must_use]
     pub fn with_vault(config: Config, vault: Arc<dyn Vault>) -> Self {
-        let status = VaultStatus::Ready { strategy: vault.strategy(), keystore: config.keystore.kind() };
-        Self::build(config, Some(vault), status)
+        Self::build(config, Some(vault))
     }
 
-    fn build(config: Config, vault: Option<Arc<dyn Vault>>, status: VaultStatus) -> Self {
+    fn build(config: Config, vault: Option<Arc<dyn Vault>>) -> Self {
         let journal = Journal::new(&config.home);
         let (changed, _) = watch::channel(0);
         Self(Arc::new(Inner {
+            storage: Storage::new(vault, config.keystore.kind()),
             config,
             journal,
-            vault: tokio::sync::Mutex::new(vault),
-            status: Mutex::new(status),
             book: Mutex::default(),
             plan: Mutex::default(),
             flights: Flights::default(),
@@ -133,35 +120,6 @@ impl Pilotlight {
             clock_offset: Mutex::default(),
             changed,
         }))
-    }
-
-    /// Opens the vault, or says why it cannot be. Safe to repeat, after a person unlocked the keystore for instance.
-    pub async fn unlock(&self) -> Result<(), Error> {
-        self.vault().await.map(drop)
-    }
-
-    /// Whether the vault can be used, as far as is known.
-    #[must_use]
-    pub fn vault_status(&self) -> VaultStatus {
-        lock(&self.0.status).clone()
-    }
-
-    /// Sets an unusable vault aside and lets the next use make an empty one. Only ever on the person's word (P4); refused
-    /// where the vault may still be opened later ([`Error::can_start_over`]).
-    pub async fn start_over(&self) -> Result<std::path::PathBuf, Error> {
-        let why = match self.vault().await {
-            Ok(_) => {
-                return Err(Error::new(ErrorCode::BadInput, "The vault is fine; there is no reason to start over."));
-            }
-            Err(error) if error.can_start_over() => error,
-            Err(error) => return Err(error),
-        };
-        let (path, now) = (self.0.config.home.vault(), self.now());
-        let aside = blocking(move || SqliteVault::set_aside(&path, now.as_millis()).map_err(Error::from)).await?;
-        let text = format!("The vault was set aside as {} and a new one begun: {why}", aside.display());
-        self.note("", EventKind::StartedOver, &text).await;
-        self.announce();
-        Ok(aside)
     }
 
     /// Every account.
@@ -250,7 +208,7 @@ impl Pilotlight {
     /// ahead. Nothing depends on it but the person, who may want to set the clock.
     #[must_use]
     pub fn clock_offset(&self) -> Option<i64> {
-        *lock(&self.0.clock_offset)
+        lock(&self.0.clock_offset).map(|(_, offset)| offset)
     }
 
     /// How often the background task woke since the start.
@@ -280,10 +238,21 @@ impl Pilotlight {
         if elapsed >= at { now.plus(elapsed - at) } else { now.minus(at - elapsed) }
     }
 
-    /// Learns the server's clock from an answer.
-    pub(crate) fn hear_clock(&self, answer: &pilotlight_oauth::HttpResponse) {
-        if let Some(date) = answer.date {
-            *lock(&self.0.clock_offset) = Some(date.as_millis().saturating_sub(self.now().as_millis()));
+    /// Learns the server's clock from an answer, and says how far it is ahead, in milliseconds.
+    pub(crate) fn hear_clock(&self, answer: &pilotlight_oauth::HttpResponse) -> Option<i64> {
+        let now = self.now();
+        let offset = answer.date?.as_millis().saturating_sub(now.as_millis());
+        *lock(&self.0.clock_offset) = Some((now, offset));
+        Some(offset)
+    }
+
+    /// What an earlier process learned of the server's clock, where it is newer than what is known.
+    fn recall_clock(&self, record: &crate::record::GrantRecord) {
+        if let Some(offset) = record.clock_offset_ms {
+            let mut known = lock(&self.0.clock_offset);
+            if known.is_none_or(|(at, _)| at < record.refreshed_at) {
+                *known = Some((record.refreshed_at, offset));
+            }
         }
     }
 
@@ -330,37 +299,6 @@ impl Pilotlight {
         }
     }
 
-    async fn vault(&self) -> Result<Arc<dyn Vault>, Error> {
-        let mut slot = self.0.vault.lock().await;
-        if let Some(vault) = &*slot {
-            return Ok(Arc::clone(vault));
-        }
-        let (path, keystore, now) = (self.0.config.home.vault(), Arc::clone(&self.0.config.keystore), self.now());
-        let kind = keystore.kind();
-        let opened = blocking(move || SqliteVault::open(&path, keystore, now.as_millis()).map_err(Error::from)).await;
-        let status = match &opened {
-            Ok(vault) => VaultStatus::Ready { strategy: vault.strategy(), keystore: kind },
-            Err(error) => VaultStatus::Unavailable(error.clone()),
-        };
-        let news = std::mem::replace(&mut *lock(&self.0.status), status.clone()) != status;
-        if news {
-            self.announce();
-        }
-        let vault: Arc<dyn Vault> = Arc::new(opened?);
-        self.0.reread.notify_one();
-        *slot = Some(Arc::clone(&vault));
-        Ok(vault)
-    }
-
-    /// Asks the vault, off the async threads.
-    pub(crate) async fn with_vault_do<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&dyn Vault) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<T, Error> {
-        let vault = self.vault().await?;
-        blocking(move || ask(&*vault).map_err(Error::from)).await
-    }
-
     /// Reads one record; `None` is proof that there is none.
     pub(crate) async fn load(&self, id: GrantId) -> Result<Option<Held>, Error> {
         let record = self.with_vault_do(move |vault| vault.load(&id)).await?;
@@ -404,6 +342,7 @@ impl Pilotlight {
 
     pub(crate) fn account_of(&self, held: &Held) -> Account {
         let (record, anchor) = (&*held.record, self.anchor(held));
+        self.recall_clock(record);
         let shown = |at: Option<Duration>| at.map(|at| self.shown(at));
         let status = self.page(held.id, |page| {
             page.name.clone_from(&record.name);

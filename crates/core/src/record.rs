@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pilotlight_oauth::{Client, ExposeSecret, Person, Scope, SecretString, Service, Timestamp, Tokens};
-use pilotlight_vault::Payload;
+use pilotlight_vault::{MAX_PAYLOAD, Payload};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -29,6 +29,8 @@ pub(crate) struct GrantRecord {
     pub(crate) refresh_expires_at: Option<Timestamp>,
     /// How soon after receipt the server would like the next refresh.
     pub(crate) refresh_in: Option<Duration>,
+    /// How far the service's clock was ahead of ours when the tokens were obtained, in milliseconds, where it told.
+    pub(crate) clock_offset_ms: Option<i64>,
     pub(crate) ended: Option<Ended>,
 }
 
@@ -66,8 +68,18 @@ impl GrantRecord {
         self.refreshed_at = at;
     }
 
-    /// The bytes to seal.
+    /// The bytes to seal. What keeps a person signed in is the refresh token: an access token that is too long to be kept
+    /// beside it is left out, and obtained anew when somebody asks for one.
     pub(crate) fn to_payload(&self) -> Result<Payload, Error> {
+        let whole = self.written(self.access.as_ref())?;
+        if whole.len() <= MAX_PAYLOAD || self.access.is_none() {
+            return Ok(whole);
+        }
+        tracing::warn!(length = whole.len(), "the access token is too long to be kept");
+        self.written(None)
+    }
+
+    fn written(&self, access: Option<&AccessToken>) -> Result<Payload, Error> {
         let wire = Wire {
             version: 1,
             name: &self.name,
@@ -81,12 +93,13 @@ impl GrantRecord {
             signed_in_at: self.signed_in_at,
             refreshed_at: self.refreshed_at,
             refreshes: self.refreshes,
-            access_token: self.access.as_ref().map(|access| access.token.expose_secret()),
-            token_type: self.access.as_ref().map(|access| access.token_type.as_str()),
-            access_expires_at: self.access.as_ref().and_then(|access| access.expires_at),
+            access_token: access.map(|access| access.token.expose_secret()),
+            token_type: access.map(|access| access.token_type.as_str()),
+            access_expires_at: access.and_then(|access| access.expires_at),
             refresh_token: self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
             refresh_expires_at: self.refresh_expires_at,
             refresh_in: self.refresh_in.map(|wish| wish.as_secs()),
+            clock_offset_ms: self.clock_offset_ms,
             ended: self.ended.as_ref(),
         };
         // Big enough, so that growing does not leave copies behind: a character takes six bytes at most (`\u0000`).
@@ -119,6 +132,7 @@ impl GrantRecord {
             refresh_token: secret(wire.refresh_token),
             refresh_expires_at: wire.refresh_expires_at,
             refresh_in: wire.refresh_in.map(Duration::from_secs),
+            clock_offset_ms: wire.clock_offset_ms,
             ended: wire.ended,
         })
     }
@@ -167,6 +181,7 @@ struct Wire<'a> {
     refresh_token: Option<&'a str>,
     refresh_expires_at: Option<Timestamp>,
     refresh_in: Option<u64>,
+    clock_offset_ms: Option<i64>,
     ended: Option<&'a Ended>,
 }
 
@@ -190,5 +205,6 @@ struct Stored {
     refresh_token: Option<Zeroizing<String>>,
     refresh_expires_at: Option<Timestamp>,
     refresh_in: Option<u64>,
+    clock_offset_ms: Option<i64>,
     ended: Option<Ended>,
 }

@@ -97,9 +97,8 @@ impl Pilotlight {
             State::Waiting(_) | State::Ended(_) if page.generation == held.generation => page.state,
             _ => State::Resting,
         });
-        Refresh { core: self, landing, lock, held, state, key: None, tokens: None, refusal: None, problem: None }
-            .run()
-            .await
+        let (key, tokens, offset, refusal, problem) = (None, None, None, None, None);
+        Refresh { core: self, landing, lock, held, state, key, tokens, offset, refusal, problem }.run().await
     }
 
     /// Whatever a flight failed of, even a lock file that cannot be made: the next one waits, or the planner would spin.
@@ -157,6 +156,8 @@ struct Refresh<'a> {
     state: State,
     key: Option<[u8; 16]>,
     tokens: Option<Tokens>,
+    /// Of the server's clock, by the answer that brought the tokens.
+    offset: Option<i64>,
     refusal: Option<Refusal>,
     problem: Option<Error>,
 }
@@ -266,7 +267,7 @@ impl Refresh<'_> {
             Err(error @ crate::TransportError::NotSent(_)) => return self.failed(error.into(), Event::NotSent),
             Err(error) => return self.failed(error.into(), Event::AnswerLost),
         };
-        self.core.hear_clock(&answer);
+        self.offset = self.core.hear_clock(&answer);
         match record.service.classify(&answer, self.core.now()) {
             Verdict::Granted(tokens) => {
                 self.tokens = Some(*tokens);
@@ -299,6 +300,7 @@ impl Refresh<'_> {
         if let Some(tokens) = self.tokens.take() {
             let mut record = (*self.held.record).clone();
             record.take(tokens, self.core.now());
+            record.clock_offset_ms = self.offset;
             record.refreshes += 1;
             self.held.record = Arc::new(record);
         }
@@ -324,6 +326,7 @@ impl Refresh<'_> {
     }
 
     async fn publish(&mut self) -> Result<Held, Error> {
+        self.core.rotated(self.held.id);
         self.core.settle(&self.held, self.state, None);
         self.note(EventKind::Refreshed, "The tokens were refreshed.").await;
         Ok(self.held.clone())
@@ -368,11 +371,24 @@ impl Refresh<'_> {
         let problem = ended.problem();
         let mut record = (*self.held.record).clone();
         record.ended = Some(ended);
-        if let Err(error) = self.commit(&Arc::new(record)).await {
-            tracing::warn!(%error, grant_id = %self.held.id, "a refused grant could not be marked as ended");
-        }
+        let record = Arc::new(record);
+        let mut marked = self.commit(&record).await;
         self.core.settle(&self.held, self.state, Some(problem.clone()));
         self.note(EventKind::Ended, problem.message()).await;
+        let mut failures = 0;
+        while let Err(error) = marked {
+            if matches!(error.code(), ErrorCode::GrantBusy | ErrorCode::NoSuchAccount) {
+                break;
+            }
+            // Callers are told at once. The lock is held until the end is durable: who came next would spend the token again.
+            failures += 1;
+            tracing::warn!(%error, grant_id = %self.held.id, "a refused grant could not be marked as ended yet");
+            self.landing.send_replace(Some(Err(problem.clone())));
+            self.core.announce();
+            let jitter = u32::from_le_bytes(random::make_bytes(&*self.core.0.config.random)?);
+            tokio::time::sleep(grant::pause(failures, jitter)).await;
+            marked = self.commit(&record).await;
+        }
         Err(problem)
     }
 

@@ -398,6 +398,24 @@ async fn a_full_disk_is_noticed_before_the_token_is_spent() {
     assert_eq!((world.server.refreshes(), world.server.reuses()), (1, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_grant_is_marked_as_soon_as_the_disk_has_room_and_nothing_is_sent_meanwhile() {
+    let world = World::signed_in(|server| server).await;
+    let vault = Arc::new(FullVault::default());
+    copy(&world.pilotlight, &vault.inner).await;
+    let core = Pilotlight::with_vault(world.config.clone(), vault.clone());
+    world.server.revoke(1);
+    vault.full.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(core.refresh("work").await.unwrap_err().code(), ErrorCode::GrantRefused);
+    let (sent, next) = (world.server.requests(), Pilotlight::with_vault(world.config.clone(), vault.clone()));
+    assert_eq!(next.refresh("work").await.unwrap_err().code(), ErrorCode::GrantBusy);
+    assert!(matches!(core.account("work").await.unwrap().status, Status::Ended { .. }));
+    vault.full.store(false, std::sync::atomic::Ordering::SeqCst);
+    core.land().await;
+    assert_eq!(next.refresh("work").await.unwrap_err().code(), ErrorCode::GrantRefused);
+    assert_eq!(world.server.requests(), sent, "the refused token was sent again");
+}
+
 /// A vault on a disk that fills up.
 #[derive(Default)]
 struct FullVault {

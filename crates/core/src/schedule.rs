@@ -6,11 +6,12 @@ use pilotlight_vault::{GrantId, Listed};
 use tokio::sync::mpsc;
 
 use crate::anchor::share;
-use crate::grant::{State, pause};
+use crate::grant::{EndReason, State, pause};
 use crate::lifecycle::Pilotlight;
 use crate::outside::{self, News};
 use crate::page::Held;
-use crate::{Error, ErrorCode};
+use crate::record::{Ended, GrantRecord};
+use crate::{Error, ErrorCode, EventKind};
 
 /// While nothing is planned, the task waits for news.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -82,6 +83,9 @@ impl Pilotlight {
             (_, Some(retry_at)) => Some(retry_at),
             // An attempt of an earlier run: its outcome is unknown, and finding out cannot wait.
             _ if held.attempt.is_some() && held.record.refresh_token.is_some() => Some(self.elapsed()),
+            _ if held.record.refresh_token.is_some() && self.is_to_rotate(held.id) => Some(self.elapsed()),
+            // It lapses with its access token, and that is to be noticed and told.
+            _ if held.record.refresh_token.is_none() => anchor.expires,
             _ => anchor.due,
         });
         let due = due.filter(|_| held.record.ended.is_none());
@@ -114,6 +118,9 @@ impl Pilotlight {
                 return self.0.replanned.notify_one();
             }
         };
+        if held.record.refresh_token.is_none() {
+            return self.lapse(&held).await;
+        }
         let pace = self.0.paces.of(&held.record.service.identifier());
         let Some(_turn) = pace.turn().await else { return };
         if let Some(until) = pace.held_until(self.elapsed()) {
@@ -127,6 +134,38 @@ impl Pilotlight {
             let again = self.elapsed() + AFTER_A_FAULT;
             self.plan(|plan| plan.set(id, Some(again)));
             self.0.replanned.notify_one();
+        }
+    }
+
+    /// An account without a refresh token ends with its access token; whoever notices first writes it down.
+    async fn lapse(&self, held: &Held) {
+        let Some(end) = self.anchor(held).expires.filter(|end| *end <= self.elapsed()) else {
+            return self.replan(held);
+        };
+        let ended = Ended { reason: EndReason::NothingToRefreshWith, at: self.shown(end), words: None };
+        let problem = ended.problem();
+        let record = GrantRecord { ended: Some(ended), ..(*held.record).clone() };
+        let (id, generation) = (held.id, held.generation);
+        let mark = async {
+            let payload = record.to_payload()?;
+            let _lock = self.0.config.locks.lock(&id.to_string()).await?;
+            self.with_vault_do(move |vault| vault.commit(&id, generation, &payload)).await
+        };
+        let marked = mark.await;
+        match marked {
+            Ok(_) => {
+                self.note(&record.name, EventKind::Ended, problem.message()).await;
+                self.announce();
+            }
+            Err(error) if matches!(error.code(), ErrorCode::GrantBusy | ErrorCode::NoSuchAccount) => {
+                self.0.reread.notify_one();
+            }
+            Err(error) => {
+                tracing::info!(code = error.code().as_str(), grant_id = %id, "a lapsed account cannot be marked yet");
+                let again = self.elapsed() + AFTER_A_FAULT;
+                self.plan(|plan| plan.set(id, Some(again)));
+                self.0.replanned.notify_one();
+            }
         }
     }
 

@@ -42,6 +42,7 @@ impl Pilotlight {
         if how != SignOut::LocalOnly || !self.accounts().await?.damaged.contains(&id) {
             return Ok(None);
         }
+        let _lock = self.0.config.locks.lock(&id.to_string()).await?;
         self.with_vault_do(move |vault| vault.remove(&id)).await?;
         self.forget(id);
         self.note(&id.to_string(), EventKind::SignedOut, "A record that could not be opened was removed.").await;

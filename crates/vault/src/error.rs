@@ -48,6 +48,9 @@ pub enum VaultError {
     /// The passphrase is not the vault's.
     #[error("the passphrase is wrong")]
     WrongPassphrase,
+    /// The recovery code is well formed and not the vault's.
+    #[error("the recovery code is another vault's")]
+    WrongRecoveryCode,
     /// This strategy cannot work here: it was not compiled in, or what it stands on is missing.
     #[error("{0}")]
     Unavailable(String),
@@ -98,4 +101,14 @@ pub enum VaultError {
     /// Not a grant id.
     #[error("not a grant id")]
     NotAGrantId,
+}
+
+/// The vault is not as this code left it.
+pub(crate) fn damaged(why: &str) -> VaultError {
+    VaultError::Damaged(why.to_owned())
+}
+
+/// The file system did not do what was asked.
+pub(crate) fn io(what: &str, error: &std::io::Error) -> VaultError {
+    VaultError::Io(format!("{what}: {}", error.kind()))
 }

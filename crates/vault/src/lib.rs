@@ -40,18 +40,27 @@ mod error;
 mod grant_id;
 pub mod keystore;
 mod memory;
+#[cfg(test)]
+mod model;
 mod passphrase;
+mod place;
 mod random;
 mod sqlite;
+mod strategy;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
+mod vaults;
 
 pub use columns::{CipherReport, PlainSqliteVault, SqlcipherVault};
+pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault};
+pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
-pub use sqlite::SqliteVault;
+pub use sqlite::{Opening, SlotInfo, SqliteVault};
+pub use strategy::{Exposure, Exposures, Need, NoSuchStrategy, Strategy};
+pub use vaults::Vaults;
 
 use std::fmt;
 use std::sync::Arc;

@@ -43,9 +43,9 @@ def sum_of(rows, key, salt):
 
     def number(row):
         values = (packed(column, value) for column, value in enumerate(row))
-        return int.from_bytes(mac(key, salt, fields(b"pilotlight/v1/row", *values)), "little")
+        return int.from_bytes(mac(key, salt, fields(b"pilotlight/v1/row", *values)), "big")
 
-    return (sum(map(number, rows)) % 2**256).to_bytes(32, "little")
+    return (sum(map(number, rows)) % 2**256).to_bytes(32, "big")
 
 
 def read(app, path, entry):

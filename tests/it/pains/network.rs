@@ -133,5 +133,9 @@ async fn pain_26_how_far_the_clock_is_off_can_be_seen() {
         world.clock.set_wrong_by(wrong_by);
         process.refresh("work").await.unwrap();
         assert_eq!(process.clock_offset(), Some(-wrong_by));
+        let later = world.process();
+        assert_eq!(later.clock_offset(), None);
+        assert_eq!(status(&later).await, Status::SignedIn);
+        assert_eq!(later.clock_offset(), Some(-wrong_by), "a program that only shows does not know it");
     }
 }

@@ -117,3 +117,28 @@ async fn pain_29_an_account_without_refresh_token_is_told_as_ended_once_its_toke
         assert_eq!(process.explain("work").await.unwrap().hint, problem.hint());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn pain_29_the_end_of_an_account_without_refresh_token_is_announced_and_written_down_once() {
+    let world = World::new(|server| server);
+    let process = world.process_behind(|answer| {
+        let mut json: serde_json::Value = serde_json::from_slice(answer.body.expose_secret()).unwrap();
+        json.as_object_mut().unwrap().remove("refresh_token");
+        Ok(with_body(answer, json.to_string().into_bytes()))
+    });
+    sign_in(&process).await.unwrap();
+    let other = world.process();
+    let tasks = [&process, &other].map(|process| tokio::spawn(process.clone().keep_fresh()));
+    tokio::time::sleep(TTL / 2).await;
+    assert_eq!(status(&process).await, Status::SignedIn);
+    let mut changes = process.subscribe();
+    changes.borrow_and_update();
+    tokio::time::sleep(TTL).await;
+    assert!(changes.has_changed().unwrap());
+    tasks.into_iter().for_each(|task| task.abort());
+    let ends = |events: Vec<pilotlight::JournalEntry>| {
+        events.iter().filter(|entry| entry.kind == pilotlight::EventKind::Ended).count()
+    };
+    assert_eq!(ends(world.process().events(Some("work"), 100).await.unwrap()), 1);
+    assert_eq!(world.server.refreshes(), 0);
+}

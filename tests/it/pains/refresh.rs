@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use pilotlight::testing::Fault;
-use pilotlight::{Clock as _, ErrorCode, EventKind, Pilotlight, Status, TransportError};
+use pilotlight::{Clock as _, ErrorCode, EventKind, ExposeSecret as _, Pilotlight, Status, TransportError};
 use pilotlight_vault::SqliteVault;
 
 use super::world::{HOUR, OnFullDisk, TTL, World, page, sign_in, status, token, told, with_body};
@@ -169,4 +169,25 @@ async fn pain_07_a_null_or_empty_refresh_token_leaves_the_stored_one_too() {
     }
     world.server.fail_next([Fault::Refuse]);
     assert_eq!(world.process().refresh("work").await.unwrap_err().code(), ErrorCode::Offline, "there is one to send");
+}
+
+/// What keeps a person signed in is the refresh token; nothing may depend on whether the other one fits.
+#[tokio::test(start_paused = true)]
+async fn an_access_token_too_long_to_be_kept_loses_nobody_the_grant() {
+    let world = World::new(|server| server);
+    let process = world.process_behind(|answer| {
+        let mut json: serde_json::Value = serde_json::from_slice(answer.body.expose_secret()).unwrap();
+        if let Some(token) = json.get_mut("access_token") {
+            *token = format!("{}{}", "a".repeat(70_000), token.as_str().unwrap()).into();
+        }
+        Ok(with_body(answer, json.to_string().into_bytes()))
+    });
+    sign_in(&process).await.unwrap();
+    for refreshes in 1..4 {
+        let lent = process.access_token("work", Duration::ZERO).await.unwrap();
+        assert!(lent.token.expose_secret().len() > 70_000);
+        assert_eq!((world.server.refreshes(), world.server.reuses()), (refreshes, 0));
+    }
+    assert_eq!(status(&world.process()).await, Status::SignedIn);
+    token(&world.process()).await.unwrap();
 }

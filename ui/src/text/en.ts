@@ -160,6 +160,7 @@ export const en = {
       ended: "Sign-in ended",
       "signed-out": "Signed out",
       "started-over": "Started over",
+      moved: "Storage changed",
     },
   },
 
@@ -265,6 +266,27 @@ export const en = {
     vault_io: {
       message: "The vault could not be read or written.",
       hint: "Free space on the disk or make its folder writable. What could not be saved is kept in memory until it can.",
+    },
+    passphrase_needed: { message: "The vault is locked by a passphrase.", hint: "Enter the passphrase to open it." },
+    wrong_passphrase: {
+      message: "The passphrase is wrong.",
+      hint: "Check it and the keyboard layout, then try again. Nothing was changed.",
+    },
+    strategy_unavailable: {
+      message: "This way of storing cannot be used here.",
+      hint: "Something it needs is missing on this machine. Provide it and try again, or choose another way of storing.",
+    },
+    tpm_lost: {
+      message: "The security chip no longer opens the vault.",
+      hint: "It was cleared, or this is another machine. Use the recovery code if there is one, or start over.",
+    },
+    vault_moved: {
+      message: "These accounts were moved to another way of storing.",
+      hint: "Use that one. The tokens in this file were replaced and are of no use.",
+    },
+    record_too_large: {
+      message: "The service's tokens are too long to be kept.",
+      hint: "Ask for less scope, or ask the service's operator for shorter tokens.",
     },
     unsafe_path: {
       message: "The vault's folder is open to others.",

@@ -21,6 +21,7 @@ use crate::{Account, Error, ErrorCode, ErrorKind, EventKind, Registration, Servi
 struct Obtained {
     tokens: Tokens,
     person: Person,
+    clock_offset_ms: Option<i64>,
 }
 
 impl Pilotlight {
@@ -89,7 +90,7 @@ impl Pilotlight {
         username: Option<String>,
     ) -> Result<Obtained, Error> {
         let answer = self.0.config.transport.send(request).await?;
-        self.hear_clock(&answer);
+        let clock_offset_ms = self.hear_clock(&answer);
         let tokens = match service.classify(&answer, self.now()) {
             Verdict::Granted(tokens) => *tokens,
             Verdict::InvalidGrant(refusal) => {
@@ -118,7 +119,7 @@ impl Pilotlight {
             self.ask_who(service, &tokens, &mut person).await;
         }
         person.label = person.label.or(username);
-        Ok(Obtained { tokens, person })
+        Ok(Obtained { tokens, person, clock_offset_ms })
     }
 
     /// Asks the userinfo endpoint, which may only add a label: never another subject than the id_token's (OpenID Connect Core 5.3.2).
@@ -141,10 +142,11 @@ impl Pilotlight {
         scope: Scope,
         obtained: Obtained,
     ) -> Result<Held, Error> {
-        let Obtained { tokens, person } = obtained;
+        let Obtained { tokens, person, clock_offset_ms } = obtained;
         let mut record = self.blank(name, service, client, scope, person);
         let now = self.now();
         record.take(tokens, now);
+        record.clock_offset_ms = clock_offset_ms;
         let record = Arc::new(record);
         match self.create(&record).await {
             Ok(held) => {
@@ -204,6 +206,7 @@ impl Pilotlight {
             refresh_token: None,
             refresh_expires_at: None,
             refresh_in: None,
+            clock_offset_ms: None,
             ended: None,
         }
     }

@@ -418,6 +418,7 @@ pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) 
         transport,
         keystore: Arc::new(MemoryKeystore::default()),
         browser: Arc::new(RecordingBrowser::default()),
+        redis: None,
         watch: false,
     }
 }
@@ -444,6 +445,7 @@ pub(crate) fn record(at: Timestamp, life: Duration) -> crate::record::GrantRecor
         refresh_token: Some("rt".into()),
         refresh_expires_at: None,
         refresh_in: None,
+        clock_offset_ms: None,
         ended: None,
     }
 }

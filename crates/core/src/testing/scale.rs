@@ -76,6 +76,7 @@ fn grant(n: u32, server: &FakeServer, now: Timestamp) -> GrantRecord {
         refresh_token: Some(server.grant().into()),
         refresh_expires_at: None,
         refresh_in: None,
+        clock_offset_ms: None,
         ended: None,
     }
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::schema::{FORMAT, LAYOUT};
+use super::schema::{APPLICATION_ID, FORMAT, TABLES};
 use super::state::State;
-use super::sum::Sum;
 use crate::VaultError;
-use crate::sqlite::fault::{damaged, io};
-use crate::sqlite::place::{Place, remove_if_there};
+use crate::error::{damaged, io};
+use crate::place::{Place, remove_if_there};
+use crate::sqlite::set::Sum;
 
 /// What a new file says of itself.
 pub(super) struct Owner<'vault> {
@@ -54,9 +54,9 @@ pub(super) fn make_unless_there(
 /// Tables and first state, in one transaction.
 fn fill(mut connection: Connection, owner: &Owner<'_>) -> Result<(), VaultError> {
     let transaction = connection.transaction()?;
-    transaction.pragma_update(None, "application_id", LAYOUT.application)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
-    for (_, definition) in LAYOUT.tables {
+    for (_, definition) in TABLES {
         transaction.execute(definition, ())?;
     }
     State::make(&transaction, owner.strategy, owner.app, owner.sum)?;

@@ -6,20 +6,17 @@ mod plain;
 mod records;
 mod schema;
 mod state;
-mod sum;
 
 use std::fmt;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::records::RowFields;
 use self::state::State;
-use self::sum::Sum;
-use crate::sqlite::connect;
-use crate::sqlite::fault::io;
+use crate::place::{Place, remove_if_there};
+use crate::sqlite::set::Sum;
 use crate::{Attempt, Generation, GrantId, Listed, MAX_PAYLOAD, Payload, Record, Vault, VaultError};
 
 pub use self::cipher::{CipherReport, SqlcipherVault};
@@ -76,8 +73,8 @@ impl<P: Protection> ColumnVault<P> {
         app: &str,
         protect: impl FnOnce(&Transaction<'_>, State) -> Result<P, VaultError>,
     ) -> Result<Self, VaultError> {
-        connect::check(&mut connection, &schema::LAYOUT)?;
         let snapshot = connection.transaction()?;
+        schema::check(&snapshot)?;
         state::check_owner(&snapshot, P::STRATEGY, app)?;
         let state = State::read(&snapshot)?;
         let protection = protect(&snapshot, state)?;
@@ -153,22 +150,17 @@ fn not_before(found: u64, seen: u64) -> Result<u64, VaultError> {
 }
 
 fn replaced(sum: Sum, before: Option<[u8; 32]>, after: Option<[u8; 32]>) -> Sum {
-    let rest = before.map_or(sum, |mac| sum.without(mac));
-    after.map_or(rest, |mac| rest.with(mac))
+    let rest = before.map_or(sum, |mac| sum.minus(Sum::of_bytes(&mac)));
+    after.map_or(rest, |mac| rest.plus(Sum::of_bytes(&mac)))
 }
 
-/// Whether there is a file of this name, or the journal of one.
-fn is_there(path: &Path) -> Result<bool, VaultError> {
-    let mut journal = path.as_os_str().to_owned();
-    journal.push("-journal");
-    for name in [path, Path::new(&journal)] {
-        match name.symlink_metadata() {
-            Ok(_) => return Ok(true),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(error) => return Err(io("the vault file", &error)),
-        }
+/// Removes the file of `place` and what lies beside it; to be called under the folder's lock.
+fn remove_files(place: &Place) -> Result<(), VaultError> {
+    // The journal before the file: a journal without a file would stand in the way of a new vault.
+    for suffix in [".new-journal", ".new", "-journal", ""] {
+        remove_if_there(&place.beside(suffix))?;
     }
-    Ok(false)
+    place.sync()
 }
 
 fn sized(payload: &[u8]) -> Result<Payload, VaultError> {

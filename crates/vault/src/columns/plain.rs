@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::make::{Owner, make_unless_there};
 use super::records::RowFields;
-use super::{ColumnVault, Protection, State, is_there};
-use crate::VaultError;
+use super::{ColumnVault, Protection, State, remove_files};
+use crate::place::Place;
 use crate::sqlite::connect;
-use crate::sqlite::place::Place;
+use crate::{SqliteVault, VaultError};
 
 /// No protection: whoever reads the file has the tokens, and whoever writes it decides what they are.
 #[derive(Debug)]
@@ -43,19 +43,17 @@ impl PlainSqliteVault {
         Self::of(connect::connect(&file)?, file, app, |_, _| Ok(Plain))
     }
 
-    /// Whether there is such a vault in `home`, whole or not.
-    pub fn exists(home: &Path) -> Result<bool, VaultError> {
-        is_there(&home.join(FILE))
-    }
-
     /// Sets the vault aside as `vault-plain.db.lost-<now_ms>`: only ever on the person's word. Returns the new name.
     /// [`VaultError::NotFound`] where there is none.
     pub fn set_aside(home: &Path, now_ms: i64) -> Result<PathBuf, VaultError> {
-        Place::prepare(&home.join(FILE))?.set_aside(now_ms)
+        SqliteVault::set_aside(&home.join(FILE), now_ms)
     }
 
-    /// Removes the vault whole. What the disk keeps of it, in its spare blocks or in snapshots, stays there.
-    pub fn destroy(home: &Path) -> Result<(), VaultError> {
-        Place::prepare(&home.join(FILE))?.remove()
+    /// Removes the vault. Removing what is not there is fine. What the disk keeps of it, in its spare blocks or in snapshots,
+    /// stays there.
+    pub fn remove_whole(home: &Path) -> Result<(), VaultError> {
+        let Some(place) = Place::find(&home.join(FILE))? else { return Ok(()) };
+        let _lock = place.lock()?;
+        remove_files(&place)
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::envelope::Fields;
-use crate::sqlite::fault::damaged;
+use crate::error::damaged;
 use crate::{Attempt, GrantId, Listed, MAX_PAYLOAD, Record, VaultError};
 
 const COLUMNS: &str = "SELECT grant_id, generation, payload, attempt_key, attempt_started_ms FROM record";

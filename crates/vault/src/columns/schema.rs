@@ -1,18 +1,19 @@
 //! The tables of a vault with ordinary columns, word for word as SQLite keeps them.
 
-use crate::sqlite::connect::Layout;
+use rusqlite::Connection;
+
+use crate::VaultError;
+use crate::error::damaged;
+use crate::sqlite::connect;
 
 /// The format this code writes; `user_version` of the file.
 pub(super) const FORMAT: u32 = 1;
 
-/// The oldest format this code reads.
-pub(super) const MIN_FORMAT: u32 = 1;
-
-/// What marks such a file: "PLVC", for a vault of columns.
-pub(super) const LAYOUT: Layout = Layout { application: 0x504C_5643, formats: MIN_FORMAT..=FORMAT, tables: &TABLES };
+/// "PLVC", for a vault of columns: what marks such a file.
+pub(super) const APPLICATION_ID: i32 = 0x504C_5643;
 
 /// Name and definition of every table. An attempt stands in the row of its grant, so that neither is there alone.
-const TABLES: [(&str, &str); 2] = [
+pub(super) const TABLES: [(&str, &str); 2] = [
     (
         "record",
         "CREATE TABLE record(
@@ -34,3 +35,23 @@ const TABLES: [(&str, &str); 2] = [
 ) STRICT",
     ),
 ];
+
+/// Refuses a file that this code did not make, or in which SQLite finds faults.
+pub(super) fn check(connection: &Connection) -> Result<(), VaultError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    if number("application_id")? != APPLICATION_ID {
+        return Err(damaged("not a vault"));
+    }
+    match u32::try_from(number("user_version")?) {
+        Ok(FORMAT) => {}
+        Ok(newer) if newer > FORMAT => return Err(VaultError::NewerFormat(newer)),
+        _ => return Err(damaged("its format is unknown")),
+    }
+    // A write-ahead log would keep older generations in a second file.
+    let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if journal != "delete" {
+        return Err(damaged("its journal mode was changed"));
+    }
+    connect::check_schema(connection, &TABLES)?;
+    connect::quick_check(connection)
+}

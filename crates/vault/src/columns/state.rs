@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, params};
 
-use super::sum::Sum;
 use crate::VaultError;
-use crate::sqlite::fault::damaged;
+use crate::error::damaged;
+use crate::sqlite::set::Sum;
 
 /// How a vault stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl State {
             .prepare_cached("SELECT epoch, digest FROM vault WHERE id=1")?
             .query_row((), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<[u8; 32]>>(1)?)))?;
         let epoch = u64::try_from(epoch).map_err(|_| damaged("the epoch is negative"))?;
-        Ok(Self { epoch, sum: sum.map(Sum::of_bytes) })
+        Ok(Self { epoch, sum: sum.as_ref().map(Sum::of_bytes) })
     }
 
     /// Makes the only row of the table.

@@ -2,6 +2,8 @@
 
 use rusqlite::ffi::{ErrorCode, SQLITE_CANTOPEN_SYMLINK, SQLITE_READONLY_DBMOVED};
 
+pub(super) use crate::error::{damaged, io};
+
 use crate::VaultError;
 
 impl From<rusqlite::Error> for VaultError {
@@ -37,16 +39,6 @@ impl From<rusqlite::Error> for VaultError {
             _ => damaged(&format!("unexpected, SQLite code {code}")),
         }
     }
-}
-
-/// The vault is not as this code left it.
-pub(crate) fn damaged(why: &str) -> VaultError {
-    VaultError::Damaged(why.to_owned())
-}
-
-/// The file system did not do what was asked.
-pub(crate) fn io(what: &str, error: &std::io::Error) -> VaultError {
-    VaultError::Io(format!("{what}: {}", error.kind()))
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use rusqlite::{Connection, PrepFlags};
 use super::CipherReport;
 use super::key::{CipherKey, Salt};
 use crate::VaultError;
+use crate::error::damaged;
 use crate::sqlite::connect;
-use crate::sqlite::fault::damaged;
 
 /// SQLCipher writes to the error stream of the program by itself: it says here instead, by the codes it returns. And what
 /// SQLite copied of the key and of payloads is overwritten when it lets go of it; that holds for the whole program.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::envelope::{Fields, Identity, Keys, SecretKey};
+use crate::envelope::{Fields, MacKey, SecretKey, derive};
 use crate::{VaultError, random};
 
 /// How many bytes of the salt are random; the rest is their checksum.
@@ -57,18 +57,16 @@ impl CipherKey {
         Ok(Self(key))
     }
 
-    /// The keys of MACs over rows and anchors, derived from this one.
-    pub(super) fn keys(&self, app: &str, salt: &Salt) -> Keys {
-        let mut copy = SecretKey::new(Box::new([0; 32]));
-        copy.expose_secret_mut().copy_from_slice(self.0.expose_secret());
-        Keys::of_key(Identity { app: app.to_owned(), vault_id: salt.0 }, 1, copy)
+    /// The key of MACs over rows, anchors and check values, derived from this one.
+    pub(super) fn mac_key(&self, salt: &Salt) -> MacKey {
+        MacKey::of(derive(&self.0, &salt.0, &Fields::of("pilotlight/v1/mac-key")).expose_secret())
     }
 
     /// Shows that a key is the one of this file and this app, without opening the file.
     fn check_value(&self, app: &str, salt: &Salt) -> [u8; 16] {
         let fields = Fields::of("pilotlight/v1/sqlcipher-check").text(app).bytes(&salt.0);
         let mut value = [0; 16];
-        value.copy_from_slice(&self.keys(app, salt).mac(&fields)[..16]);
+        value.copy_from_slice(&self.mac_key(salt).mac(&fields)[..16]);
         value
     }
 

@@ -15,22 +15,21 @@ use rusqlite::Transaction;
 use self::key::{CipherKey, Salt};
 use super::make::{Owner, make_unless_there};
 use super::records::RowFields;
-use super::schema::{FORMAT, MIN_FORMAT};
-use super::sum::Sum;
-use super::{ColumnVault, Protection, State, is_there, records};
-use crate::envelope::Keys;
+use super::{ColumnVault, Protection, State, records, remove_files};
+use crate::envelope::{Identity, MacKey};
+use crate::error::damaged;
+use crate::place::Place;
 use crate::sqlite::anchor::{self, Anchor};
 use crate::sqlite::anchor_writer::AnchorWriter;
-use crate::sqlite::fault::damaged;
-use crate::sqlite::place::Place;
-use crate::{Keystore, VaultError};
+use crate::sqlite::set::Sum;
+use crate::{Keystore, SqliteVault, VaultError};
 
 /// The name of the file in its home folder.
 const FILE: &str = "vault-cipher.db";
 
 /// Pages sealed by SQLCipher; rows summed up under a key derived from the same one; the sum anchored in the keystore.
 pub struct Cipher {
-    keys: Arc<Keys>,
+    key: MacKey,
     anchors: AnchorWriter,
 }
 
@@ -38,7 +37,7 @@ impl Protection for Cipher {
     const STRATEGY: &'static str = "sqlcipher";
 
     fn mac(&self, row: &RowFields) -> Option<[u8; 32]> {
-        Some(self.keys.mac(&row.0))
+        Some(self.key.mac(&row.0))
     }
 
     fn committed(&self, state: &State) {
@@ -49,7 +48,7 @@ impl Protection for Cipher {
 }
 
 fn anchor_of(state: &State) -> Option<Anchor> {
-    state.sum.map(|sum| Anchor::at(Cipher::STRATEGY, MIN_FORMAT, state.epoch, &sum.to_bytes()))
+    state.sum.map(|sum| Anchor::of_rows(state.epoch, sum.to_bytes(), Cipher::STRATEGY))
 }
 
 /// `sqlcipher`: one SQLCipher 4 file, `vault-cipher.db`, under a random 256-bit key that the OS keystore keeps. Needs a
@@ -82,39 +81,39 @@ impl SqlcipherVault {
         let file = place.file();
         let salt = connect::salt_of(&file)?;
         let key = unlock::unlock(app, &salt, &*keystore)?;
-        let keys = key.keys(app, &salt);
+        let identity = Identity { app: app.to_owned(), vault_id: *salt.as_bytes() };
+        let mac = key.mac_key(&salt);
         // The anchor before the state: see anchor::check.
-        let anchor = Anchor::read(&*keystore, &keys)?;
+        let anchor = Anchor::furthest(&anchor::texts(&*keystore, &identity)?, &identity, &mac);
         let connection = connect::connect(&file, &key)?;
-        Self::of(connection, file, app, |snapshot, state| protect(snapshot, state, keys, anchor.as_ref(), keystore))
-    }
-
-    /// Whether there is such a vault in `home`, whole or not; also in a build that cannot open it.
-    pub fn exists(home: &Path) -> Result<bool, VaultError> {
-        is_there(&home.join(FILE))
+        Self::of(connection, file, app, |snapshot, state| {
+            protect(snapshot, state, mac, anchor.as_ref(), |mac| AnchorWriter::start(keystore, identity, Arc::new(mac)))
+        })
     }
 
     /// Sets the vault aside as `vault-cipher.db.lost-<now_ms>`: only ever on the person's word. Its key stays in the
     /// keystore. Returns the new name. [`VaultError::NotFound`] where there is none.
     pub fn set_aside(home: &Path, now_ms: i64) -> Result<PathBuf, VaultError> {
-        Place::prepare(&home.join(FILE))?.set_aside(now_ms)
+        SqliteVault::set_aside(&home.join(FILE), now_ms)
     }
 
-    /// Removes the vault, and then its key and anchor from the keystore, which makes every copy of the file unreadable. Where
-    /// the file does not say any more which key is its own, that one stays; so it does in a build without SQLCipher.
-    pub fn destroy(home: &Path, keystore: &dyn Keystore) -> Result<(), VaultError> {
-        let place = Place::prepare(&home.join(FILE))?;
-        let salt = if connect::available().is_ok() && place.exists().unwrap_or(false) {
-            connect::salt_of(&place.file()).ok()
-        } else {
-            None
-        };
-        place.remove()?;
-        if let Some(salt) = salt {
-            keystore.delete(&unlock::name_of(&salt))?;
-            keystore.delete(&anchor::name_of(salt.as_bytes()))?;
+    /// Removes the vault, its key and its anchor. Removing what is not there is fine. The key goes first: without it nothing
+    /// that the disk keeps of the file can be opened any more. Of a file that does not say which key is its own, the key stays.
+    pub fn remove_whole(home: &Path, keystore: &dyn Keystore) -> Result<(), VaultError> {
+        let Some(place) = Place::find(&home.join(FILE))? else { return Ok(()) };
+        let _lock = place.lock()?;
+        if place.exists()? {
+            connect::available()?;
+            match connect::salt_of(&place.file()) {
+                Ok(salt) => {
+                    keystore.delete(&unlock::name_of(&salt))?;
+                    keystore.delete(&anchor::name_of(salt.as_bytes()))?;
+                }
+                Err(VaultError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
+        remove_files(&place)
     }
 
     /// Waits until the keystore was told of the last commit, or refused to be. Dropping the vault does this too.
@@ -132,21 +131,20 @@ impl SqlcipherVault {
 fn protect(
     snapshot: &Transaction<'_>,
     state: State,
-    keys: Keys,
+    key: MacKey,
     anchor: Option<&Anchor>,
-    keystore: Arc<dyn Keystore>,
+    start: impl FnOnce(MacKey) -> Result<AnchorWriter, VaultError>,
 ) -> Result<Cipher, VaultError> {
     let mut sum = Sum::default();
-    records::each(snapshot, |row| sum = sum.with(keys.mac(&row.0)))?;
+    records::each(snapshot, |row| sum = sum.plus(Sum::of_bytes(&key.mac(&row.0))))?;
     if state.sum != Some(sum) {
         return Err(damaged("rows are missing, added or older than the file says"));
     }
     let now = anchor_of(&state).ok_or_else(|| damaged("the sum of its rows is missing"))?;
-    let heal = anchor::compare(&now, FORMAT, anchor)?;
-    let keys = Arc::new(keys);
-    let anchors = AnchorWriter::start(keystore, Arc::clone(&keys))?;
+    let heal = anchor::check(&now, anchor)?;
+    let anchors = start(MacKey::of(key.expose()))?;
     if heal {
         anchors.submit(now);
     }
-    Ok(Cipher { keys, anchors })
+    Ok(Cipher { key, anchors })
 }

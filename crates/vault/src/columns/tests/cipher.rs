@@ -53,11 +53,8 @@ impl Site for Home {
     fn set_aside(&self) -> Result<PathBuf, VaultError> {
         SqlcipherVault::set_aside(&self.home(), NOW)
     }
-    fn destroy(&self) -> Result<(), VaultError> {
-        SqlcipherVault::destroy(&self.home(), &self.keystore)
-    }
-    fn exists(&self) -> bool {
-        SqlcipherVault::exists(&self.home()).unwrap()
+    fn remove_whole(&self) -> Result<(), VaultError> {
+        SqlcipherVault::remove_whole(&self.home(), &self.keystore)
     }
 }
 
@@ -322,10 +319,10 @@ fn a_commit_does_not_wait_for_the_keystore() {
 }
 
 #[test]
-fn the_key_leaves_with_the_vault_that_is_destroyed() {
+fn the_key_leaves_with_the_vault_that_is_removed() {
     let home = Home::with_two_records();
     assert_eq!(home.keystore.inner.names().len(), 2, "one key and one anchor");
-    home.destroy().unwrap();
+    home.remove_whole().unwrap();
     assert!(home.keystore.inner.names().is_empty());
 }
 

@@ -12,10 +12,11 @@ mod without_sqlcipher;
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use rusqlite::Connection;
 
 use super::{ColumnVault, Protection};
-use crate::{GrantId, Vault, VaultError};
+use crate::{GrantId, Vault, VaultError, model};
 
 const NOW: i64 = 1_800_000_000_000;
 const ONE: GrantId = GrantId::from_bytes([1; 16]);
@@ -33,8 +34,7 @@ trait Site: Sync {
     /// What another program opens that may read and write the file.
     fn foreign(&self) -> Connection;
     fn set_aside(&self) -> Result<PathBuf, VaultError>;
-    fn destroy(&self) -> Result<(), VaultError>;
-    fn exists(&self) -> bool;
+    fn remove_whole(&self) -> Result<(), VaultError>;
 
     fn open(&self) -> Result<ColumnVault<Self::Kind>, VaultError> {
         self.open_at(&self.home())
@@ -103,7 +103,7 @@ macro_rules! both_strategies_pass {
             a_vault_that_somebody_holds_is_busy_and_works_again_afterwards,
             an_unusable_vault_is_set_aside_whole_and_a_new_one_takes_its_place,
             a_journal_without_its_vault_is_damage_until_it_is_set_aside,
-            a_destroyed_vault_leaves_nothing_but_its_lock,
+            a_removed_vault_leaves_nothing_but_its_lock,
             the_settings_of_the_connection_are_the_safe_ones,
             a_schema_with_anything_of_somebody_elses_is_refused,
             a_file_that_goes_back_while_it_is_open_is_noticed,
@@ -121,3 +121,22 @@ macro_rules! both_strategies_pass {
 }
 
 use {both_strategies_pass, tests_of};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plain_columns_do_what_the_memory_does(steps in model::steps()) {
+        model::does_what_the_memory_does(&<plain::Home as Site>::new(), &steps)?;
+    }
+}
+
+#[cfg(feature = "sqlcipher")]
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sealed_columns_do_what_the_memory_does(steps in model::steps()) {
+        model::does_what_the_memory_does(&<cipher::Home as Site>::new(), &steps)?;
+    }
+}

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-struct Home(TempDir);
+pub(super) struct Home(TempDir);
 
 impl Site for Home {
     const FILE: &'static str = "vault-plain.db";
@@ -28,11 +28,8 @@ impl Site for Home {
     fn set_aside(&self) -> Result<PathBuf, VaultError> {
         PlainSqliteVault::set_aside(&self.home(), NOW)
     }
-    fn destroy(&self) -> Result<(), VaultError> {
-        PlainSqliteVault::destroy(&self.home())
-    }
-    fn exists(&self) -> bool {
-        PlainSqliteVault::exists(&self.home()).unwrap()
+    fn remove_whole(&self) -> Result<(), VaultError> {
+        PlainSqliteVault::remove_whole(&self.home())
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn an_unusable_vault_is_set_aside_whole_and_a_new_one_takes_its_place
     let aside = site.set_aside().unwrap();
     assert!(aside.ends_with(format!("{}.lost-{}", S::FILE, super::NOW)));
     assert_eq!(std::fs::read(&aside).unwrap(), b"garbage");
-    assert!(!site.exists());
+    assert!(!site.file().exists());
     assert!(site.open().unwrap().list().unwrap().is_empty());
     // A second time within the same millisecond overwrites nothing.
     assert!(site.set_aside().unwrap().ends_with(format!("{}.lost-{}", S::FILE, super::NOW + 1)));
@@ -73,21 +73,19 @@ pub(super) fn a_journal_without_its_vault_is_damage_until_it_is_set_aside<S: Sit
     let site = S::with_two_records();
     std::fs::remove_file(site.file()).unwrap();
     std::fs::write(site.beside("-journal"), "planted").unwrap();
-    assert!(site.exists());
     assert!(matches!(site.open(), Err(VaultError::Damaged(_))));
     site.set_aside().unwrap();
     assert!(site.open().is_ok());
 }
 
-pub(super) fn a_destroyed_vault_leaves_nothing_but_its_lock<S: Site>() {
+pub(super) fn a_removed_vault_leaves_nothing_but_its_lock<S: Site>() {
     let site = S::new();
-    assert!(!site.exists());
+    site.remove_whole().unwrap();
+    assert!(!site.home().exists());
     drop(site.open().unwrap());
-    assert!(site.exists());
     std::fs::write(site.beside(".new"), "half").unwrap();
-    site.destroy().unwrap();
-    site.destroy().unwrap();
-    assert!(!site.exists());
+    site.remove_whole().unwrap();
+    site.remove_whole().unwrap();
     assert_eq!(names(&site.home()), ["vault.lock"]);
 }
 
@@ -198,5 +196,4 @@ pub(super) fn a_symbolic_link_or_a_second_name_is_refused<S: Site>() {
     assert!(matches!(site.open(), Err(VaultError::UnsafePath(_))));
     std::fs::remove_file(site.beside(".second")).unwrap();
     assert!(matches!(site.open(), Err(VaultError::UnsafePath(_))), "a link to nothing is a link");
-    assert!(site.exists());
 }

@@ -9,5 +9,5 @@ fn a_build_without_sqlcipher_says_so_and_makes_neither_file_nor_key() {
     let refused = SqlcipherVault::open(&home, "test", Arc::new(keystore.clone()));
     assert!(matches!(&refused, Err(VaultError::Unavailable(why)) if why.contains("SQLCipher")), "{refused:?}");
     assert!(!home.exists() && keystore.names().is_empty());
-    assert!(!SqlcipherVault::exists(&home).unwrap());
+    assert!(SqlcipherVault::remove_whole(&home, &keystore).is_ok(), "nothing is there");
 }

@@ -2,16 +2,17 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::fault::{damaged, io};
 use crate::VaultError;
+use crate::error::{damaged, io};
 
 /// How often, and at what distance, the lock of the folder is tried: twenty seconds in all.
 const LOCK_TRIES: u32 = 1000;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
 /// More than a million grants need, in bytes: a larger file is not read, because checking it would take minutes.
 const LARGEST: u64 = 1 << 30;
@@ -22,7 +23,16 @@ pub(crate) struct Place {
     name: OsString,
 }
 
-/// Held while a vault is made or set aside; the system releases it when the process ends.
+/// Who else may hold the lock of a folder at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Nobody.
+    Alone,
+    /// Others that share it.
+    Shared,
+}
+
+/// Held while a vault is made, written or set aside, or shared while it is read; the system releases it when the process ends.
 pub(crate) struct FolderLock {
     _file: File,
 }
@@ -48,6 +58,14 @@ impl Place {
         }
         keep_to_ourselves(folder, &found)?;
         Ok(Self { folder: resolved(folder)?, name: name.to_owned() })
+    }
+
+    /// [`Self::prepare`] where the folder is there; makes nothing.
+    pub(crate) fn find(path: &Path) -> Result<Option<Self>, VaultError> {
+        match path.parent().map(fs::symlink_metadata) {
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+            _ => Self::prepare(path).map(Some),
+        }
     }
 
     /// The vault itself.
@@ -77,69 +95,77 @@ impl Place {
         }
     }
 
+    /// Says to those who watch the vault's file that something was written: its last byte once more.
+    pub(crate) fn touch(&self) -> Result<(), VaultError> {
+        let failed = |error| io("the vault file", &error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        private(&mut options);
+        let mut file = options.open(self.file()).map_err(failed)?;
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1)).map_err(failed)?;
+        file.read_exact(&mut last).map_err(failed)?;
+        file.seek(SeekFrom::End(-1)).map_err(failed)?;
+        file.write_all(&last).map_err(failed)
+    }
+
     /// Makes an empty file beside the vault that nobody else can read.
     pub(crate) fn make_empty(&self, suffix: &str) -> Result<PathBuf, VaultError> {
+        self.make_file(suffix).map(|(path, _)| path)
+    }
+
+    /// Makes such a file, and leaves it open for writing.
+    pub(crate) fn make_file(&self, suffix: &str) -> Result<(PathBuf, File), VaultError> {
         let path = self.beside(suffix);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         private(&mut options);
-        options.open(&path).map_err(|error| io("a new vault file", &error))?;
-        Ok(path)
+        let file = options.open(&path).map_err(|error| io("a new vault file", &error))?;
+        Ok((path, file))
     }
 
     /// Waits for the lock of this folder. [`VaultError::Busy`] after twenty seconds.
     pub(crate) fn lock(&self) -> Result<FolderLock, VaultError> {
+        self.hold(Hold::Alone, LOCK_TRIES)
+    }
+
+    /// Waits for the lock of this folder, and tries up to `tries` times, 20 milliseconds apart. [`VaultError::Busy`] after
+    /// that.
+    pub(crate) fn hold(&self, hold: Hold, tries: u32) -> Result<FolderLock, VaultError> {
         let path = self.folder.join("vault.lock");
-        match fs::symlink_metadata(&path) {
-            Ok(found) => check_file(&path, &found)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(io("the vault's lock", &error)),
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        private(&mut options);
-        let file = options.open(&path).map_err(|error| io("the vault's lock", &error))?;
-        for _ in 0..LOCK_TRIES {
-            match file.try_lock() {
-                Ok(()) => return Ok(FolderLock { _file: file }),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+        for turn in 0..tries {
+            let file = open_lock(&path, hold)?;
+            let taken = match hold {
+                Hold::Alone => file.try_lock(),
+                Hold::Shared => file.try_lock_shared(),
+            };
+            match taken {
+                // A lock on a file that has lost its name keeps nobody out.
+                Ok(()) if same_file(&path, &file) => return Ok(FolderLock { _file: file }),
+                // Most are held for a few milliseconds only.
+                Ok(()) | Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE.min(FIRST_PAUSE * (turn + 1))),
                 Err(TryLockError::Error(error)) => return Err(io("the vault's lock", &error)),
             }
         }
         Err(VaultError::Busy)
     }
 
-    /// Renames the file and its journal to `<name>.lost-<now_ms>`, or the next number that is free; gives the new name.
-    /// [`VaultError::NotFound`] where there is nothing to set aside.
-    pub(crate) fn set_aside(&self, now_ms: i64) -> Result<PathBuf, VaultError> {
-        let _lock = self.lock()?;
-        let (file, journal) = (self.file(), self.beside("-journal"));
-        if file.symlink_metadata().is_err() && journal.symlink_metadata().is_err() {
-            return Err(VaultError::NotFound);
+    /// Opens the vault for reading: a plain file of ours, no longer than `largest` bytes. `None` where there is none.
+    pub(crate) fn open_file(&self, largest: u64) -> Result<Option<File>, VaultError> {
+        let path = self.file();
+        match fs::symlink_metadata(&path) {
+            Ok(found) => check_file(&path, &found)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io("the vault file", &error)),
         }
-        let aside = (now_ms..)
-            .map(|number| self.beside(&format!(".lost-{number}")))
-            .find(|name| name.symlink_metadata().is_err())
-            .ok_or_else(|| VaultError::Io("no name is left".to_owned()))?;
-        let mut aside_journal = OsString::from(&aside);
-        aside_journal.push("-journal");
-        for (from, to) in [(&file, &aside), (&journal, &PathBuf::from(aside_journal))] {
-            if from.symlink_metadata().is_ok() {
-                fs::rename(from, to).map_err(|error| io("the vault file", &error))?;
-            }
-        }
-        self.sync()?;
-        Ok(aside)
-    }
-
-    /// Removes the file and what lies beside it under its name, whatever it is. Removing what is not there is fine.
-    pub(crate) fn remove(&self) -> Result<(), VaultError> {
-        let _lock = self.lock()?;
-        // The file first: if this is cut short, a journal alone is refused, and a file without its journal might not be.
-        for suffix in ["", "-journal", ".new", ".new-journal"] {
-            remove_if_there(&self.beside(suffix))?;
-        }
-        self.sync()
+        let mut options = OpenOptions::new();
+        options.read(true);
+        private(&mut options);
+        let file = options.open(&path).map_err(|error| io("the vault file", &error))?;
+        // Once more: what was opened need not be what was looked at.
+        let found = file.metadata().map_err(|error| io("the vault file", &error))?;
+        check_file(&path, &found)?;
+        if found.len() > largest { Err(damaged("it is too large")) } else { Ok(Some(file)) }
     }
 
     /// Makes renames in this folder durable.
@@ -152,6 +178,25 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// Opens the lock's file, and makes it where it is missing. To share it, reading is enough: also where the disk became
+/// read-only.
+fn open_lock(path: &Path, hold: Hold) -> Result<File, VaultError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    match fs::symlink_metadata(path) {
+        Ok(found) => {
+            check_file(path, &found)?;
+            options.write(hold == Hold::Alone);
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            options.write(true).create(true).truncate(false);
+        }
+        Err(error) => return Err(io("the vault's lock", &error)),
+    }
+    private(&mut options);
+    options.open(path).map_err(|error| io("the vault's lock", &error))
 }
 
 /// Removes a file that may not be there.
@@ -191,6 +236,22 @@ fn private(options: &mut OpenOptions) {
     use std::os::unix::fs::OpenOptionsExt;
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     options.mode(0o600).custom_flags(flags.bits().cast_signed());
+}
+
+#[cfg(unix)]
+fn same_file(path: &Path, file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |found: Metadata| (found.dev(), found.ino());
+    match (fs::symlink_metadata(path), file.metadata()) {
+        (Ok(named), Ok(held)) => identity(named) == identity(held),
+        _ => false,
+    }
+}
+
+/// Windows does not let go of a name whose file is open.
+#[cfg(not(unix))]
+fn same_file(_path: &Path, _file: &File) -> bool {
+    true
 }
 
 /// Windows gives files the access list of the person's profile.

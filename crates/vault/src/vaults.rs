@@ -1,0 +1,120 @@
+//! Vaults a vault by the name of its strategy.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::{
+    EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, PlainSqliteVault,
+    SlotInfo, SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
+};
+
+/// What vaults of one home are opened with; a strategy takes what it needs of it.
+#[derive(Clone)]
+pub struct Vaults {
+    /// The folder of all its files: absolute, made where it is missing, and closed to others.
+    pub home: PathBuf,
+    /// Whose vaults these are, e.g. `dev.pilotlight`: bound into everything that is sealed.
+    pub app: String,
+    /// Where keys are kept.
+    pub keystore: Arc<dyn Keystore>,
+    /// What a person typed, where a strategy asks for it ([`VaultError::PassphraseNeeded`]).
+    pub passphrase: Option<SecretString>,
+    /// The address of the Redis to share a vault by, `redis://HOST:PORT/NUMBER`; may hold a password.
+    pub redis: Option<SecretString>,
+    /// Now, in milliseconds since the Unix epoch: dates new keys.
+    pub now_ms: i64,
+}
+
+impl Vaults {
+    /// Opens the vault of this strategy, or makes one where there is none. Never a new key over an existing vault (P4).
+    /// [`VaultError::Unavailable`] where the strategy was not compiled in, or what it stands on is missing.
+    pub fn open(&self, strategy: Strategy) -> Result<Arc<dyn Vault>, VaultError> {
+        Ok(match strategy {
+            Strategy::Memory => Arc::new(MemoryVault::default()),
+            Strategy::PlainFile => Arc::new(PlainFileVault::open(&self.home)?),
+            Strategy::SqliteAead => {
+                let opening = if self.exists(strategy)? { self.opening() } else { self.by_keystore() };
+                Arc::new(SqliteVault::open_with(&self.file(strategy), &opening)?)
+            }
+            Strategy::EncryptedFile => {
+                Arc::new(EncryptedFileVault::open(&self.home, &self.app, self.known_passphrase()?)?)
+            }
+            Strategy::KeystoreOnly => Arc::new(KeystoreVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
+            Strategy::PlainSqlite => Arc::new(PlainSqliteVault::open(&self.home, &self.app)?),
+            Strategy::SqlCipher => Arc::new(SqlcipherVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
+            other => return Err(not_built_in(other)),
+        })
+    }
+
+    /// Whether there is a vault of this strategy, usable or not.
+    pub fn exists(&self, strategy: Strategy) -> Result<bool, VaultError> {
+        Ok(match strategy {
+            Strategy::Memory => false,
+            Strategy::KeystoreOnly => KeystoreVault::exists(&self.home)?,
+            other => other.file_name().is_some() && self.file(other).symlink_metadata().is_ok(),
+        })
+    }
+
+    /// The ways to open the vault of this strategy, as its file says and nobody has verified.
+    pub fn ways(&self, strategy: Strategy) -> Result<Vec<SlotInfo>, VaultError> {
+        match strategy {
+            Strategy::SqliteAead => SqliteVault::protectors_at(&self.file(strategy)),
+            _ => Ok(vec![]),
+        }
+    }
+
+    /// Removes the vault of this strategy with its keys, whole: after its grants were moved, never before.
+    pub fn remove(&self, strategy: Strategy) -> Result<(), VaultError> {
+        match strategy {
+            Strategy::Memory => Ok(()),
+            Strategy::PlainFile => PlainFileVault::remove_whole(&self.home),
+            Strategy::EncryptedFile => EncryptedFileVault::remove_whole(&self.home),
+            Strategy::KeystoreOnly => KeystoreVault::remove_whole(&self.home, Arc::clone(&self.keystore)),
+            Strategy::SqliteAead => SqliteVault::remove_whole(&self.file(strategy), &self.opening()),
+            Strategy::PlainSqlite => PlainSqliteVault::remove_whole(&self.home),
+            Strategy::SqlCipher => SqlcipherVault::remove_whole(&self.home, &*self.keystore),
+            other => Err(not_built_in(other)),
+        }
+    }
+
+    /// Sets an unusable vault aside so that a new one can be made: only ever on the person's word. Returns the new name.
+    /// [`VaultError::NotFound`] where there is nothing to set aside.
+    pub fn set_aside(&self, strategy: Strategy) -> Result<PathBuf, VaultError> {
+        match strategy {
+            Strategy::PlainFile => PlainFileVault::set_aside(&self.home, self.now_ms),
+            Strategy::EncryptedFile => EncryptedFileVault::set_aside(&self.home, self.now_ms),
+            Strategy::KeystoreOnly => KeystoreVault::set_aside(&self.home, self.now_ms),
+            Strategy::SqliteAead => SqliteVault::set_aside(&self.file(strategy), self.now_ms),
+            Strategy::PlainSqlite => PlainSqliteVault::set_aside(&self.home, self.now_ms),
+            Strategy::SqlCipher => SqlcipherVault::set_aside(&self.home, self.now_ms),
+            _ => Err(VaultError::NotFound),
+        }
+    }
+
+    fn known_passphrase(&self) -> Result<&SecretString, VaultError> {
+        self.passphrase.as_ref().ok_or(VaultError::PassphraseNeeded)
+    }
+
+    fn by_keystore(&self) -> Opening {
+        Opening::new(self.now_ms).app(&self.app).keystore(Arc::clone(&self.keystore))
+    }
+
+    /// How the default strategy is opened: by the keystore, and by a passphrase where one is given.
+    fn opening(&self) -> Opening {
+        let opening = self.by_keystore();
+        match &self.passphrase {
+            Some(passphrase) => opening.means(Means::passphrase(passphrase.clone())),
+            None => opening,
+        }
+    }
+
+    fn file(&self, strategy: Strategy) -> PathBuf {
+        self.home.join(strategy.file_name().map_or(Path::new(""), Path::new))
+    }
+}
+
+fn not_built_in(strategy: Strategy) -> VaultError {
+    VaultError::Unavailable(format!("the strategy {strategy} is not built in"))
+}
