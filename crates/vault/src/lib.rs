@@ -33,6 +33,7 @@
 //! keystore too.
 
 mod base32;
+mod columns;
 mod document;
 mod envelope;
 mod error;
@@ -50,6 +51,7 @@ mod strategy;
 pub mod suite;
 mod vaults;
 
+pub use columns::{CipherReport, PlainSqliteVault, SqlcipherVault};
 pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault};
 pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};

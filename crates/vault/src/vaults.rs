@@ -6,8 +6,8 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::{
-    EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, SlotInfo, SqliteVault,
-    Strategy, Vault, VaultError,
+    EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, PlainSqliteVault,
+    SlotInfo, SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
 };
 
 /// What vaults of one home are opened with; a strategy takes what it needs of it.
@@ -42,6 +42,8 @@ impl Vaults {
                 Arc::new(EncryptedFileVault::open(&self.home, &self.app, self.known_passphrase()?)?)
             }
             Strategy::KeystoreOnly => Arc::new(KeystoreVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
+            Strategy::PlainSqlite => Arc::new(PlainSqliteVault::open(&self.home, &self.app)?),
+            Strategy::SqlCipher => Arc::new(SqlcipherVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
             other => return Err(not_built_in(other)),
         })
     }
@@ -71,6 +73,8 @@ impl Vaults {
             Strategy::EncryptedFile => EncryptedFileVault::remove_whole(&self.home),
             Strategy::KeystoreOnly => KeystoreVault::remove_whole(&self.home, Arc::clone(&self.keystore)),
             Strategy::SqliteAead => SqliteVault::remove_whole(&self.file(strategy), &self.opening()),
+            Strategy::PlainSqlite => PlainSqliteVault::remove_whole(&self.home),
+            Strategy::SqlCipher => SqlcipherVault::remove_whole(&self.home, &*self.keystore),
             other => Err(not_built_in(other)),
         }
     }
@@ -83,6 +87,8 @@ impl Vaults {
             Strategy::EncryptedFile => EncryptedFileVault::set_aside(&self.home, self.now_ms),
             Strategy::KeystoreOnly => KeystoreVault::set_aside(&self.home, self.now_ms),
             Strategy::SqliteAead => SqliteVault::set_aside(&self.file(strategy), self.now_ms),
+            Strategy::PlainSqlite => PlainSqliteVault::set_aside(&self.home, self.now_ms),
+            Strategy::SqlCipher => SqlcipherVault::set_aside(&self.home, self.now_ms),
             _ => Err(VaultError::NotFound),
         }
     }

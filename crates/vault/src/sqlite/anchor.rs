@@ -15,8 +15,8 @@ const USUAL_LAG: u64 = 64;
 
 /// What is known of the vault outside of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Anchor {
-    pub(super) epoch: u64,
+pub(crate) struct Anchor {
+    pub(crate) epoch: u64,
     digest: [u8; 16],
     /// The format that it takes to read the vault.
     format: u32,
@@ -26,7 +26,7 @@ pub(super) struct Anchor {
 }
 
 /// Under which name the anchor of a vault is kept.
-pub(super) fn name_of(vault_id: &[u8; 16]) -> String {
+pub(crate) fn name_of(vault_id: &[u8; 16]) -> String {
     format!("anchor-{}", base32::encode(vault_id))
 }
 
@@ -54,6 +54,11 @@ impl Anchor {
         Self { epoch, digest: first_half(manifest), format: 1, strategy: strategy.to_owned(), aead: None }
     }
 
+    /// The anchor of a vault whose records are not sealed one by one, which names no cipher either.
+    pub(crate) fn of_rows(epoch: u64, digest: [u8; 32], strategy: &str) -> Self {
+        Self::of_format_1(epoch, digest, strategy)
+    }
+
     fn mac(&self, identity: &Identity, key: &MacKey) -> [u8; 16] {
         let purpose = if self.aead.is_some() { "pilotlight/v2/anchor" } else { "pilotlight/v1/anchor" };
         let fields = Fields::of(purpose)
@@ -70,7 +75,7 @@ impl Anchor {
     }
 
     /// `pa2.<epoch>.<digest>.<format>.<strategy>.<cipher>.<MAC>`; format 1 wrote `pa1` and no cipher.
-    pub(super) fn to_text(&self, identity: &Identity, key: &MacKey) -> String {
+    pub(crate) fn to_text(&self, identity: &Identity, key: &MacKey) -> String {
         let (digest, mac) = (URL_SAFE_NO_PAD.encode(self.digest), URL_SAFE_NO_PAD.encode(self.mac(identity, key)));
         let Self { epoch, format, strategy, .. } = self;
         match self.aead {
@@ -80,7 +85,7 @@ impl Anchor {
     }
 
     /// Reads [`Self::to_text`]; `None` where its MAC is not of this vault.
-    pub(super) fn parse(text: &str, identity: &Identity, key: &MacKey) -> Option<Self> {
+    pub(crate) fn parse(text: &str, identity: &Identity, key: &MacKey) -> Option<Self> {
         let parts: Vec<&str> = text.split('.').take(8).collect();
         let (epoch, digest, format, strategy, aead, mac) = match parts[..] {
             ["pa1", epoch, digest, format, strategy, mac] => (epoch, digest, format, strategy, None, mac),
@@ -101,13 +106,13 @@ impl Anchor {
     }
 
     /// The furthest of these anchors that is of this vault. Entries with another MAC are nobody's.
-    pub(super) fn furthest(texts: &[KeystoreSecret], identity: &Identity, key: &MacKey) -> Option<Self> {
+    pub(crate) fn furthest(texts: &[KeystoreSecret], identity: &Identity, key: &MacKey) -> Option<Self> {
         texts.iter().filter_map(|text| Self::parse(text, identity, key)).max_by_key(|anchor| anchor.epoch)
     }
 
     /// Writes this anchor unless a later one is there: two processes may write in any order, and a lag is harmless
     /// where a step back would not be noticed.
-    pub(super) fn write_forward(
+    pub(crate) fn write_forward(
         &self,
         keystore: &dyn Keystore,
         identity: &Identity,
@@ -122,7 +127,7 @@ impl Anchor {
 }
 
 /// Whatever the keystore has under the name of this vault's anchor.
-pub(super) fn texts(keystore: &dyn Keystore, identity: &Identity) -> Result<Vec<KeystoreSecret>, KeystoreError> {
+pub(crate) fn texts(keystore: &dyn Keystore, identity: &Identity) -> Result<Vec<KeystoreSecret>, KeystoreError> {
     keystore.read_all(&name_of(&identity.vault_id))
 }
 
@@ -130,7 +135,7 @@ pub(super) fn texts(keystore: &dyn Keystore, identity: &Identity) -> Result<Vec<
 /// state: another process may write both in between, and the vault goes first.
 ///
 /// Says whether the anchor is to be written anew.
-pub(super) fn check(found: &Anchor, kept: Option<&Anchor>) -> Result<bool, VaultError> {
+pub(crate) fn check(found: &Anchor, kept: Option<&Anchor>) -> Result<bool, VaultError> {
     let Some(kept) = kept else {
         tracing::warn!("the vault's anchor is missing from the keystore; an older copy would not have been noticed");
         return Ok(true);

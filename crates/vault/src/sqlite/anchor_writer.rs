@@ -8,7 +8,7 @@ use crate::envelope::{Identity, MacKey};
 use crate::{Keystore, VaultError};
 
 /// One thread and the latest anchor; what was not written yet when a later one comes is left out.
-pub(super) struct AnchorWriter {
+pub(crate) struct AnchorWriter {
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,7 +67,7 @@ impl Drop for Leaving<'_> {
 }
 
 impl AnchorWriter {
-    pub(super) fn start(keystore: Arc<dyn Keystore>, identity: Identity, key: Arc<MacKey>) -> Result<Self, VaultError> {
+    pub(crate) fn start(keystore: Arc<dyn Keystore>, identity: Identity, key: Arc<MacKey>) -> Result<Self, VaultError> {
         let desk = Arc::new(Desk::default());
         let shared = Arc::clone(&desk);
         let thread = std::thread::Builder::new()
@@ -86,7 +86,7 @@ impl AnchorWriter {
     }
 
     /// Hands over an anchor and returns at once.
-    pub(super) fn submit(&self, anchor: Anchor) {
+    pub(crate) fn submit(&self, anchor: Anchor) {
         let mut tray = self.desk.tray();
         if !tray.closed && tray.latest.as_ref().is_none_or(|waiting| waiting.epoch < anchor.epoch) {
             tray.latest = Some(anchor);
@@ -95,7 +95,7 @@ impl AnchorWriter {
     }
 
     /// Waits until everything handed over was tried.
-    pub(super) fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let mut tray = self.desk.tray();
         while tray.writing || tray.latest.is_some() {
             tray = self.desk.wait(tray);

@@ -27,7 +27,14 @@ PRAGMA mmap_size = 0;
 PRAGMA temp_store = MEMORY;";
 
 /// Opens the file at `path`, which exists, without looking at what is in it.
-pub(super) fn connect(path: &Path) -> Result<Connection, VaultError> {
+pub(crate) fn connect(path: &Path) -> Result<Connection, VaultError> {
+    let connection = bare(path)?;
+    apply_settings(&connection)?;
+    Ok(connection)
+}
+
+/// A connection that has not touched its file yet.
+pub(crate) fn bare(path: &Path) -> Result<Connection, VaultError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
@@ -41,8 +48,12 @@ pub(super) fn connect(path: &Path) -> Result<Connection, VaultError> {
     ] {
         connection.set_db_config(setting, value)?;
     }
-    connection.execute_batch(PRAGMAS)?;
     Ok(connection)
+}
+
+/// The settings that make SQLite read the file.
+pub(crate) fn apply_settings(connection: &Connection) -> Result<(), VaultError> {
+    Ok(connection.execute_batch(PRAGMAS)?)
 }
 
 /// Files up to this size, in pages, are checked whole when they are opened: some ten thousand grants. In larger ones the
@@ -69,7 +80,7 @@ pub(super) fn is_small(connection: &Connection) -> Result<bool, VaultError> {
 }
 
 /// SQLite's own check of pages, types and constraints.
-pub(super) fn quick_check(connection: &Connection) -> Result<(), VaultError> {
+pub(crate) fn quick_check(connection: &Connection) -> Result<(), VaultError> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
     if verdict == "ok" { Ok(()) } else { Err(damaged("SQLite's quick check found faults")) }
 }
@@ -100,7 +111,7 @@ fn check_header(connection: &Connection) -> Result<u32, VaultError> {
 }
 
 /// Triggers, views, indexes, generated columns and dropped checks all show in the text of the schema.
-fn check_schema(connection: &Connection, tables: &[Table]) -> Result<(), VaultError> {
+pub(crate) fn check_schema(connection: &Connection, tables: &[Table]) -> Result<(), VaultError> {
     let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name")?;
     let mut rows = statement.query(())?;
     let mut expected = tables.iter();

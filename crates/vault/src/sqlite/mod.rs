@@ -1,8 +1,8 @@
 //! The default strategy: SQLite, every record sealed by itself, the key in the OS keystore.
 
-mod anchor;
-mod anchor_writer;
-mod connect;
+pub(crate) mod anchor;
+pub(crate) mod anchor_writer;
+pub(crate) mod connect;
 mod fault;
 mod make;
 mod migrate;
@@ -12,7 +12,7 @@ mod records;
 mod rekey;
 mod removal;
 mod schema;
-mod set;
+pub(crate) mod set;
 mod slots;
 mod state;
 mod unlock;

@@ -15,10 +15,10 @@ use crate::{GrantId, VaultError};
 
 /// A sum of MACs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sum([u64; 4]);
+pub(crate) struct Sum([u64; 4]);
 
 impl Sum {
-    pub(super) fn of_bytes(bytes: &[u8; 32]) -> Self {
+    pub(crate) fn of_bytes(bytes: &[u8; 32]) -> Self {
         let mut limbs = [0; 4];
         for (limb, chunk) in limbs.iter_mut().zip(bytes.chunks_exact(8)) {
             let mut word = [0; 8];
@@ -28,7 +28,7 @@ impl Sum {
         Self(limbs)
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 32] {
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (chunk, limb) in bytes.chunks_exact_mut(8).zip(self.0) {
             chunk.copy_from_slice(&limb.to_be_bytes());
@@ -37,7 +37,7 @@ impl Sum {
     }
 
     #[must_use]
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         let mut limbs = [0; 4];
         let mut carry = false;
         for place in (0..4).rev() {
@@ -50,7 +50,7 @@ impl Sum {
     }
 
     #[must_use]
-    pub(super) fn minus(self, other: Self) -> Self {
+    pub(crate) fn minus(self, other: Self) -> Self {
         let mut limbs = [0; 4];
         let mut borrow = false;
         for place in (0..4).rev() {
@@ -79,7 +79,7 @@ const DEKS: &str = "SELECT dek_id, status, alg, kcv, created_at FROM dek";
 const SLOTS: &str = "SELECT slot_id, dek_id, protector, kek_ref, alg, params, nonce, ct FROM dek_slot";
 
 /// Sums up rows under one key.
-pub(super) struct Summing {
+pub(crate) struct Summing {
     /// Begun once: the hashing of the key costs as much as that of a row.
     mac: Hmac<Sha256>,
 }
