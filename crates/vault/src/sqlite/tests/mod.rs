@@ -1,11 +1,15 @@
 //! The strategy under test: its suite, its keys, its file, its anchor and its folder.
 
 mod anchors;
+mod crashes;
 mod durability;
 mod files;
+mod golden;
 mod keys;
 mod model;
 mod processes;
+mod protectors;
+mod rekey;
 mod tampering;
 
 use std::path::PathBuf;
@@ -59,6 +63,11 @@ impl Home {
     fn tamper(&self, sql: &str) {
         let connection = Connection::open(self.path()).unwrap();
         connection.execute_batch(&format!("PRAGMA foreign_keys=OFF; {sql}")).unwrap();
+    }
+
+    /// One number out of the file.
+    fn count(&self, sql: &str) -> i64 {
+        Connection::open(self.path()).unwrap().query_row(sql, (), |row| row.get(0)).unwrap()
     }
 
     fn bytes(&self) -> Vec<u8> {
