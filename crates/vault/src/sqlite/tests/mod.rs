@@ -27,6 +27,12 @@ const NOW: i64 = 1_800_000_000_000;
 const ONE: GrantId = GrantId::from_bytes([1; 16]);
 const TWO: GrantId = GrantId::from_bytes([2; 16]);
 
+/// Whether to try everything where a sample does otherwise. It takes an hour.
+#[expect(clippy::disallowed_methods, reason = "the one place where these tests ask the environment")]
+fn thorough() -> bool {
+    std::env::var_os("PILOTLIGHT_EVERY_BIT").is_some()
+}
+
 /// A folder for one vault, and the keystore that holds its key.
 struct Home {
     folder: TempDir,
@@ -53,6 +59,17 @@ impl Home {
 
     fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join("app").join(name)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.beside("vault.db-wal")
+    }
+
+    /// Removes what SQLite keeps beside the file, as if it had never been.
+    fn drop_log(&self) {
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let _ = std::fs::remove_file(self.beside(&format!("vault.db{suffix}")));
+        }
     }
 
     fn open(&self) -> Result<SqliteVault, VaultError> {
