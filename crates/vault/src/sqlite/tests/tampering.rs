@@ -203,6 +203,52 @@ fn a_row_of_yesterday_is_noticed_in_the_file_of_today() {
     assert!(matches!(home.open(), Err(VaultError::Damaged(_))));
 }
 
+/// A vault that is too large to be compared when it is opened.
+fn large() -> Home {
+    let home = Home::with_two_records();
+    let vault = home.open().unwrap();
+    for number in 3..80 {
+        vault.create(&crate::GrantId::from_bytes([number; 16]), &[number; crate::MAX_PAYLOAD]).unwrap();
+    }
+    drop(vault);
+    assert!(home.count("PRAGMA page_count") > crate::sqlite::connect::CHECKED_AT_ONCE);
+    home
+}
+
+#[test]
+fn the_rows_of_a_large_vault_are_compared_before_the_first_of_them_is_used() {
+    let home = large();
+    assert!(home.open().unwrap().load(&ONE).unwrap().is_some());
+    let copy = home.beside("yesterday.db");
+    std::fs::copy(home.path(), &copy).unwrap();
+    home.open().unwrap().commit(&ONE, 1, b"successor").unwrap();
+    home.tamper(&format!(
+        "ATTACH '{}' AS old; DELETE FROM token WHERE hex(record_id) LIKE '01%';
+         INSERT INTO token SELECT * FROM old.token WHERE hex(record_id) LIKE '01%';",
+        copy.display()
+    ));
+    let vault = home.open().unwrap();
+    assert!(matches!(vault.load(&ONE), Err(VaultError::Damaged(_))));
+    assert!(matches!(vault.load(&TWO), Err(VaultError::Damaged(_))), "and again");
+    assert!(matches!(vault.commit(&TWO, 1, b"successor"), Err(VaultError::Damaged(_))));
+    assert!(matches!(vault.list(), Err(VaultError::Damaged(_))));
+    assert!(matches!(vault.verify(), Err(VaultError::Damaged(_))));
+}
+
+#[test]
+fn rows_that_another_program_changes_under_an_open_vault_are_noticed() {
+    for sql in
+        ["DELETE FROM token WHERE hex(record_id) LIKE '01%'", "UPDATE token SET seq=9", "UPDATE dek SET status=2"]
+    {
+        let home = Home::with_two_records();
+        let vault = home.open().unwrap();
+        vault.commit(&ONE, 1, b"successor").unwrap();
+        home.tamper(sql);
+        assert!(matches!(vault.load(&ONE), Err(VaultError::Damaged(_))), "{sql}");
+        assert!(matches!(vault.commit(&TWO, 1, b"successor"), Err(VaultError::Damaged(_))), "{sql}");
+    }
+}
+
 #[test]
 fn an_attempt_can_be_neither_dropped_nor_altered_nor_moved() {
     let attempt = Attempt { idempotency_key: [5; 16], started_at_ms: 77 };
