@@ -45,8 +45,10 @@ mod random;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
+#[cfg(test)]
+mod wycheproof;
 
-pub use document::PlainFileVault;
+pub use document::{PlainFileVault, PrefsVault};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};

@@ -8,6 +8,7 @@
 mod body;
 mod file;
 mod plain;
+mod prefs;
 mod steps;
 mod vault;
 
@@ -16,6 +17,7 @@ use std::fs::File;
 
 pub(crate) use file::FileBacking;
 pub use plain::PlainFileVault;
+pub use prefs::PrefsVault;
 pub(crate) use vault::{DocumentVault, vault_by_document};
 
 use crate::place::{FolderLock, Hold};
