@@ -39,6 +39,8 @@ mod error;
 mod grant_id;
 pub mod keystore;
 mod memory;
+#[cfg(test)]
+mod model;
 mod passphrase;
 mod place;
 mod random;
@@ -48,7 +50,7 @@ pub mod suite;
 #[cfg(test)]
 mod wycheproof;
 
-pub use document::{PlainFileVault, PrefsVault};
+pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault, PrefsVault};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};

@@ -34,6 +34,12 @@ impl Stretching {
         Ok(Self { memory_kib: 64 * 1024, passes: 3, lanes: 1, salt: random::make()? })
     }
 
+    /// The least that a vault may ask for, so that tests of many vaults do not spend their time here.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn make_cheap() -> Result<Self, VaultError> {
+        Ok(Self { memory_kib: LEAST_MEMORY_KIB, passes: LEAST_PASSES, lanes: 1, salt: random::make()? })
+    }
+
     /// Whether a vault may ask for this. [`VaultError::Damaged`] where it is weaker or costlier than any of ours.
     pub(crate) fn checked(self) -> Result<Self, VaultError> {
         let sound = (LEAST_MEMORY_KIB..=MOST_MEMORY_KIB).contains(&self.memory_kib)

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +93,20 @@ impl Place {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(io("the vault file", &error)),
         }
+    }
+
+    /// Says to those who watch the vault's file that something was written: its last byte once more.
+    pub(crate) fn touch(&self) -> Result<(), VaultError> {
+        let failed = |error| io("the vault file", &error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        private(&mut options);
+        let mut file = options.open(self.file()).map_err(failed)?;
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1)).map_err(failed)?;
+        file.read_exact(&mut last).map_err(failed)?;
+        file.seek(SeekFrom::End(-1)).map_err(failed)?;
+        file.write_all(&last).map_err(failed)
     }
 
     /// Makes an empty file beside the vault that nobody else can read.

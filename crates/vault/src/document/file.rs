@@ -12,7 +12,7 @@ use crate::place::{FolderLock, Hold, Place, remove_if_there};
 use crate::{Payload, VaultError};
 
 /// How often the lock is tried, 20 milliseconds apart: five seconds in all.
-pub(super) const TRIES: u32 = 250;
+const TRIES: u32 = 250;
 
 /// A longer file is none of ours, in bytes: it would hold a hundred thousand grants, and be rewritten for each refresh.
 const LARGEST: u64 = 256 << 20;
@@ -40,9 +40,19 @@ impl FileBacking {
     pub(crate) fn remove(path: &Path) -> Result<(), VaultError> {
         let Some(place) = Place::find(path)? else { return Ok(()) };
         let _lock = place.hold(Hold::Alone, TRIES)?;
-        remove_if_there(&place.beside(UNFINISHED))?;
-        remove_if_there(&place.file())?;
-        place.sync()
+        Self { place }.remove_held()
+    }
+
+    /// The same for who holds the lock.
+    pub(super) fn remove_held(&self) -> Result<(), VaultError> {
+        remove_if_there(&self.place.beside(UNFINISHED))?;
+        remove_if_there(&self.place.file())?;
+        self.place.sync()
+    }
+
+    /// Says to those who watch the file that something was written.
+    pub(super) fn touch(&self) -> Result<(), VaultError> {
+        self.place.touch()
     }
 
     /// Renames the file to `<name>.lost-<now_ms>`, usable or not, and gives the new name. [`VaultError::NotFound`] where
@@ -122,3 +132,31 @@ fn mark_of(found: &Metadata, held: Option<File>) -> Mark {
 fn mark_of(found: &Metadata, _held: Option<File>) -> Mark {
     Mark::of(format!("{} {:?} {:?}", found.len(), found.modified().ok(), found.created().ok()).into_bytes(), None)
 }
+
+/// What can be done to a file of a vault without opening it.
+macro_rules! document_in_home {
+    ($vault:ty, $file:literal) => {
+        impl $vault {
+            /// What the file in the home is called.
+            pub const FILE: &str = $file;
+
+            /// Whether there is such a vault in `home`, usable or not. Makes nothing.
+            pub fn exists(home: &std::path::Path) -> Result<bool, $crate::VaultError> {
+                $crate::document::FileBacking::exists(&home.join(Self::FILE))
+            }
+
+            /// Removes the vault and all its records. Removing what is not there is fine.
+            pub fn remove_whole(home: &std::path::Path) -> Result<(), $crate::VaultError> {
+                $crate::document::FileBacking::remove(&home.join(Self::FILE))
+            }
+
+            /// Sets an unusable vault aside under the name of its file and `.lost-<now_ms>`, so that a new one can be
+            /// made: only ever on the person's word. Returns the new name. [`VaultError::NotFound`](crate::VaultError)
+            /// where there is nothing to set aside.
+            pub fn set_aside(home: &std::path::Path, now_ms: i64) -> Result<std::path::PathBuf, $crate::VaultError> {
+                $crate::document::FileBacking::set_aside(&home.join(Self::FILE), now_ms)
+            }
+        }
+    };
+}
+pub(crate) use document_in_home;

@@ -28,7 +28,8 @@ fn make_key() -> Result<SecretKey, VaultError> {
     Ok(key)
 }
 
-fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
+/// HKDF-SHA256 of `key`.
+pub(crate) fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
     let mut derived = SecretKey::new(Box::new([0; 32]));
     // 32 bytes are far below HKDF's limit of 255 blocks, so this cannot fail.
     let expanded =

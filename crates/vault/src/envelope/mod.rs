@@ -4,7 +4,7 @@ mod fields;
 mod keys;
 
 pub(crate) use fields::Fields;
-pub(crate) use keys::{Identity, Kek, Keys, SecretKey};
+pub(crate) use keys::{Identity, Kek, Keys, SecretKey, derive};
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut, KeyInit, Nonce};
