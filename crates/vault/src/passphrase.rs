@@ -4,7 +4,7 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretString};
 
-use crate::envelope::{Fields, SecretKey};
+use crate::envelope::SecretKey;
 use crate::{VaultError, random};
 
 /// The least that is accepted from a file: what OWASP calls the minimum, 19 MiB and two passes.
@@ -60,7 +60,7 @@ impl Stretching {
         Ok(key)
     }
 
-    /// All of it, for an AAD and for storing: algorithm, version, memory, passes, lanes, salt; 32 bytes.
+    /// All of it, for storing and for the AAD: algorithm, version, memory, passes, lanes, salt; 32 bytes.
     pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         bytes[0] = 2; // Argon2id, as RFC 9106 section 3.1 numbers the types
@@ -81,11 +81,6 @@ impl Stretching {
         salt.copy_from_slice(&bytes[16..]);
         let read = Self { memory_kib: number(4), passes: number(8), lanes: number(12), salt };
         if read.to_bytes() == *bytes { read.checked() } else { Err(unknown()) }
-    }
-
-    /// What an AAD holds of it.
-    pub(crate) fn bind(self, aad: Fields) -> Fields {
-        aad.bytes(&self.to_bytes())
     }
 }
 

@@ -74,7 +74,18 @@ impl EncryptedFileVault {
         let opened = format.opened();
         Opened::unlock(opened.header.clone(), &opened.app, current)?;
         let next = Arc::new(Opened::make((format.costs)()?, opened.header.vault_id, &opened.app, new)?);
-        self.document.write_with(|_| Ok(Step::Changed(())), |document| next.seal(document), |_| format.adopt(&next))
+        let adopt = || format.adopt(&next);
+        let outcome = self.document.write_with(|_| Ok(Step::Changed(())), |document| next.seal(document), adopt);
+        if outcome.is_err() && self.is_under(&next) {
+            // It stands there, and only whether it is durable is uncertain.
+            adopt();
+        }
+        outcome
+    }
+
+    fn is_under(&self, opened: &Opened) -> bool {
+        let bytes = kept(&self.document.backing).ok().flatten();
+        bytes.is_some_and(|bytes| parts(&bytes).is_ok_and(|parts| parts.header.same_key(&opened.header)))
     }
 
     /// Goes on after another process changed the passphrase.
