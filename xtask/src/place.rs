@@ -42,6 +42,16 @@ pub(crate) fn node_peers() -> PathBuf {
     root().join("tests/node")
 }
 
+/// The scripts in Python that the tests compare with.
+pub(crate) fn python_peers() -> PathBuf {
+    root().join("tests/python")
+}
+
+/// What pip installs for them.
+pub(crate) fn python_packages() -> PathBuf {
+    tools().join("python")
+}
+
 /// A program of the workspace, once built.
 pub(crate) fn built(name: &str) -> PathBuf {
     crate::environment::target_folder().join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
