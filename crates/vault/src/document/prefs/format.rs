@@ -111,6 +111,9 @@ pub(super) fn decode(name: &str, app: &str, keysets: &Keysets, sealed: &Sealed) 
         let opened = opened.ok_or_else(|| damaged("the name of a preference does not open"))?;
         if opened.as_slice() == MANIFEST.as_bytes() {
             let text = open(keysets, sealed_name, sealed_value).ok_or_else(|| damaged("its manifest does not open"))?;
+            if let Some(version) = Manifest::newer(&text) {
+                return Err(VaultError::NewerFormat(version));
+            }
             let parsed = Manifest::parse(&text).ok_or_else(|| damaged("its manifest is malformed"))?;
             if manifest.replace(parsed).is_some() {
                 return Err(damaged("it has two manifests"));

@@ -142,6 +142,11 @@ impl Manifest {
         encode(&bytes)
     }
 
+    /// The version that a later one of us wrote, if it did.
+    pub(super) fn newer(text: &str) -> Option<u32> {
+        decode(text)?.first().copied().filter(|version| *version > VERSION).map(u32::from)
+    }
+
     /// Reads [`Self::to_text`]; the records have to stand in order and once each.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes = decode(text)?;

@@ -16,7 +16,7 @@ fn assert_old_or_error(vault: &dyn Vault, what: &str) {
             let expected = [(ONE, 1, b"payload one".to_vec()), (TWO, 1, b"payload two".to_vec())];
             assert!(records.eq(expected), "{what}");
         }
-        Err(VaultError::Damaged(_) | VaultError::NewerFormat(_)) => {}
+        Err(VaultError::Damaged(_) | VaultError::NewerFormat(_) | VaultError::Tampered(_)) => {}
         Err(error) => panic!("{what}: {error:?}"),
     }
 }
@@ -48,7 +48,7 @@ fn a_file_cut_off_at_any_byte_is_damaged_and_never_an_empty_vault() {
     for kind in Kind::ALL {
         let home = Home::with_two_records(kind);
         let (vault, bytes) = (home.open().unwrap(), fs::read(home.file()).unwrap());
-        // The last character of the plain file is a line break that nothing needs.
+        // The last character of some is a line break that nothing needs.
         for length in 0..bytes.len() - 1 {
             fs::write(home.file(), &bytes[..length]).unwrap();
             assert!(matches!(vault.load(&ONE), Err(VaultError::Damaged(_))), "{kind:?} {length}");
@@ -66,7 +66,7 @@ fn a_file_cut_off_at_any_byte_is_damaged_and_never_an_empty_vault() {
 
 #[test]
 fn a_file_that_goes_back_while_it_is_open_is_noticed() {
-    for kind in [Kind::Plain, Kind::Sealed] {
+    for kind in Kind::FILES {
         let home = Home::with_two_records(kind);
         let vault = home.open().unwrap();
         let older = fs::read(home.file()).unwrap();
@@ -85,7 +85,7 @@ fn a_vault_that_was_moved_away_while_it_is_open_is_not_an_empty_one() {
         let home = Home::with_two_records(kind);
         let vault = home.open().unwrap();
         let aside = kind.set_aside(&home.path()).unwrap();
-        assert_eq!(aside, home.beside(&format!("{}.lost-1800000000000", kind.file())));
+        assert_eq!(aside, home.beside(&format!("{}.lost-1800000000000", home.name())));
         for _ in 0..2 {
             assert!(matches!(vault.load(&ONE), Err(VaultError::Io(_))), "{kind:?}");
             assert!(matches!(vault.create(&ONE, b"new"), Err(VaultError::Io(_))), "{kind:?}");

@@ -1,21 +1,10 @@
-//! The file and its folder: older copies, damage, full disks, other processes.
+//! The file's name and its folder. What may happen to any document's file is tried in `document/tests`.
 
-use super::{Home, NOW, ONE, PrefsVault, TWO};
+use super::{Home, NOW, PrefsVault};
 use crate::{Vault, VaultError};
 
 fn damage(error: &VaultError, words: &str) -> bool {
     matches!(error, VaultError::Damaged(why) if why.contains(words))
-}
-
-#[test]
-fn a_file_that_goes_back_while_it_is_open_is_seen() {
-    let home = Home::with_two_records();
-    let older = std::fs::read(home.file()).unwrap();
-    let vault = home.open().unwrap();
-    vault.commit(&ONE, 1, b"second").unwrap();
-    std::fs::write(home.file(), older).unwrap();
-    assert!(matches!(vault.load(&ONE), Err(VaultError::RolledBack { found: 3, expected: 4 })));
-    assert!(matches!(vault.commit(&ONE, 1, b"other"), Err(VaultError::RolledBack { .. })));
 }
 
 #[test]
@@ -79,28 +68,4 @@ fn many_that_make_one_vault_make_one_file() {
     });
     drop(home.file());
     assert_eq!(home.keystore.inner.names().len(), 1);
-}
-
-#[test]
-fn a_flipped_or_cut_file_gives_what_was_written_or_an_error() {
-    let home = Home::with_two_records();
-    let file = std::fs::read(home.file()).unwrap();
-    let outcome = |bytes: &[u8]| {
-        std::fs::write(home.file(), bytes).unwrap();
-        home.open().and_then(|vault| Ok((vault.load(&ONE)?, vault.load(&TWO)?)))
-    };
-    let mut read = 0;
-    for place in (0..file.len()).step_by(7) {
-        let mut flipped = file.clone();
-        flipped[place] ^= 1 << (place % 8);
-        if let Ok((one, two)) = outcome(&flipped) {
-            read += 1;
-            assert_eq!(one.unwrap().payload.as_slice(), b"payload one");
-            assert_eq!(two.unwrap().payload.as_slice(), b"payload two");
-        }
-        if place < file.len() - 1 {
-            assert!(outcome(&file[..place]).is_err(), "{place}");
-        }
-    }
-    assert!(read < file.len() / 7 / 4, "{read} flips changed nothing");
 }

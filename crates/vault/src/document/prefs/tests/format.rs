@@ -1,6 +1,6 @@
 //! The whole file: who changes it without the master key changes nothing that is believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Keysets, NAMES_KEYSET, Sealed, VALUES_KEYSET, decode, encode, seal};
 use crate::document::prefs::master::StoredKey;
@@ -8,6 +8,8 @@ use crate::document::prefs::text::{Line, MANIFEST, Manifest, of_entry};
 use crate::document::prefs::xml::{self, Entries};
 use crate::document::{Document, Entry};
 use crate::{Attempt, GrantId, VaultError};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 const NAME: &str = "pilotlight-test";
@@ -169,6 +171,10 @@ fn what_a_holder_of_the_keys_wrote_amiss_is_refused() {
     assert!(matches!(error, VaultError::Tampered(TWO)), "{error}");
     let error = bench.changed(|entries| entries[4] = seal(NAME, &bench.keysets, MANIFEST, "x").unwrap());
     assert!(says(&error, "manifest is malformed"), "{error}");
+    // One byte, which is a version that is not ours, and its padding.
+    let later = URL_SAFE_NO_PAD.encode([&[0, 0, 0, 1, 9][..], &[0; 251]].concat());
+    let error = bench.changed(|entries| entries[4] = seal(NAME, &bench.keysets, MANIFEST, &later).unwrap());
+    assert!(matches!(error, VaultError::NewerFormat(9)), "{error}");
 }
 
 #[test]
@@ -190,4 +196,25 @@ fn a_file_flipped_or_cut_anywhere_is_never_believed_to_be_another() {
             assert!(bench.read(&file[..place]).is_err(), "{place}");
         }
     }
+}
+
+/// What Tink 1.16 made of two records under the name `pilotlight-test`, and the master key that it was given: bytes 0 to 31.
+/// It opens for ever.
+#[test]
+fn the_file_never_changes_between_versions() {
+    let master = StoredKey::parse("pm1.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
+    let sealed = Sealed::read(include_bytes!("golden.xml")).unwrap();
+    let keysets = Keysets::open(&sealed, &master).unwrap();
+    let document = decode(NAME, APP, &keysets, &sealed).unwrap();
+    let (one, two) = (&document.entries[&ONE], &document.entries[&TWO]);
+    assert_eq!((document.epoch, document.entries.len()), (9, 2));
+    assert_eq!(
+        (one.generation, one.payload.as_slice(), two.generation, two.payload.as_slice()),
+        (3, &b"one"[..], 1, &b""[..])
+    );
+    assert_eq!(one.attempt, Some(Attempt { idempotency_key: [5; 16], started_at_ms: 256 }));
+    // Names are sealed to the same bytes again, and Android would find them.
+    let names = |file: &[u8]| xml::read(file).unwrap().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+    let again = encode(NAME, APP, &keysets, &document).unwrap();
+    assert_eq!(names(&again), names(include_bytes!("golden.xml")));
 }

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::PrefsVault;
 use crate::keystore::FaultyKeystore;
 use crate::suite::Bench;
-use crate::{GrantId, Vault, VaultError};
+use crate::{GrantId, Vault, VaultError, model};
+use proptest::prelude::*;
 
 const APP: &str = "dev.example";
 const NOW: i64 = 1_800_000_000_000;
@@ -74,6 +75,14 @@ impl Bench for Home {
 }
 
 crate::vault_suite!(Home::new);
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_file_does_what_the_memory_does(steps in model::steps()) {
+        model::does_what_the_memory_does(&Home::new(), &steps)?;
+    }
+}
 
 #[test]
 fn debug_shows_the_strategy_and_no_key() {
