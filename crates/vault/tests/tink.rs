@@ -1,6 +1,7 @@
 //! `encrypted-prefs` against Google's own Tink, in both directions: what one writes the other reads.
 //!
 //! The other side is `tests/python/encrypted_prefs.py`, which `cargo xtask setup` installs Tink for.
+#![expect(clippy::unwrap_used, reason = "a test's steps")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
