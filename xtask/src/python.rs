@@ -1,6 +1,6 @@
 //! Google's Tink for Python, which the format of one vault is tested against.
 
-use std::{fs, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
     environment,
@@ -24,30 +24,31 @@ pub(crate) fn install(progress: &mut Progress) -> Result<(), Failure> {
             return Ok(());
         }
         // pip leaves what is there.
-        let removed = if folder.exists() { fs::remove_dir_all(&folder) } else { Ok(()) };
-        removed.map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
         let mut pip = python()?;
         pip.args(["-m", "pip", "install", "--no-deps", "--only-binary", ":all:", "--no-input"]);
-        pip.args(["--disable-pip-version-check", "--target"]).arg(&folder).arg("--requirement");
-        step.run({
-            pip.arg(place::python_peers().join("requirements.txt"));
-            pip
-        })?;
-        fs::write(folder.join(STAMP), wanted).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))
+        pip.args(["--disable-pip-version-check", "--target"]).arg(&folder);
+        pip.arg("--requirement").arg(requirements());
+        step.run(pip)?;
+        Ok(fs::write(folder.join(STAMP), wanted)?)
     })
+}
+
+fn requirements() -> PathBuf {
+    place::python_peers().join("requirements.txt")
 }
 
 /// The versions, and the Python they are compiled for.
 fn wanted(step: &mut Step) -> Result<String, Failure> {
-    let file = place::python_peers().join("requirements.txt");
-    let list = fs::read_to_string(&file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    let list = fs::read_to_string(requirements())?;
     let mut version = python()?;
     version.arg("--version");
     Ok(format!("{list}{}", step.read(version)?))
 }
 
 fn python() -> Result<Command, Failure> {
-    let name = if cfg!(windows) { "python" } else { "python3" };
-    let found = environment::on_path(name);
-    Ok(Command::new(found.ok_or_else(|| Failure::needs_person("Python 3 is needed: https://www.python.org"))?))
+    let found = environment::on_path(if cfg!(windows) { "python" } else { "python3" });
+    found.map(Command::new).ok_or_else(|| Failure::needs_person("Python 3 is needed: https://www.python.org"))
 }
