@@ -115,5 +115,13 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 ];
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 7] =
-    ["WebKitWebDriver", "Xvfb", "dbus-daemon", "dbus-send", "gnome-keyring-daemon", "redis-server", "strace"];
+pub(crate) const TEST_PROGRAMS: [&str; 8] = [
+    "WebKitWebDriver",
+    "Xvfb",
+    "dbus-daemon",
+    "dbus-send",
+    "gnome-keyring-daemon",
+    "redis-server",
+    "strace",
+    "python3",
+];

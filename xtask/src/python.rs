@@ -21,7 +21,16 @@ pub(crate) fn install_peers(progress: &mut Progress) -> Result<(), Failure> {
         environment.args(["-m", "venv", "--clear"]).arg(&folder);
         step.run(environment)?;
         let mut pip = Command::new(folder.join(inside("python")));
-        pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:", "--requirement"]);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--requirement",
+        ]);
         pip.arg(&wanted).current_dir(place::root());
         step.run(pip)?;
         // Last, so that what was cut short is done again.

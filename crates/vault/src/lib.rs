@@ -50,9 +50,11 @@ mod strategy;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 mod vaults;
+#[cfg(test)]
+mod wycheproof;
 
 pub use columns::{CipherReport, PlainSqliteVault, SqlcipherVault};
-pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault};
+pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault, PrefsVault};
 pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;

@@ -131,17 +131,16 @@ impl Strategy {
         }
     }
 
-    /// The file it keeps in the home folder, where it keeps one.
+    /// The file it keeps in the home folder, where it keeps one of this name always.
     #[must_use]
     pub const fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Memory | Self::KeystoreOnly | Self::Redis => None,
+            Self::Memory | Self::KeystoreOnly | Self::EncryptedPrefs | Self::Redis => None,
             Self::PlainFile => Some("vault.json"),
             Self::EncryptedFile => Some("vault.pl1"),
             Self::PlainSqlite => Some("vault-plain.db"),
             Self::SqliteAead => Some("vault.db"),
             Self::SqlCipher => Some("vault-cipher.db"),
-            Self::EncryptedPrefs => Some("vault-prefs.xml"),
             Self::Hardware => Some("vault-tpm.db"),
         }
     }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::{
     EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, PlainSqliteVault,
-    SlotInfo, SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
+    PrefsVault, SlotInfo, SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
 };
 
 /// What vaults of one home are opened with; a strategy takes what it needs of it.
@@ -42,6 +42,7 @@ impl Vaults {
                 Arc::new(EncryptedFileVault::open(&self.home, &self.app, self.known_passphrase()?)?)
             }
             Strategy::KeystoreOnly => Arc::new(KeystoreVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
+            Strategy::EncryptedPrefs => Arc::new(PrefsVault::open(&self.home, &self.app, &*self.keystore)?),
             Strategy::PlainSqlite => Arc::new(PlainSqliteVault::open(&self.home, &self.app)?),
             Strategy::SqlCipher => Arc::new(SqlcipherVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
             other => return Err(not_built_in(other)),
@@ -53,6 +54,7 @@ impl Vaults {
         Ok(match strategy {
             Strategy::Memory => false,
             Strategy::KeystoreOnly => KeystoreVault::exists(&self.home)?,
+            Strategy::EncryptedPrefs => PrefsVault::exists(&self.home)?,
             other => other.file_name().is_some() && self.file(other).symlink_metadata().is_ok(),
         })
     }
@@ -73,6 +75,7 @@ impl Vaults {
             Strategy::EncryptedFile => EncryptedFileVault::remove_whole(&self.home),
             Strategy::KeystoreOnly => KeystoreVault::remove_whole(&self.home, Arc::clone(&self.keystore)),
             Strategy::SqliteAead => SqliteVault::remove_whole(&self.file(strategy), &self.opening()),
+            Strategy::EncryptedPrefs => PrefsVault::remove_whole(&self.home, &*self.keystore),
             Strategy::PlainSqlite => PlainSqliteVault::remove_whole(&self.home),
             Strategy::SqlCipher => SqlcipherVault::remove_whole(&self.home, &*self.keystore),
             other => Err(not_built_in(other)),
@@ -87,6 +90,7 @@ impl Vaults {
             Strategy::EncryptedFile => EncryptedFileVault::set_aside(&self.home, self.now_ms),
             Strategy::KeystoreOnly => KeystoreVault::set_aside(&self.home, self.now_ms),
             Strategy::SqliteAead => SqliteVault::set_aside(&self.file(strategy), self.now_ms),
+            Strategy::EncryptedPrefs => PrefsVault::set_aside(&self.home, self.now_ms),
             Strategy::PlainSqlite => PlainSqliteVault::set_aside(&self.home, self.now_ms),
             Strategy::SqlCipher => SqlcipherVault::set_aside(&self.home, self.now_ms),
             _ => Err(VaultError::NotFound),

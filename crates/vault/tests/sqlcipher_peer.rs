@@ -1,6 +1,8 @@
 //! `sqlcipher` against another program with a SQLCipher of its own: the Python package `sqlcipher3`. What the program knows
 //! of the format is written down in sqlcipher_peer.py alone, from docs/storage/sqlcipher.md.
 
+mod python;
+
 use pilotlight_vault::keystore::{Keystore, MemoryKeystore};
 use pilotlight_vault::{Attempt, GrantId, SqlcipherVault, Vault, VaultError};
 use std::io::Write;
@@ -12,17 +14,9 @@ const APP: &str = "org.example.app";
 const ONE: GrantId = GrantId::from_bytes([1; 16]);
 const TWO: GrantId = GrantId::from_bytes([2; 16]);
 
-/// The Python that `cargo xtask setup` prepares for tests.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.xtask/tools/python");
-    let program = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    assert!(program.is_file(), "{} is missing: run `cargo xtask setup`", program.display());
-    program
-}
-
 /// Has the peer do something; `input` goes in line by line, as does what it answers.
 fn peer(task: &str, input: &[&str]) -> Vec<String> {
-    let mut child = Command::new(python())
+    let mut child = Command::new(python::program())
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sqlcipher_peer.py"))
         .arg(task)
         .stdin(Stdio::piped())

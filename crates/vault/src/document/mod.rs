@@ -10,6 +10,7 @@ mod entries;
 mod file;
 mod keystore;
 mod plain;
+mod prefs;
 mod sealed;
 mod sealed_header;
 mod steps;
@@ -21,6 +22,7 @@ use std::fs::File;
 pub(crate) use file::{FileBacking, document_in_home};
 pub use keystore::KeystoreVault;
 pub use plain::PlainFileVault;
+pub use prefs::PrefsVault;
 pub use sealed::EncryptedFileVault;
 pub(crate) use vault::{DocumentVault, vault_by_document};
 

@@ -28,7 +28,7 @@ fn a_vault_exists_from_its_making_to_its_removal_and_asking_makes_nothing() {
             assert!(!other.exists(&home.path()).unwrap());
             other.remove_whole(&home.path()).unwrap();
         }
-        fs::write(home.beside(&format!("{}.new", kind.file())), b"left by a crash").unwrap();
+        fs::write(home.beside(&format!("{}.new", home.name())), b"left by a crash").unwrap();
         for _ in 0..2 {
             kind.remove_whole(&home.path()).unwrap();
             assert!(!kind.exists(&home.path()).unwrap());
@@ -41,9 +41,9 @@ fn a_vault_exists_from_its_making_to_its_removal_and_asking_makes_nothing() {
 
 #[test]
 fn what_a_crash_left_is_swept_by_the_next_write_and_read_by_nobody() {
-    for kind in [Kind::Plain, Kind::Sealed] {
+    for kind in Kind::FILES {
         let home = Home::with_two_records(kind);
-        let unfinished = home.beside(&format!("{}.new", kind.file()));
+        let unfinished = home.beside(&format!("{}.new", home.name()));
         let whole = fs::read(home.file()).unwrap();
         for left in [&b""[..], &whole[..whole.len() / 2], &whole] {
             fs::write(&unfinished, left).unwrap();
@@ -92,7 +92,7 @@ mod unix {
         for kind in Kind::ALL {
             let home = Home::with_two_records(kind);
             assert_eq!(mode(&home.path()), 0o700);
-            for name in [kind.file(), "vault.lock"] {
+            for name in [home.name(), "vault.lock"] {
                 assert_eq!(mode(&home.beside(name)), 0o600, "{name}");
             }
             fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
@@ -134,11 +134,11 @@ mod unix {
 
     #[test]
     fn a_link_in_place_of_the_unfinished_file_is_removed_and_not_followed() {
-        for kind in [Kind::Plain, Kind::Sealed] {
+        for kind in Kind::FILES {
             let home = Home::with_two_records(kind);
             let target = home.folder.path().join("target");
             fs::write(&target, b"somebody's").unwrap();
-            symlink(&target, home.beside(&format!("{}.new", kind.file()))).unwrap();
+            symlink(&target, home.beside(&format!("{}.new", home.name()))).unwrap();
             home.open().unwrap().commit(&ONE, 1, b"second").unwrap();
             assert_eq!(fs::read(&target).unwrap(), b"somebody's");
             assert!(fs::symlink_metadata(home.file()).unwrap().is_file());
@@ -159,7 +159,7 @@ mod unix {
 
     #[test]
     fn a_folder_that_cannot_be_written_keeps_the_old_value_and_reads_it() {
-        for kind in [Kind::Plain, Kind::Sealed] {
+        for kind in Kind::FILES {
             let home = Home::with_two_records(kind);
             let vault = home.open().unwrap();
             fs::set_permissions(home.path(), Permissions::from_mode(0o500)).unwrap();

@@ -10,13 +10,13 @@ mod sealed;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::SecretString;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::{Document, EncryptedFileVault, Entry, KeystoreVault, PlainFileVault};
+use super::{Document, EncryptedFileVault, Entry, KeystoreVault, PlainFileVault, PrefsVault};
 use crate::keystore::KeystoreSecret;
 use crate::suite::Bench;
 use crate::{Attempt, GrantId, Keystore, KeystoreError, Vault, VaultError};
@@ -88,16 +88,26 @@ enum Kind {
     Plain,
     Sealed,
     Keystore,
+    Prefs,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Plain, Self::Sealed, Self::Keystore];
+    const ALL: [Self; 4] = [Self::Plain, Self::Sealed, Self::Keystore, Self::Prefs];
+    /// Those that are one file, and replace it whole.
+    const FILES: [Self; 3] = [Self::Plain, Self::Sealed, Self::Prefs];
 
-    fn file(self) -> &'static str {
+    /// What the vault in `home` is called.
+    fn file(self, home: &Path) -> String {
         match self {
-            Self::Plain => PlainFileVault::FILE,
-            Self::Sealed => EncryptedFileVault::FILE,
-            Self::Keystore => KeystoreVault::FILE,
+            Self::Plain => PlainFileVault::FILE.to_owned(),
+            Self::Sealed => EncryptedFileVault::FILE.to_owned(),
+            Self::Keystore => KeystoreVault::FILE.to_owned(),
+            // Each has a name of its own.
+            Self::Prefs => std::fs::read_dir(home)
+                .unwrap()
+                .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+                .find(|name| name.ends_with(".xml"))
+                .unwrap(),
         }
     }
 
@@ -106,6 +116,7 @@ impl Kind {
             Self::Plain => Box::new(PlainFileVault::open(home)?),
             Self::Sealed => Box::new(EncryptedFileVault::open_cheaply(home, APP, &passphrase())?),
             Self::Keystore => Box::new(KeystoreVault::open(home, APP, Arc::new(keystore_of(home)))?),
+            Self::Prefs => Box::new(PrefsVault::open(home, APP, &keystore_of(home))?),
         })
     }
 
@@ -114,6 +125,7 @@ impl Kind {
             Self::Plain => PlainFileVault::exists(home),
             Self::Sealed => EncryptedFileVault::exists(home),
             Self::Keystore => KeystoreVault::exists(home),
+            Self::Prefs => PrefsVault::exists(home),
         }
     }
 
@@ -122,6 +134,7 @@ impl Kind {
             Self::Plain => PlainFileVault::remove_whole(home),
             Self::Sealed => EncryptedFileVault::remove_whole(home),
             Self::Keystore => KeystoreVault::remove_whole(home, Arc::new(keystore_of(home))),
+            Self::Prefs => PrefsVault::remove_whole(home, &keystore_of(home)),
         }
     }
 
@@ -130,6 +143,7 @@ impl Kind {
             Self::Plain => PlainFileVault::set_aside(home, NOW),
             Self::Sealed => EncryptedFileVault::set_aside(home, NOW),
             Self::Keystore => KeystoreVault::set_aside(home, NOW),
+            Self::Prefs => PrefsVault::set_aside(home, NOW),
         }
     }
 }
@@ -143,11 +157,13 @@ fn keystore_of(home: &Path) -> FolderKeystore {
 struct Home {
     folder: TempDir,
     kind: Kind,
+    /// What the vault is called, once somebody asked; it may be gone by then.
+    name: OnceLock<String>,
 }
 
 impl Home {
     fn new(kind: Kind) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), kind }
+        Self { folder: tempfile::tempdir().unwrap(), kind, name: OnceLock::new() }
     }
 
     /// A home with a closed vault of two records.
@@ -156,6 +172,8 @@ impl Home {
         let vault = home.open().unwrap();
         vault.create(&ONE, b"payload one").unwrap();
         vault.create(&TWO, b"payload two").unwrap();
+        // Asked while it is there.
+        home.name();
         home
     }
 
@@ -168,7 +186,11 @@ impl Home {
     }
 
     fn file(&self) -> PathBuf {
-        self.beside(self.kind.file())
+        self.beside(self.name())
+    }
+
+    fn name(&self) -> &str {
+        self.name.get_or_init(|| self.kind.file(&self.path()))
     }
 
     fn keystore(&self) -> FolderKeystore {

@@ -150,11 +150,21 @@ fn several_processes_commit_each_generation_once_to_the_keystores_entries() {
     several_processes_commit_each_generation_once(Kind::Keystore);
 }
 
+#[test]
+fn a_process_killed_at_any_moment_leaves_the_encrypted_preferences_whole() {
+    a_killed_process_leaves_its_last_commit_or_the_next_one(Kind::Prefs);
+}
+
+#[test]
+fn several_processes_commit_each_generation_once_to_the_encrypted_preferences() {
+    several_processes_commit_each_generation_once(Kind::Prefs);
+}
+
 /// As root too, and without a disk of its own: the system refuses this process longer files.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_old_file_whole_and_nothing_beside_it() {
-    for kind in [Kind::Plain, Kind::Sealed] {
+    for kind in Kind::FILES {
         let home = Home::with_two_records(kind);
         let mut limited = Command::new("sh");
         limited.args(["-c", r#"trap "" XFSZ; ulimit -f 16; exec "$0" "$@""#]).arg(std::env::current_exe().unwrap());
