@@ -64,6 +64,9 @@ struct Database {
     seen: u64,
     /// `PRAGMA data_version` when it was last asked for by a caller.
     version: i64,
+    /// The epoch up to which callers were told of others' writes. The log being emptied by somebody else changes the number
+    /// above, and is no news.
+    told: u64,
     /// `PRAGMA data_version` when all rows were last found to be as the state says. SQLite changes it when anybody else
     /// writes, and never for this connection's own writes, which carry the sum along.
     verified: Option<i64>,
@@ -152,7 +155,7 @@ impl SqliteVault {
     ) -> Result<T, VaultError> {
         let mut database = self.database();
         for _ in 0..REKEYS {
-            let Database { connection, keyring, seen, verified, .. } = &mut *database;
+            let Database { connection, keyring, seen, told, verified, .. } = &mut *database;
             // The lock comes first, so that what is verified is what the change is made to.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             self.still_there()?;
@@ -167,6 +170,9 @@ impl SqliteVault {
                 let next = state.advance(&transaction, &keyring.active, sum)?;
                 transaction.commit()?;
                 *seen = next.epoch;
+                if *told + 1 == next.epoch {
+                    *told = next.epoch;
+                }
                 self.submit(&next, keyring);
                 return Ok(outcome);
             }
@@ -282,7 +288,11 @@ impl Vault for SqliteVault {
         let mut database = self.database();
         // SQLite changes this number when another connection committed, and never for this one's own commits.
         let version = data_version(&database.connection)?;
-        Ok(std::mem::replace(&mut database.version, version) != version)
+        if std::mem::replace(&mut database.version, version) == version {
+            return Ok(false);
+        }
+        let epoch: i64 = database.connection.query_row("SELECT epoch FROM vault WHERE id=1", (), |row| row.get(0))?;
+        Ok(std::mem::replace(&mut database.told, epoch.unsigned_abs()) != epoch.unsigned_abs())
     }
 
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {

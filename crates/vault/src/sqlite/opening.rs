@@ -185,7 +185,8 @@ impl SqliteVault {
         let means = opening.means.clone();
         let file = FileId::of(&path)?;
         let seen = state.epoch;
-        let database = Arc::new(Mutex::new(Database { connection, keyring, means, seen, version, verified }));
+        let told = seen;
+        let database = Arc::new(Mutex::new(Database { connection, keyring, means, seen, version, told, verified }));
         let janitor = Janitor::start(Arc::clone(&database))?;
         Ok(Self { path, file, app: opening.app.clone(), strategy: opening.strategy, database, anchors, janitor })
     }
