@@ -1,6 +1,8 @@
 //! `sqlcipher` against another program with a SQLCipher of its own: the Python package `sqlcipher3`. What the program knows
 //! of the format is written down in sqlcipher_peer.py alone, from docs/storage/sqlcipher.md.
 
+#![expect(clippy::unwrap_used, reason = "steps of tests")]
+
 use pilotlight_vault::keystore::{Keystore, MemoryKeystore};
 use pilotlight_vault::{Attempt, GrantId, SqlcipherVault, Vault, VaultError};
 use std::io::Write;
