@@ -8,9 +8,11 @@
 //!
 //! The chunks of the next epoch have names of their own. They are written and read back, then the head is switched, then
 //! the older chunks are forgotten, the last one first: so a crash leaves the old document or the new one, and of all others
-//! at most chunks from the first one on, of the epochs on either side of the head's. The next write sweeps those.
+//! at most chunks from the first one on, of the epochs on either side of the head's. The next write sweeps those: a file in
+//! the home is there from before the first chunk until after the last deletion. To ask the keystore for what may not be
+//! there would be dear, because it has to prove that it keeps entries at all.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,8 +41,6 @@ pub(super) struct Entries {
     keystore: Arc<dyn Keystore>,
     app: String,
     pub(super) vault_id: [u8; 16],
-    /// The head of this handle's last write, if nothing was left behind by it.
-    clean: Mutex<Option<String>>,
 }
 
 /// What the head entry says.
@@ -81,7 +81,7 @@ impl Head {
 
 impl Entries {
     pub(super) fn new(file: FileBacking, keystore: Arc<dyn Keystore>, app: &str, vault_id: [u8; 16]) -> Self {
-        Self { file, keystore, app: app.to_owned(), vault_id, clean: Mutex::default() }
+        Self { file, keystore, app: app.to_owned(), vault_id }
     }
 
     fn head_name(&self) -> String {
@@ -130,15 +130,13 @@ impl Entries {
         if chunks > MOST_CHUNKS {
             return Err(VaultError::TooLarge(bytes.len()));
         }
-        let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = old
-            && clean.as_ref() != Some(&old.to_text())
+            && self.file.is_unfinished()
         {
             self.sweep(old.epoch.wrapping_sub(1))?;
             self.sweep(epoch)?;
         }
-        *clean = None;
-
+        self.file.begin()?;
         let mut text = Zeroizing::new(String::with_capacity(text_length(bytes.len())));
         URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
         for (chunk, part) in text.as_bytes().chunks(room).enumerate() {
@@ -151,9 +149,10 @@ impl Entries {
         }
         self.keystore.write(&self.head_name(), &head.to_text())?;
         // From here on it is written, whatever becomes of the rest.
-        match old.map_or(Ok(()), |old| self.forget(old.epoch, old.chunks)) {
-            Ok(()) => *clean = Some(head.to_text()),
-            Err(error) => tracing::warn!(%error, "an older copy stays in the keystore until the next write"),
+        if let Err(error) =
+            old.map_or(Ok(()), |old| self.forget(old.epoch, old.chunks)).and_then(|()| self.file.finish())
+        {
+            tracing::warn!(%error, "an older copy stays in the keystore until the next write");
         }
         Ok(head)
     }

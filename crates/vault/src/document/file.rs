@@ -50,6 +50,21 @@ impl FileBacking {
         self.place.sync()
     }
 
+    /// Whether somebody began to write and did not finish.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.place.beside(UNFINISHED).symlink_metadata().is_ok()
+    }
+
+    /// Leaves a sign that somebody began to write, for a document that does not lie in the file; under the lock alone.
+    pub(super) fn begin(&self) -> Result<(), VaultError> {
+        if self.is_unfinished() { Ok(()) } else { self.place.make_empty(UNFINISHED).map(drop) }
+    }
+
+    /// Takes the sign of [`Self::begin`] away.
+    pub(super) fn finish(&self) -> Result<(), VaultError> {
+        remove_if_there(&self.place.beside(UNFINISHED))
+    }
+
     /// Says to those who watch the file that something was written.
     pub(super) fn touch(&self) -> Result<(), VaultError> {
         self.place.touch()
@@ -92,16 +107,16 @@ impl Backing for FileBacking {
         // What a crash left there; whoever wrote it no longer holds the lock.
         remove_if_there(&self.place.beside(UNFINISHED))?;
         let (path, file) = self.place.make_file(UNFINISHED)?;
-        let written = fill(file, bytes).and_then(|written| {
+        let written = fill(file, bytes).and_then(|mark| {
             fs::rename(&path, self.place.file()).map_err(|error| io("the vault file", &error))?;
-            Ok(written)
+            Ok(mark)
         });
         if written.is_err() {
             remove_if_there(&path)?;
         }
-        let (file, found) = written?;
+        let mark = written?;
         self.place.sync()?;
-        Ok(mark_of(&found, Some(file)))
+        Ok(mark)
     }
 
     fn mark(&self) -> Result<Mark, VaultError> {
@@ -111,12 +126,12 @@ impl Backing for FileBacking {
     }
 }
 
-fn fill(mut file: File, bytes: &[u8]) -> Result<(File, Metadata), VaultError> {
+fn fill(mut file: File, bytes: &[u8]) -> Result<Mark, VaultError> {
     let failed = |error| io("a new vault file", &error);
     file.write_all(bytes).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
-    Ok((file, found))
+    Ok(mark_of(&found, Some(file)))
 }
 
 #[cfg(unix)]

@@ -21,13 +21,13 @@ use crate::{VaultError, random};
 /// A crash at any point leaves either no vault, and at most a key in the keystore that nothing needs, or a whole one.
 pub(super) fn make(place: &Place, opening: &Opening) -> Result<(), VaultError> {
     // SQLite would play a journal that lies there back into our new file.
-    if place.beside("-journal").symlink_metadata().is_ok() {
+    if ["-journal", "-wal"].iter().any(|suffix| place.beside(suffix).symlink_metadata().is_ok()) {
         return Err(damaged("its journal is there and the vault is not"));
     }
     if opening.means.is_empty() {
         return Err(VaultError::Unavailable("a new vault needs a way to be opened".to_owned()));
     }
-    for suffix in [".new", ".new-journal"] {
+    for suffix in [".new", ".new-journal", ".new-wal", ".new-shm"] {
         remove_if_there(&place.beside(suffix))?;
     }
     let identity = Identity { app: opening.app.clone(), vault_id: random::make()? };
@@ -99,7 +99,8 @@ fn fill(path: &std::path::Path, opening: &Opening, keys: &Keys, slots: &[Slot]) 
     };
     first.insert(&transaction, keys)?;
     transaction.commit()?;
-    // Closed before the rename: SQLite knows its journal by the name it opened.
+    connect::log_ahead(&connection)?;
+    // Closed before the rename: SQLite knows its log by the name it opened, and removes it with the last connection.
     connection.close().map_err(|(_, error)| error)?;
     Ok(first)
 }

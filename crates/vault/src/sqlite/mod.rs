@@ -4,6 +4,7 @@ pub(crate) mod anchor;
 pub(crate) mod anchor_writer;
 pub(crate) mod connect;
 mod fault;
+mod janitor;
 mod make;
 mod migrate;
 mod opening;
@@ -19,18 +20,20 @@ mod unlock;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::anchor::Anchor;
 use self::anchor_writer::AnchorWriter;
 use self::fault::damaged;
+use self::janitor::Janitor;
 pub use self::opening::Opening;
 pub use self::protectors::SlotInfo;
 use self::set::{Part, Sum, Summing};
 use self::state::State;
-use crate::envelope::{Keyring, Means};
+use crate::envelope::{Aead, Keyring, Means};
+use crate::place::FileId;
 use crate::{Attempt, Generation, GrantId, Listed, Record, Vault, VaultError};
 
 /// How often in a row other processes may change the data key while this one opens the vault again.
@@ -43,11 +46,13 @@ const REKEYS: usize = 4;
 /// somebody else may have written since.
 pub struct SqliteVault {
     path: PathBuf,
+    file: FileId,
     app: String,
     strategy: &'static str,
-    database: Mutex<Database>,
+    database: Arc<Mutex<Database>>,
     /// `None` where no keystore keeps anchors.
     anchors: Option<AnchorWriter>,
+    janitor: Janitor,
 }
 
 struct Database {
@@ -88,6 +93,18 @@ impl SqliteVault {
         }
     }
 
+    /// Waits until the log was emptied, or somebody was in the way. Dropping the vault empties it too, unless another
+    /// process has it open.
+    pub fn flush_log(&self) {
+        self.janitor.flush();
+    }
+
+    /// The cipher that this vault seals with.
+    #[must_use]
+    pub fn aead(&self) -> Aead {
+        self.database().keyring.active.aead
+    }
+
     /// Looks at everything anew, whatever was verified before: SQLite's own check of all pages, and the sum of all rows.
     /// Takes as long as the file is large; for a doctor, and for those who have the time. Says nothing of single records,
     /// which are opened one by one by [`Vault::list`].
@@ -115,8 +132,20 @@ impl SqliteVault {
         Err(VaultError::Busy)
     }
 
-    /// Does `step` in a transaction; `parts` are the rows that it may change, and no others.
+    /// Does `step` in a transaction; `parts` are the rows that it may change, and no others. The log is emptied behind it.
     fn write<T>(
+        &self,
+        parts: &[Part<'_>],
+        step: impl FnOnce(&Transaction<'_>, &Keyring) -> Result<Step<T>, VaultError>,
+    ) -> Result<T, VaultError> {
+        let outcome = self.write_ahead(parts, step)?;
+        self.janitor.ask();
+        Ok(outcome)
+    }
+
+    /// Like [`Self::write`], and leaves the log as it is: the next write then needs one sync, where one to an empty log
+    /// needs two.
+    fn write_ahead<T>(
         &self,
         parts: &[Part<'_>],
         step: impl FnOnce(&Transaction<'_>, &Keyring) -> Result<Step<T>, VaultError>,
@@ -126,6 +155,7 @@ impl SqliteVault {
             let Database { connection, keyring, seen, verified, .. } = &mut *database;
             // The lock comes first, so that what is verified is what the change is made to.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            self.still_there()?;
             if let Some(state) = checked(&transaction, keyring, seen, verified)? {
                 let summing = Summing::with(&keyring.active);
                 let before = sum_of(&summing, &transaction, parts)?;
@@ -144,6 +174,14 @@ impl SqliteVault {
             database.unlock_again(&self.app)?;
         }
         Err(VaultError::Busy)
+    }
+
+    /// Refuses to write to a file that is no longer the vault.
+    fn still_there(&self) -> Result<(), VaultError> {
+        match FileId::of(&self.path) {
+            Ok(now) if now == self.file => Ok(()),
+            _ => Err(VaultError::Io("it was moved away while it was open".to_owned())),
+        }
     }
 
     fn submit(&self, state: &State, keyring: &Keyring) {
@@ -221,7 +259,8 @@ impl Vault for SqliteVault {
         saw: Option<&Attempt>,
         attempt: &Attempt,
     ) -> Result<(), VaultError> {
-        self.write(&[Part::Record(id)], |transaction, keys| {
+        // What follows is the one write that tokens may be lost before.
+        self.write_ahead(&[Part::Record(id)], |transaction, keys| {
             records::begin_attempt(transaction, keys, id, generation, saw, attempt).map(Step::Changed)
         })
     }

@@ -9,13 +9,14 @@ use rusqlite::Connection;
 use super::anchor::{self, Anchor};
 use super::anchor_writer::AnchorWriter;
 use super::fault::io;
+use super::janitor::Janitor;
 use super::schema::FORMAT;
 use super::state::State;
 use super::unlock::{self, Unlocked};
 use super::{Database, SqliteVault, checked, connect, data_version, make, migrate, state};
 use crate::envelope::{Aead, Keyring, KeystoreProtector, Means};
 use crate::keystore::KeystoreSecret;
-use crate::place::Place;
+use crate::place::{FileId, Place};
 use crate::{Keystore, VaultError};
 
 /// Whose vaults these are unless somebody says otherwise.
@@ -165,6 +166,7 @@ impl SqliteVault {
         if format != FORMAT {
             migrate::migrate(&mut connection, &keyring.active, &kept)?;
         }
+        connect::log_ahead(&connection)?;
         let (state, verified) = opening.first_look(&mut connection, &keyring)?;
         let (identity, anchor_key) = (keyring.active.identity.clone(), Arc::clone(&state.anchor_key));
         let found = Anchor::of(&state, &keyring.active);
@@ -181,8 +183,11 @@ impl SqliteVault {
         };
         let version = data_version(&connection)?;
         let means = opening.means.clone();
-        let database = Mutex::new(Database { connection, keyring, means, seen: state.epoch, version, verified });
-        Ok(Self { path, app: opening.app.clone(), strategy: opening.strategy, database, anchors })
+        let file = FileId::of(&path)?;
+        let seen = state.epoch;
+        let database = Arc::new(Mutex::new(Database { connection, keyring, means, seen, version, verified }));
+        let janitor = Janitor::start(Arc::clone(&database))?;
+        Ok(Self { path, file, app: opening.app.clone(), strategy: opening.strategy, database, anchors, janitor })
     }
 
     /// Sets an unusable vault aside as `vault.db.lost-<now_ms>` so that a new one can be made: only ever on the person's word.
@@ -190,20 +195,20 @@ impl SqliteVault {
     pub fn set_aside(path: &Path, now_ms: i64) -> Result<PathBuf, VaultError> {
         let place = Place::prepare(path)?;
         let _lock = place.lock()?;
-        let (file, journal) = (place.file(), place.beside("-journal"));
-        if file.symlink_metadata().is_err() && journal.symlink_metadata().is_err() {
+        // What SQLite keeps beside a file belongs to it: alone it would be played into a new one.
+        let all = ["", "-journal", "-wal", "-shm"];
+        let there = |suffix: &&str| place.beside(suffix).symlink_metadata().is_ok();
+        if !all.iter().any(there) {
             return Err(VaultError::NotFound);
         }
         let aside = (now_ms..)
             .map(|number| place.beside(&format!(".lost-{number}")))
             .find(|name| name.symlink_metadata().is_err())
             .ok_or_else(|| VaultError::Io("no name is left".to_owned()))?;
-        let mut aside_journal = OsString::from(&aside);
-        aside_journal.push("-journal");
-        for (from, to) in [(&file, &aside), (&journal, &PathBuf::from(aside_journal))] {
-            if from.symlink_metadata().is_ok() {
-                std::fs::rename(from, to).map_err(|error| io("the vault file", &error))?;
-            }
+        for suffix in all.iter().filter(|suffix| there(suffix)) {
+            let mut to = OsString::from(&aside);
+            to.push(suffix);
+            std::fs::rename(place.beside(suffix), to).map_err(|error| io("the vault file", &error))?;
         }
         place.sync()?;
         Ok(aside)

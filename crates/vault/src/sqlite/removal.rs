@@ -16,8 +16,8 @@ impl SqliteVault {
         if place.exists()? {
             forget_keys(&place, opening)?;
         }
-        // The journal before the file: a journal without a file would stand in the way of a new vault.
-        for suffix in ["-journal", ""] {
+        // The file last: what lies beside it would stand in the way of a new vault.
+        for suffix in ["-journal", "-wal", "-shm", ""] {
             remove_if_there(&place.beside(suffix))?;
         }
         place.sync()

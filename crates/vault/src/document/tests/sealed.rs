@@ -1,6 +1,6 @@
 //! `encrypted-file`.
 
-use super::{APP, Home, Kind, ONE, TWO, passphrase};
+use super::{APP, Home, Kind, ONE, TWO, passphrase, two_records};
 use crate::document::EncryptedFileVault;
 use crate::{Vault, VaultError, model};
 use base64::Engine;
@@ -136,4 +136,31 @@ fn debug_shows_the_strategy_and_no_key() {
     let home = Home::new(Kind::Sealed);
     let shown = format!("{:?}", open(&home, "x").unwrap());
     assert!(shown.contains("encrypted-file") && !shown.contains("key") && !shown.contains("salt"), "{shown}");
+}
+
+/// What version 1 writes, in base64; computed with Python's cryptography, from the words of this crate alone. It opens for
+/// ever.
+const GOLDEN: &str = "\
+    cGx0dmF1bHQAAAABAAAAAQITAAAAAEwAAAAAAgAAAAEAAQIDBAUGBwgJCgsMDQ4PoKGio6SlpqeoqaqrrK2uryOWwWaIJKSqo0jnjNrm7ZoAAA\
+    AAAAAACYSdkV5hkYXRtfGU8NNgnLgHBwcHBwcHBwcHBwfqShl2pINormvz7tALy6pVGpMiPCqnxXvRnHR3UmSeSNI5TNQHnDcxNaFgg+1WHOT6\
+    NMMv9YjabGh2EimVbKJMkjiDJx/hzXXCbE4zxMgSWHERl4YraYS2EKr6Q9abHJ5PMmIoH9l5zwwPbqT5hhiPiOOBtoenVqtDgbxfGhyl4IBm/f\
+    hGVODjTcyCj7xbM5gYudv3Wl1rPdxPG00Edv4plH6Tzh4GVSNqZhFfQmzkJxOE0J3t0Gbnia3baUMSZCv9pdPnv/YdLVrckPQJcz1ruKmZb9CX\
+    QsAFST/ZiG/S07sisGnJz2Vhym2toU/+9GZk4Sn59c0RhdSEEV88S89UEDFxL4tIHf0qhgfMh0zLRw\
+";
+
+#[test]
+fn a_file_that_others_sealed_by_the_same_rules_opens() {
+    let home = Home::new(Kind::Sealed);
+    fs::create_dir(home.path()).unwrap();
+    fs::write(home.file(), STANDARD_NO_PAD.decode(GOLDEN).unwrap()).unwrap();
+    let vault = open(&home, "correct horse battery staple").unwrap();
+    let document = two_records();
+    for (id, entry) in document.entries {
+        let record = vault.load(&id).unwrap().unwrap();
+        assert_eq!((record.generation, &record.payload), (entry.generation, &entry.payload));
+        assert_eq!(record.attempt, entry.attempt);
+    }
+    // Its settings stay as they are.
+    vault.commit(&ONE, 3, b"next").unwrap();
+    assert_eq!(fs::read(home.file()).unwrap()[..80], STANDARD_NO_PAD.decode(GOLDEN).unwrap()[..80]);
 }

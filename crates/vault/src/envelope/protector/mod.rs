@@ -89,6 +89,7 @@ impl Means {
     }
 
     /// Any other protector.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the strategies that only add a protector"))]
     pub(crate) fn of(protector: Arc<dyn Protector>) -> Self {
         Self(protector)
     }
