@@ -41,7 +41,7 @@ fn file_of<S: Site>(site: &S) -> File {
 fn places(length: usize, step: usize) -> impl DoubleEndedIterator<Item = usize> {
     (0..length).filter(move |place| {
         let within = place % 4096;
-        within < 40 || within > 4096 - 100 || place.is_multiple_of(step)
+        !(40..=4096 - 100).contains(&within) || place.is_multiple_of(step)
     })
 }
 

@@ -190,7 +190,7 @@ pub(super) fn full_at_every_length(strategy: &str) {
         let lines: Vec<String> = output.map_while(Result::ok).collect();
         assert!(child.wait().unwrap().success(), "{blocks}: {lines:?}");
         full += u32::from(lines.iter().any(|line| line == "no room"));
-        let last = lines.iter().filter_map(|line| reported(line)).last().unwrap_or(0);
+        let last = lines.iter().filter_map(|line| reported(line)).next_back().unwrap_or(0);
         assert_at(strategy, folder.path(), last);
     }
     assert!((5..BLOCKS / 2).contains(&full), "{full} found the disk full, and some had room");
