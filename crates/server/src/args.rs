@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use pilotlight_server::grant::GrantId;
-use pilotlight_server::parse_duration;
+use pilotlight_server::{KeySource, parse_duration};
 
 /// An OAuth 2.0 and OpenID Connect authorization server that never signs people out by accident.
 #[derive(Parser)]
@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// People who can sign in
     #[command(subcommand)]
     User(User),
+    /// The server's own keys
+    #[command(subcommand)]
+    Keys(Keys),
     /// Programs that people sign in to
     #[command(subcommand)]
     Client(Client),
@@ -43,6 +46,9 @@ pub(crate) struct Serve {
     /// `sqlite:PATH` or `memory`
     #[arg(long, default_value = "memory")]
     pub(crate) store: StoreName,
+    /// The file of the server's own keys, or fd:N to read them from an open file; beside an SQLite store if absent
+    #[arg(long)]
+    pub(crate) keys: Option<KeysName>,
     /// How long an access token lives
     #[arg(long, default_value = "15m", value_parser = parse_duration)]
     pub(crate) access_token_ttl: Duration,
@@ -53,8 +59,11 @@ pub(crate) struct Serve {
     #[arg(long, value_parser = parse_duration)]
     pub(crate) grant_ttl: Option<Duration>,
     /// How long the previous refresh token, repeated without Idempotency-Key, gets the same answer again
-    #[arg(long, default_value = "0s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
     pub(crate) retry_window: Duration,
+    /// How often a grant may be refreshed in all; no limit if absent
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) grant_uses: Option<u32>,
     /// The issuer as clients know it; http and the listening address if absent
     #[arg(long)]
     pub(crate) issuer: Option<String>,
@@ -126,6 +135,42 @@ pub(crate) enum Grant {
         store: StoreName,
     },
 }
+
+#[derive(Subcommand)]
+pub(crate) enum Keys {
+    /// Add new keys, known at once and in use a little later; running servers read the file by themselves
+    Rotate {
+        /// The key file
+        #[arg(long)]
+        keys: PathBuf,
+        /// How long from now on the old keys stay in use, so that everybody can learn of the new ones
+        #[arg(long, default_value = "10m", value_parser = parse_duration)]
+        announce: Duration,
+        /// The old ones are in wrong hands: drop them at once. Everybody has to sign in again
+        #[arg(long, conflicts_with = "announce")]
+        leaked: bool,
+    },
+}
+
+/// Where the keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeysName(pub(crate) KeySource);
+
+impl FromStr for KeysName {
+    type Err = BadKeysName;
+
+    fn from_str(text: &str) -> Result<Self, BadKeysName> {
+        match text.strip_prefix("fd:") {
+            Some(number) => number.parse().map(|number| Self(KeySource::Descriptor(number))).map_err(|_| BadKeysName),
+            None if text.is_empty() => Err(BadKeysName),
+            None => Ok(Self(KeySource::File(PathBuf::from(text)))),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("write the path of a file, or fd:N with the number of an open file, as in fd:3")]
+pub(crate) struct BadKeysName;
 
 /// Where the store is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use pilotlight_server::client::{BadClient, Client as ClientRecord};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
-    AddUserError, Clock, Config, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError, SystemClock, add_demo,
-    add_user,
+    AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError,
+    SystemClock, add_demo, add_user, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::args::{Args, Client, Command, Grant, Serve, StoreName, User};
+use crate::args::{Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName, User};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     AddUser(#[from] AddUserError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     #[error(transparent)]
     BadClient(#[from] BadClient),
     #[error("there is a client of that id already")]
@@ -84,6 +86,16 @@ impl Failure {
                     _ => "check that the folder exists, that you may write there, and that the disk is not full",
                 }
             }
+            Self::Open(OpenError::WrongKeys) => {
+                "pass --keys with the file this store was used with, not an older copy of it"
+            }
+            Self::Open(OpenError::Keys(error)) | Self::Keys(error) => match error {
+                KeysError::Open => "chmod 600 it, after you have made sure that nobody read it",
+                KeysError::Damaged => "restore it from a backup; without it everybody has to sign in again",
+                KeysError::UnderWay(_) => "where no rotation is running, remove that file",
+                KeysError::NeedsFile => "pass --keys FILE",
+                _ => "check that it is there, and that you may read it",
+            },
             Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
             Self::NoGrant | Self::NoUser => "`pilotlight-server grant list` shows what there is",
             Self::NoStore(_) => "check the path; `user add` and `serve` make a new store",
@@ -111,6 +123,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::User(User::Add { name, password_stdin: _, store }) => {
             add_user(&open_file(&store)?, &name, &read_password(io::stdin().lock())?)?;
             say(&json!({"user": name}))
+        }
+        Command::Keys(Keys::Rotate { keys, announce, leaked }) => {
+            rotate_keys(&keys, SystemClock.now(), announce, leaked)?;
+            say(&json!({"keys": keys, "in_use_in": if leaked { 0 } else { announce.as_secs() }}))
         }
         Command::Client(Client::Add { id, redirect_uris, name, confidential, store }) => {
             add_client(&open_file(&store)?, &id, redirect_uris, name, confidential)
@@ -203,6 +219,19 @@ fn revoke_all(store: &SqliteStore, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Beside an embedded store, where no place was named.
+fn keys_of(named: Option<KeysName>, store: &StoreName) -> KeySource {
+    match (named, store) {
+        (Some(KeysName(source)), _) => source,
+        (None, StoreName::Memory) => KeySource::Ephemeral,
+        (None, StoreName::Sqlite(path)) => {
+            let mut beside = path.clone().into_os_string();
+            beside.push(".keys");
+            KeySource::File(beside.into())
+        }
+    }
+}
+
 fn serve(serve: Serve) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&serve.log).map_err(|error| Failure::Log(error.to_string()))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
@@ -225,6 +254,8 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         refresh_token_ttl: serve.refresh_token_ttl,
         grant_ttl: serve.grant_ttl,
         retry_window: serve.retry_window,
+        grant_uses: serve.grant_uses,
+        keys: keys_of(serve.keys, &serve.store),
         password_sign_in: !serve.no_password_sign_in,
         ..Config::new(issuer.clone())
     };

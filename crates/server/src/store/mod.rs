@@ -15,7 +15,7 @@ pub use sqlite::SqliteStore;
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
-use crate::keys::KeyMaterial;
+use crate::keys::{KeyName, OldKeys};
 
 /// A person who can sign in.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,10 +60,18 @@ pub enum StoreError {
     File(#[from] std::io::Error),
 }
 
-/// Where the server keeps people, clients, grants, codes and its keys. Calls may block.
+/// Where the server keeps people, clients, grants and codes. Calls may block.
 pub trait Store: Send + Sync + 'static {
-    /// The server's keys; `fresh` becomes them where there are none yet.
-    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError>;
+    /// Notes by [`KeyName::admit`] which key is the newest, in one atomic step. Whether these are the keys of this store.
+    fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError>;
+    /// The keys that an older version of this program kept here, until they are forgotten.
+    fn old_keys(&self) -> Result<Option<OldKeys>, StoreError> {
+        Ok(None)
+    }
+    /// Forgets them, so that no copy of the store has them.
+    fn forget_old_keys(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Adds a person. False where the name is taken, and then nothing changes.
     fn add_user(&self, user: &User) -> Result<bool, StoreError>;
@@ -94,7 +102,7 @@ pub trait Store: Send + Sync + 'static {
     /// the code gave before, in one atomic durable step.
     fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError>;
 
-    /// Forgets what has been over since before `then`: codes that expired, grants revoked or last rotated.
-    /// How many grants were forgotten.
+    /// Forgets what has been over since before `then`: codes that expired, grants revoked or last rotated. It does so in
+    /// small steps, and holds nobody up in between. How many grants were forgotten.
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError>;
 }

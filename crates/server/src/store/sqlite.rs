@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use pilotlight_oauth::{Scope, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use zeroize::Zeroizing;
 
 use super::writer::Writer;
 use super::{Store, StoreError, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
-use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
-use crate::keys::KeyMaterial;
+use crate::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
+use crate::keys::{KeyName, OldKeys};
 
 /// The format this program writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// How long another process (`grant revoke`, say) may hold the file before we give up and answer 503.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -61,6 +62,10 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             transaction.execute_batch(include_str!("schema.sql"))?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
+        1 => {
+            transaction.execute_batch(include_str!("from_1_to_2.sql"))?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+        }
         FORMAT => {}
         found => return Err(StoreError::TooNew { found, known: FORMAT }),
     }
@@ -72,7 +77,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-    // The mode above is for a new file only. One that stood there, readable by others, holds keys all the same.
+    // The mode above is for a new file only.
     if file.metadata()?.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
@@ -85,17 +90,42 @@ fn make_private(_: &Path) -> std::io::Result<()> {
 }
 
 impl Store for SqliteStore {
-    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError> {
-        let fresh = fresh.clone();
+    fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
+        let ours = ours.to_vec();
         self.writer.atomically(move |t| {
-            t.execute(
-                "INSERT INTO keys (one, mac, signing) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
-                params![fresh.mac, fresh.signing],
-            )?;
-            Ok(t.query_row("SELECT mac, signing FROM keys", [], |row| {
-                Ok(KeyMaterial { mac: row.get(0)?, signing: row.get(1)? })
-            })?)
+            let read = |row: &Row<'_>| Ok(KeyName { version: row.get(0)?, fingerprint: row.get(1)? });
+            let newest = t.query_row("SELECT version, fingerprint FROM newest_key", [], read).optional()?;
+            let admitted = KeyName::admit(newest, &ours);
+            if let Some(name) = admitted {
+                t.execute(
+                    "INSERT OR REPLACE INTO newest_key (one, version, fingerprint) VALUES (1, ?1, ?2)",
+                    params![name.version, name.fingerprint],
+                )?;
+            }
+            Ok(admitted.is_some())
         })
+    }
+
+    fn old_keys(&self) -> Result<Option<OldKeys>, StoreError> {
+        let reader = self.reader();
+        if !has_old_keys(&reader)? {
+            return Ok(None);
+        }
+        let read =
+            |row: &Row<'_>| Ok(OldKeys { mac: Zeroizing::new(row.get(0)?), signing: Zeroizing::new(row.get(1)?) });
+        Ok(reader.query_row("SELECT mac, signing FROM keys", [], read).optional()?)
+    }
+
+    fn forget_old_keys(&self) -> Result<(), StoreError> {
+        // Overwritten where they stood, and then the log is emptied, which has the pages from before.
+        self.writer.atomically(|t| {
+            t.pragma_update(None, "secure_delete", true)?;
+            t.execute_batch("DROP TABLE IF EXISTS keys")?;
+            Ok(())
+        })?;
+        let reader = self.reader();
+        reader.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
     }
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
@@ -204,16 +234,65 @@ impl Store for SqliteStore {
     }
 
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
-        self.writer.atomically(move |t| {
-            t.execute("DELETE FROM codes WHERE expires_at < ?1", [codes_before.as_millis()])?;
-            let sql = "DELETE FROM grants WHERE COALESCE(revoked_at, rotated_at) < ?1";
-            Ok(t.execute(sql, [grants_before.as_millis()])?)
-        })
+        self.forget_from(&CODES, codes_before)?;
+        self.forget_from(&GRANTS, grants_before)
     }
 }
 
-const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, last_key, \
-                            previous_key, revoked_at, revoked_reason FROM grants";
+/// How to go through a table in the order of its key, and to delete what is over.
+struct Sweep {
+    /// The keys after ?1, as many as ?2, and whether each is over since before ?3.
+    look: &'static str,
+    /// The one with key ?1, if it is over since before ?2.
+    delete: &'static str,
+}
+
+const CODES: Sweep = Sweep {
+    look: "SELECT hash, expires_at < ?3 FROM codes WHERE hash > ?1 ORDER BY hash LIMIT ?2",
+    delete: "DELETE FROM codes WHERE hash = ?1 AND expires_at < ?2",
+};
+const GRANTS: Sweep = Sweep {
+    look: "SELECT id, COALESCE(revoked_at, rotated_at) < ?3 FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2",
+    delete: "DELETE FROM grants WHERE id = ?1 AND COALESCE(revoked_at, rotated_at) < ?2",
+};
+/// How many rows are looked at before others have their turn: well below a millisecond.
+const STEP: i64 = 500;
+
+impl SqliteStore {
+    /// Looks with the reader, so that the writer has only the deletions, few at a time; a rotation since the look counts.
+    fn forget_from(&self, table: &'static Sweep, before: Timestamp) -> Result<usize, StoreError> {
+        let (mut after, mut forgotten) = (Vec::new(), 0);
+        loop {
+            let seen = self.look(table, &after, before)?;
+            let Some((last, _)) = seen.last() else { return Ok(forgotten) };
+            after.clone_from(last);
+            let over: Vec<Vec<u8>> = seen.into_iter().filter(|(_, over)| *over).map(|(key, _)| key).collect();
+            if over.is_empty() {
+                continue;
+            }
+            forgotten += self.writer.atomically(move |t| {
+                let mut delete = t.prepare_cached(table.delete)?;
+                let deleted = over.iter().map(|key| delete.execute(params![key, before.as_millis()]));
+                Ok(deleted.sum::<rusqlite::Result<usize>>()?)
+            })?;
+        }
+    }
+
+    fn look(&self, table: &Sweep, after: &[u8], before: Timestamp) -> Result<Vec<(Vec<u8>, bool)>, StoreError> {
+        let reader = self.reader();
+        let mut look = reader.prepare_cached(table.look)?;
+        let rows = look.query_map(params![after, STEP, before.as_millis()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn has_old_keys(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'keys')";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
+                            revoked_at, revoked_reason, keys, uses, answer_lost FROM grants";
 
 fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User { subject: row.get(0)?, name: row.get(1)?, password_hash: row.get(2)? })
@@ -227,8 +306,9 @@ fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, Sto
 
 fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
     let scope: String = row.get(3)?;
-    let revoked_at: Option<i64> = row.get(10)?;
-    let reason: Option<String> = row.get(11)?;
+    let revoked_at: Option<i64> = row.get(8)?;
+    let reason: Option<String> = row.get(9)?;
+    let keys: Vec<u8> = row.get(10)?;
     let reason = reason.as_deref().map(|word| Reason::from_word(word).ok_or(StoreError::Damaged("revoked_reason")));
     Ok(Grant {
         id: GrantId(row.get(0)?),
@@ -239,7 +319,9 @@ fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
         ends_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
         generation: row.get(6)?,
         rotated_at: Timestamp::from_millis(row.get(7)?),
-        keys: [row.get(8)?, row.get(9)?],
+        keys: RecentKeys::from_bytes(&keys).ok_or(StoreError::Damaged("keys"))?,
+        uses: row.get(11)?,
+        answer_lost: row.get(12)?,
         revoked: revoked_at.map(Timestamp::from_millis).zip(reason.transpose()?),
     })
 }
@@ -247,7 +329,8 @@ fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
 fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
     t.execute(
         "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-         last_key, previous_key, revoked_at, revoked_reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         revoked_at, revoked_reason, keys, uses, answer_lost) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             grant.id.0,
             grant.subject,
@@ -257,10 +340,11 @@ fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
             grant.ends_at.map(Timestamp::as_millis),
             grant.generation,
             grant.rotated_at.as_millis(),
-            grant.keys[0],
-            grant.keys[1],
             grant.revoked.map(|(at, _)| at.as_millis()),
             grant.revoked.map(|(_, reason)| reason.as_str()),
+            grant.keys.to_bytes(),
+            grant.uses,
+            grant.answer_lost,
         ],
     )?;
     Ok(())
@@ -342,7 +426,58 @@ mod tests {
         let (store, folder) = fresh();
         store.reader().pragma_update(None, "user_version", FORMAT + 1).unwrap();
         let refused = SqliteStore::open(&folder.path().join("server.db")).err();
-        assert!(matches!(refused, Some(StoreError::TooNew { found: 2, known: FORMAT })));
+        assert!(matches!(refused, Some(StoreError::TooNew { found: 3, known: FORMAT })));
+    }
+
+    /// A store as the first release left it: one grant with two keys, and the server's keys.
+    fn of_format_1(path: &Path) {
+        let old = Connection::open(path).unwrap();
+        old.execute_batch(include_str!("format_1_test.sql")).unwrap();
+    }
+
+    #[test]
+    fn a_store_of_format_1_keeps_its_grants_and_hands_its_keys_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.db");
+        of_format_1(&path);
+        let store = SqliteStore::open(&path).unwrap();
+        let grant = store.grant(GrantId([1; 16])).unwrap().unwrap();
+        assert_eq!((grant.generation, grant.uses, grant.answer_lost), (3, None, false));
+        assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 16]), Some([0xbb; 16])]));
+        let none = store.grant(GrantId([2; 16])).unwrap().unwrap();
+        assert_eq!(none.keys, RecentKeys::default());
+        let old = store.old_keys().unwrap().unwrap();
+        assert_eq!((*old.mac, old.signing.as_slice()), ([0x5a; 32], &[0xa5; 64][..]));
+        store.forget_old_keys().unwrap();
+        assert!(store.old_keys().unwrap().is_none());
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            for secret in [[0x5a; 32], [0xa5; 32]] {
+                assert!(!bytes.windows(32).any(|window| window == secret), "a key is left behind");
+            }
+        }
+        drop(store);
+        assert!(SqliteStore::open(&path).unwrap().grant(GrantId([1; 16])).unwrap().is_some(), "once is enough");
+    }
+
+    #[test]
+    fn sweeping_many_grants_holds_no_rotation_up() {
+        let (store, _folder) = fresh();
+        let suite_grant = |n: u16| {
+            let mut id = [0; 16];
+            id[..2].copy_from_slice(&n.to_be_bytes());
+            Grant::new(GrantId(id), "ada".to_owned(), "app".to_owned(), Scope::default(), Timestamp::from_secs(0))
+        };
+        store.writer.atomically(move |t| (0..2000).try_for_each(|n| write_grant(t, &suite_grant(n)))).unwrap();
+        // Between two steps another job has its turn: here one that a step could never overlook.
+        let later = Timestamp::from_secs(10);
+        std::thread::scope(|scope| {
+            let sweeping = scope.spawn(|| store.forget(later, later).unwrap());
+            store.revoke(suite_grant(1999).id, Reason::Operator, later).unwrap();
+            let forgotten = sweeping.join().unwrap();
+            assert!((1999..=2000).contains(&forgotten), "{forgotten}");
+            assert_eq!(store.grants().unwrap().len() + forgotten, 2000);
+        });
     }
 
     #[cfg(unix)]

@@ -8,8 +8,8 @@ use pilotlight_oauth::{Scope, Timestamp};
 use super::{Store, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged, derive_challenge};
-use crate::grant::{Grant, GrantId, KeyHash, Outcome, Reason, Redemption};
-use crate::keys::KeyMaterial;
+use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Reason, RecentKeys, Redemption};
+use crate::keys::KeyName;
 
 /// Makes a test of each named body. `$open` gives a fresh store, and what must outlive it.
 macro_rules! suite {
@@ -26,7 +26,7 @@ macro_rules! suite {
 macro_rules! every_test {
     ($open:expr) => {
         crate::store::suite::suite!($open;
-            keys_are_made_once,
+            other_keys_than_the_newest_it_saw_are_refused,
             a_name_belongs_to_one_person,
             a_client_id_belongs_to_one_client,
             a_grant_comes_back_as_it_was_kept,
@@ -34,16 +34,21 @@ macro_rules! every_test {
             the_current_generation_rotates,
             a_repeat_with_the_same_key_gets_the_same_successor,
             a_repeat_after_the_successor_was_used_is_late_and_ends_nothing,
+            a_duplicate_seven_rotations_late_ends_nothing_and_an_older_one_is_reuse,
+            a_late_duplicate_with_another_key_is_reuse,
             another_key_is_reuse_and_ends_the_grant,
             a_repeat_without_key_is_reuse_and_ends_the_grant,
             a_repeat_without_key_is_answered_inside_the_window_only,
             repeating_does_not_extend_the_window,
+            the_successors_first_use_closes_the_window,
+            a_revoked_grant_has_no_window,
             another_key_is_reuse_inside_the_window_too,
-            an_older_generation_is_reuse_even_inside_the_window,
+            a_lost_answer_gives_the_old_token_a_way_back_without_key_or_window,
             a_newer_generation_heals_the_store,
             reuse_ends_one_grant_and_no_other,
             an_idle_grant_expires_at_the_very_millisecond,
             rotation_does_not_move_the_absolute_end,
+            a_grant_is_refreshed_as_often_as_it_may_be_and_its_last_use_may_be_repeated,
             more_scope_than_granted_spends_nothing,
             another_client_spends_nothing,
             the_last_generation_ends_without_a_wrap,
@@ -65,22 +70,12 @@ pub(super) use {every_test, suite};
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const IDLE: Duration = Duration::from_secs(3600);
-const KEY: KeyHash = [1; 32];
-const OTHER_KEY: KeyHash = [2; 32];
+const KEY: KeyHash = [1; 16];
+const OTHER_KEY: KeyHash = [2; 16];
 
 fn grant(n: u8) -> Grant {
-    Grant {
-        id: GrantId([n; 16]),
-        subject: "ada".to_owned(),
-        client: "app".to_owned(),
-        scope: Scope::parse("openid profile"),
-        created_at: START,
-        ends_at: None,
-        generation: 0,
-        rotated_at: START,
-        keys: [None, None],
-        revoked: None,
-    }
+    let scope = Scope::parse("openid profile");
+    Grant::new(GrantId([n; 16]), "ada".to_owned(), "app".to_owned(), scope, START)
 }
 
 fn kept(store: &impl Store, grant: &Grant) -> GrantId {
@@ -98,6 +93,7 @@ fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemptio
         now: START.plus(Duration::from_secs(1)),
         idle: IDLE,
         retry_window: Duration::ZERO,
+        remembered_keys: REMEMBERED_KEYS,
     }
 }
 
@@ -116,11 +112,14 @@ fn reason(store: &impl Store, id: GrantId) -> Option<Reason> {
     store.grant(id).unwrap().unwrap().revoked.map(|(_, reason)| reason)
 }
 
-pub(super) fn keys_are_made_once(store: &impl Store) {
-    let first = KeyMaterial { mac: [7; 32], signing: vec![1, 2, 3] };
-    let second = KeyMaterial { mac: [8; 32], signing: vec![4] };
-    assert!(store.keys(&first).unwrap() == first);
-    assert!(store.keys(&second).unwrap() == first);
+pub(super) fn other_keys_than_the_newest_it_saw_are_refused(store: &impl Store) {
+    let name = |version, byte| KeyName { version, fingerprint: [byte; 16] };
+    assert!(store.admit_keys(&[name(1, 1)]).unwrap(), "the first ones it sees are its own");
+    assert!(!store.admit_keys(&[name(1, 2)]).unwrap(), "others of the same version");
+    assert!(store.admit_keys(&[name(1, 1), name(2, 2)]).unwrap(), "a newer one beside its own");
+    assert!(!store.admit_keys(&[name(1, 1)]).unwrap(), "a copy from before the rotation");
+    assert!(store.admit_keys(&[name(2, 2), name(3, 3)]).unwrap(), "the oldest was forgotten");
+    assert!(!store.admit_keys(&[]).unwrap());
 }
 
 pub(super) fn a_name_belongs_to_one_person(store: &impl Store) {
@@ -148,7 +147,9 @@ pub(super) fn a_grant_comes_back_as_it_was_kept(store: &impl Store) {
     let mut full = grant(1);
     full.ends_at = Some(START.plus(IDLE));
     full.generation = u32::MAX;
-    full.keys = [Some(KEY), Some(OTHER_KEY)];
+    full.keys = RecentKeys::new(vec![Some(KEY), None, Some(OTHER_KEY)]);
+    full.uses = Some(7);
+    full.answer_lost = true;
     full.revoked = Some((START.plus(IDLE), Reason::Operator));
     for grant in [full, grant(2)] {
         store.add_grant(&grant).unwrap();
@@ -189,6 +190,26 @@ pub(super) fn a_repeat_after_the_successor_was_used_is_late_and_ends_nothing(sto
     redeem(store, id, 1, Some(OTHER_KEY));
     assert_eq!(redeem(store, id, 0, Some(KEY)), Outcome::Late);
     assert!(matches!(redeem(store, id, 2, None), Outcome::Rotated(_)), "the grant lives on");
+}
+
+pub(super) fn a_duplicate_seven_rotations_late_ends_nothing_and_an_older_one_is_reuse(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let key = |generation: u32| Some([u8::try_from(generation).unwrap() + 1; 16]);
+    for generation in 0..8 {
+        redeem(store, id, generation, key(generation));
+    }
+    for generation in 0..7 {
+        assert_eq!(redeem(store, id, generation, key(generation)), Outcome::Late, "{generation}");
+    }
+    assert!(matches!(redeem(store, id, 8, key(8)), Outcome::Rotated(_)), "the grant lives on");
+    assert_eq!(redeem(store, id, 0, key(0)), Outcome::Reused, "its key is forgotten by now");
+}
+
+pub(super) fn a_late_duplicate_with_another_key_is_reuse(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    redeem(store, id, 0, Some(KEY));
+    redeem(store, id, 1, Some(OTHER_KEY));
+    assert_eq!(redeem(store, id, 0, Some(OTHER_KEY)), Outcome::Reused, "a key belongs to its own rotation");
 }
 
 pub(super) fn another_key_is_reuse_and_ends_the_grant(store: &impl Store) {
@@ -232,11 +253,27 @@ pub(super) fn another_key_is_reuse_inside_the_window_too(store: &impl Store) {
     assert_eq!(store.redeem(&in_window(id, Some(OTHER_KEY), 1)).unwrap(), Outcome::Reused);
 }
 
-pub(super) fn an_older_generation_is_reuse_even_inside_the_window(store: &impl Store) {
+pub(super) fn the_successors_first_use_closes_the_window(store: &impl Store) {
     let id = kept(store, &grant(1));
     store.redeem(&in_window(id, None, 0)).unwrap();
     store.redeem(&Redemption { generation: 1, ..in_window(id, None, 1) }).unwrap();
     assert_eq!(store.redeem(&in_window(id, None, 2)).unwrap(), Outcome::Reused);
+}
+
+pub(super) fn a_revoked_grant_has_no_window(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    store.redeem(&in_window(id, None, 0)).unwrap();
+    store.revoke(id, Reason::SignedOut, START).unwrap();
+    assert_eq!(store.redeem(&in_window(id, None, 1)).unwrap(), Outcome::Revoked(Reason::SignedOut));
+}
+
+pub(super) fn a_lost_answer_gives_the_old_token_a_way_back_without_key_or_window(store: &impl Store) {
+    let id = kept(store, &Grant { generation: 1, answer_lost: true, ..grant(1) });
+    for _ in 0..2 {
+        assert!(matches!(redeem(store, id, 0, None), Outcome::Repeated(grant) if grant.generation == 1));
+    }
+    assert!(matches!(redeem(store, id, 1, None), Outcome::Rotated(grant) if !grant.answer_lost));
+    assert_eq!(redeem(store, id, 1, None), Outcome::Reused, "that answer was not lost");
 }
 
 pub(super) fn a_newer_generation_heals_the_store(store: &impl Store) {
@@ -272,6 +309,16 @@ pub(super) fn rotation_does_not_move_the_absolute_end(store: &impl Store) {
     let Outcome::Rotated(rotated) = redeem(store, id, 0, None) else { panic!("it did not rotate") };
     assert_eq!(rotated.refresh_expires_at(IDLE), end);
     assert_eq!(store.redeem(&Redemption { now: end, ..presented(id, 1, None) }).unwrap(), Outcome::Expired);
+}
+
+pub(super) fn a_grant_is_refreshed_as_often_as_it_may_be_and_its_last_use_may_be_repeated(store: &impl Store) {
+    let id = kept(store, &Grant { uses: Some(2), ..grant(1) });
+    redeem(store, id, 0, None);
+    let Outcome::Rotated(last) = redeem(store, id, 1, Some(KEY)) else { panic!("it did not rotate") };
+    assert_eq!(last.uses_left(), Some(0));
+    assert_eq!(redeem(store, id, 1, Some(KEY)), Outcome::Repeated(last), "a repeat is no use");
+    assert_eq!(redeem(store, id, 2, None), Outcome::Expired);
+    assert_eq!(redeem(store, id, 9, None), Outcome::Expired, "nor does it help that the store forgot some");
 }
 
 pub(super) fn more_scope_than_granted_spends_nothing(store: &impl Store) {
@@ -381,6 +428,7 @@ fn exchange(new_grant: u8) -> Exchange {
         challenge: derive_challenge(VERIFIER),
         new_grant: GrantId([new_grant; 16]),
         ends_at: None,
+        uses: None,
         now: START.plus(Duration::from_secs(1)),
     }
 }

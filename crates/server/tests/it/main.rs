@@ -8,6 +8,10 @@ mod chaos_command_line;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod pages;
