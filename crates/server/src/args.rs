@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use pilotlight_server::grant::GrantId;
 use pilotlight_server::{KeySource, parse_duration};
+use zeroize::Zeroizing;
 
 /// An OAuth 2.0 and OpenID Connect authorization server that never signs people out by accident.
 #[derive(Parser)]
@@ -43,10 +44,10 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:4400")]
     pub(crate) listen: SocketAddr,
-    /// `sqlite:PATH` or `memory`
+    /// `memory`, `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file, where it has a password
     #[arg(long, default_value = "memory")]
     pub(crate) store: StoreName,
-    /// The file of the server's own keys, or fd:N to read them from an open file; beside an SQLite store if absent
+    /// The file of the server's own keys, or fd:N to read them from an open file; beside an SQLite store if absent, needed with Redis
     #[arg(long)]
     pub(crate) keys: Option<KeysName>,
     /// How long an access token lives
@@ -87,7 +88,7 @@ pub(crate) enum User {
         /// Read the password from standard input, up to the end of its first line
         #[arg(long, required = true)]
         password_stdin: bool,
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
@@ -108,7 +109,7 @@ pub(crate) enum Client {
         /// Give it a secret, printed once
         #[arg(long)]
         confidential: bool,
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
@@ -118,7 +119,7 @@ pub(crate) enum Client {
 pub(crate) enum Grant {
     /// List grants, one JSON object a line
     List {
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
@@ -130,7 +131,7 @@ pub(crate) enum Grant {
         /// End all grants of that person
         #[arg(long)]
         user: Option<String>,
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
@@ -177,23 +178,54 @@ pub(crate) struct BadKeysName;
 pub(crate) enum StoreName {
     Memory,
     Sqlite(PathBuf),
+    /// The address, which may have a password.
+    Redis(SecretAddress),
+}
+
+/// Not shown: it may have a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SecretAddress(pub(crate) Zeroizing<String>);
+
+impl std::fmt::Debug for SecretAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretAddress(redacted)")
+    }
 }
 
 impl FromStr for StoreName {
     type Err = BadStoreName;
 
     fn from_str(text: &str) -> Result<Self, BadStoreName> {
+        if let Some(file) = text.strip_prefix('@') {
+            let named = Zeroizing::new(std::fs::read_to_string(file)?);
+            return Self::parse(named.trim());
+        }
+        Self::parse(text)
+    }
+}
+
+impl StoreName {
+    fn parse(text: &str) -> Result<Self, BadStoreName> {
         match text.split_once(':') {
             None if text == "memory" => Ok(Self::Memory),
             Some(("sqlite", path)) if !path.is_empty() => {
                 let path: Result<PathBuf, Infallible> = path.parse();
-                path.map(Self::Sqlite).map_err(|_| BadStoreName)
+                path.map(Self::Sqlite).map_err(|_| BadStoreName::Unknown)
             }
-            _ => Err(BadStoreName),
+            Some((scheme, _)) if scheme == "redis" || scheme.starts_with("redis+") => {
+                Ok(Self::Redis(SecretAddress(Zeroizing::new(text.to_owned()))))
+            }
+            _ => Err(BadStoreName::Unknown),
         }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("write sqlite:PATH or memory, as in sqlite:/var/lib/pilotlight/server.db")]
-pub(crate) struct BadStoreName;
+pub(crate) enum BadStoreName {
+    #[error(
+        "write memory, sqlite:PATH as in sqlite:/var/lib/pilotlight/server.db, redis://HOST:PORT/DB, or @FILE with one of these in it"
+    )]
+    Unknown,
+    #[error("the file that names the store cannot be read: {0}")]
+    File(#[from] std::io::Error),
+}

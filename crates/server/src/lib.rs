@@ -4,7 +4,7 @@
 //!            ┌───────────────────────── Server ─────────────────────────┐
 //!  browser ──▶ /authorize   sign in, consent                            │
 //!  client ───▶ /token       code + PKCE, refresh, password   ─┐         │
-//!  client ───▶ /login, /token/refresh   plain JSON           ─┼─▶ Store │  memory, or one SQLite file
+//!  client ───▶ /login, /token/refresh   plain JSON           ─┼─▶ Store │  memory, one SQLite file, or Redis
 //!  client ───▶ /revoke, /userinfo                            ─┘         │
 //!  anybody ──▶ /.well-known/…, /jwks                                    │
 //!            └──────────────────────────────────────────────────────────┘
@@ -65,5 +65,7 @@ pub use app::Stats;
 pub use config::{Config, parse_duration};
 pub use keys::{KeyName, KeySource, KeysError, OldKeys, rotate_keys};
 pub use server::{AddUserError, OpenError, Server, add_demo, add_user};
+#[cfg(feature = "redis")]
+pub use store::RedisStore;
 pub use store::{MemoryStore, SqliteStore, Store, StoreError};
 pub use system::{Clock, NoEntropy, SystemClock};

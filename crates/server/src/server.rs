@@ -27,7 +27,7 @@ const SWEEP: Duration = Duration::from_secs(3600);
 /// How often the key file is read.
 const READ_KEYS: Duration = Duration::from_secs(10);
 /// How long a spent code is remembered, so that its second use revokes the grant.
-const REMEMBER_CODES: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const REMEMBER_CODES: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a server cannot be opened.
 #[derive(Debug, thiserror::Error)]

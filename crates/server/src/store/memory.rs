@@ -156,4 +156,5 @@ mod tests {
     use super::*;
 
     crate::store::suite::every_test!((MemoryStore::new(), ()));
+    crate::store::suite::every_test_of_forgetting!((MemoryStore::new(), ()));
 }

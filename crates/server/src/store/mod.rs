@@ -2,14 +2,20 @@
 //! the store is) before it returns. The rules themselves are pure and stand in [`crate::grant`] and [`crate::code`].
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod suite_codes;
 mod writer;
 
 use pilotlight_oauth::Timestamp;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 pub use sqlite::SqliteStore;
 
 use crate::client::Client;
@@ -44,6 +50,14 @@ pub enum StoreError {
     /// A transition did not reach the disk; its log line says why. It may yet have happened: ask again.
     #[error("the store could not be written")]
     NotDurable,
+    /// Redis did not answer, or said no; its word for it. What was asked for may yet happen: ask again.
+    #[error("Redis cannot be used: {0}")]
+    Away(String),
+    /// This is no address of a Redis.
+    #[error(
+        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER"
+    )]
+    BadAddress,
     /// A row is not what this program writes.
     #[error("the store is damaged: {0}")]
     Damaged(&'static str),

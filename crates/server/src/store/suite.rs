@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use pilotlight_oauth::{Scope, Timestamp};
 
+pub(super) use super::suite_codes::{
+    a_code_gives_one_grant_and_its_second_use_ends_it, a_code_of_another_client_or_redirect_is_refused,
+    a_wrong_verifier_spends_the_code, an_expired_code_is_unknown,
+    fifty_exchanges_of_one_code_give_one_grant_and_end_it,
+};
+use super::suite_codes::{code, exchange};
 use super::{Store, User};
 use crate::client::Client;
-use crate::code::{Code, Exchange, Exchanged, derive_challenge};
+use crate::code::Exchanged;
 use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Reason, RecentKeys, Redemption};
 use crate::keys::KeyName;
 
@@ -62,28 +68,37 @@ macro_rules! every_test {
             a_code_of_another_client_or_redirect_is_refused,
             an_expired_code_is_unknown,
             fifty_exchanges_of_one_code_give_one_grant_and_end_it,
-            what_is_over_is_forgotten_and_the_rest_stays,
         );
     };
 }
-pub(super) use {every_test, suite};
 
-const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+/// For stores that do not forget by themselves.
+macro_rules! every_test_of_forgetting {
+    ($open:expr) => {
+        crate::store::suite::suite!($open;
+            what_is_over_is_forgotten_and_the_rest_stays,
+            a_sweep_goes_through_more_grants_than_it_looks_at_in_one_step,
+        );
+    };
+}
+pub(super) use {every_test, every_test_of_forgetting, suite};
+
+pub(super) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const IDLE: Duration = Duration::from_secs(3600);
-const KEY: KeyHash = [1; 16];
+pub(super) const KEY: KeyHash = [1; 16];
 const OTHER_KEY: KeyHash = [2; 16];
 
-fn grant(n: u8) -> Grant {
+pub(super) fn grant(n: u8) -> Grant {
     let scope = Scope::parse("openid profile");
     Grant::new(GrantId([n; 16]), "ada".to_owned(), "app".to_owned(), scope, START)
 }
 
-fn kept(store: &impl Store, grant: &Grant) -> GrantId {
+pub(super) fn kept(store: &impl Store, grant: &Grant) -> GrantId {
     store.add_grant(grant).unwrap();
     grant.id
 }
 
-fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemption {
+pub(super) fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemption {
     Redemption {
         grant,
         generation,
@@ -97,7 +112,7 @@ fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemptio
     }
 }
 
-fn redeem(store: &impl Store, grant: GrantId, generation: u32, key: Option<KeyHash>) -> Outcome {
+pub(super) fn redeem(store: &impl Store, grant: GrantId, generation: u32, key: Option<KeyHash>) -> Outcome {
     store.redeem(&presented(grant, generation, key)).unwrap()
 }
 
@@ -108,7 +123,7 @@ fn generation_of(outcome: &Outcome) -> Option<u32> {
     }
 }
 
-fn reason(store: &impl Store, id: GrantId) -> Option<Reason> {
+pub(super) fn reason(store: &impl Store, id: GrantId) -> Option<Reason> {
     store.grant(id).unwrap().unwrap().revoked.map(|(_, reason)| reason)
 }
 
@@ -361,7 +376,7 @@ pub(super) fn a_retry_does_not_bring_back_a_revoked_grant(store: &impl Store) {
 }
 
 /// The same at the same moment, fifty times.
-fn at_once<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
+pub(super) fn at_once<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(50);
     let run = || {
         barrier.wait();
@@ -402,82 +417,6 @@ pub(super) fn revoking_wins_against_fifty_refreshes(store: &impl Store) {
     assert_eq!(redeem(store, id, 1, None), Outcome::Revoked(Reason::SignedOut), "whichever came first");
 }
 
-const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
-
-fn code() -> Code {
-    Code {
-        hash: [5; 32],
-        client: "app".to_owned(),
-        redirect_uri: "http://127.0.0.1:5000/callback".to_owned(),
-        challenge: derive_challenge(VERIFIER),
-        nonce: Some("n".to_owned()),
-        subject: "ada".to_owned(),
-        scope: Scope::parse("openid"),
-        signed_in_at: START,
-        expires_at: START.plus(Duration::from_secs(60)),
-        spent: false,
-        grant: None,
-    }
-}
-
-fn exchange(new_grant: u8) -> Exchange {
-    Exchange {
-        hash: [5; 32],
-        client: "app".to_owned(),
-        redirect_uri: "http://127.0.0.1:5000/callback".to_owned(),
-        challenge: derive_challenge(VERIFIER),
-        new_grant: GrantId([new_grant; 16]),
-        ends_at: None,
-        uses: None,
-        now: START.plus(Duration::from_secs(1)),
-    }
-}
-
-pub(super) fn a_code_gives_one_grant_and_its_second_use_ends_it(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let Exchanged::Granted(grant, nonce) = store.exchange(&exchange(1)).unwrap() else { panic!("no grant") };
-    assert_eq!((nonce.as_deref(), grant.id, grant.created_at), (Some("n"), GrantId([1; 16]), START));
-    assert_eq!(store.grant(grant.id).unwrap(), Some(grant.clone()));
-    assert_eq!(store.exchange(&exchange(2)).unwrap(), Exchanged::Again(Some(grant.id)));
-    assert_eq!(reason(store, grant.id), Some(Reason::CodeReuse));
-    assert_eq!(store.grant(GrantId([2; 16])).unwrap(), None);
-}
-
-pub(super) fn a_wrong_verifier_spends_the_code(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let wrong = Exchange { challenge: derive_challenge("another"), ..exchange(1) };
-    assert_eq!(store.exchange(&wrong).unwrap(), Exchanged::Mismatch);
-    assert_eq!(store.exchange(&exchange(1)).unwrap(), Exchanged::Again(None));
-    assert_eq!(store.grants().unwrap(), []);
-}
-
-pub(super) fn a_code_of_another_client_or_redirect_is_refused(store: &impl Store) {
-    let wrongs = [
-        Exchange { client: "thief".to_owned(), ..exchange(1) },
-        Exchange { redirect_uri: "http://127.0.0.1:5001/callback".to_owned(), ..exchange(1) },
-    ];
-    for wrong in wrongs {
-        store.add_code(&code()).unwrap();
-        assert_eq!(store.exchange(&wrong).unwrap(), Exchanged::Mismatch);
-    }
-    assert_eq!(store.grants().unwrap(), []);
-}
-
-pub(super) fn an_expired_code_is_unknown(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let late = Exchange { now: START.plus(Duration::from_secs(60)), ..exchange(1) };
-    assert_eq!(store.exchange(&late).unwrap(), Exchanged::Unknown);
-    assert_eq!(store.exchange(&Exchange { hash: [6; 32], ..exchange(1) }).unwrap(), Exchanged::Unknown);
-}
-
-pub(super) fn fifty_exchanges_of_one_code_give_one_grant_and_end_it(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let exchanged = at_once(|| store.exchange(&exchange(1)).unwrap());
-    assert_eq!(exchanged.iter().filter(|e| matches!(e, Exchanged::Granted(..))).count(), 1);
-    assert_eq!(exchanged.iter().filter(|e| matches!(e, Exchanged::Again(Some(_)))).count(), 49);
-    assert_eq!(reason(store, GrantId([1; 16])), Some(Reason::CodeReuse));
-}
-
 pub(super) fn what_is_over_is_forgotten_and_the_rest_stays(store: &impl Store) {
     let later = START.plus(IDLE);
     let live = kept(store, &Grant { rotated_at: later, ..grant(1) });
@@ -490,8 +429,20 @@ pub(super) fn what_is_over_is_forgotten_and_the_rest_stays(store: &impl Store) {
     assert_eq!(store.exchange(&exchange(4)).unwrap(), Exchanged::Unknown);
 }
 
+pub(super) fn a_sweep_goes_through_more_grants_than_it_looks_at_in_one_step(store: &impl Store) {
+    let later = START.plus(IDLE);
+    for n in 0..2500_u16 {
+        let mut id = [0; 16];
+        id[7..9].copy_from_slice(&n.to_be_bytes());
+        let rotated_at = if n % 5 == 0 { later } else { START };
+        store.add_grant(&Grant { id: GrantId(id), rotated_at, ..grant(1) }).unwrap();
+    }
+    assert_eq!(store.forget(later, later).unwrap(), 2000);
+    assert_eq!(store.grants().unwrap().len(), 500);
+}
+
 /// For stores that several processes share: not part of the macro.
-pub(super) fn two_stores_over_one_file_hand_out_one_successor(one: &impl Store, two: &impl Store) {
+pub(super) fn two_processes_hand_out_one_successor(one: &impl Store, two: &impl Store) {
     let id = kept(one, &grant(1));
     let turn = std::sync::atomic::AtomicUsize::new(0);
     let outcomes = at_once(|| {
@@ -499,4 +450,10 @@ pub(super) fn two_stores_over_one_file_hand_out_one_successor(one: &impl Store, 
         if odd { redeem(one, id, 0, None) } else { redeem(two, id, 0, None) }
     });
     assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "reused"), count(&outcomes, "revoked")), (1, 1, 48));
+    let id = kept(one, &grant(2));
+    let outcomes = at_once(|| {
+        let odd = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 1;
+        if odd { redeem(one, id, 0, Some(KEY)) } else { redeem(two, id, 0, Some(KEY)) }
+    });
+    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "repeated")), (1, 49));
 }

@@ -75,7 +75,7 @@ impl Serving {
     }
 }
 
-fn run(args: &[&str], input: &str) -> Output {
+pub(crate) fn run(args: &[&str], input: &str) -> Output {
     let mut child = Command::new(PROGRAM)
         .args(args)
         .stdin(Stdio::piped())

@@ -20,6 +20,12 @@ mod plain;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+#[cfg(all(unix, feature = "redis"))]
+mod redis;
+#[cfg(test)]
+#[cfg(all(unix, feature = "redis"))]
+mod redis_server;
+#[cfg(test)]
 mod rfc6749;
 #[cfg(test)]
 mod rfc7009;
