@@ -106,6 +106,7 @@ impl Failure {
             }
             Self::Open(OpenError::Keys(error)) | Self::Keys(error) => match error {
                 KeysError::Open => "chmod 600 it, after you have made sure that nobody read it",
+                KeysError::Missing(_) => "pass --keys with that file, copied from another server or from a backup",
                 KeysError::Damaged => "restore it from a backup; without it everybody has to sign in again",
                 KeysError::UnderWay(_) => "where no rotation is running, remove that file",
                 KeysError::NeedsFile => "pass --keys FILE",

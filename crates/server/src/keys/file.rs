@@ -40,6 +40,9 @@ pub enum KeysError {
     /// The file cannot be read or written.
     #[error("the key file cannot be used: {0}")]
     Io(#[from] io::Error),
+    /// It is not there, and new keys are no good: the store was used with others.
+    #[error("there is no key file at {}, and the store was used with one", .0.display())]
+    Missing(PathBuf),
     /// It is not what this program writes.
     #[error("the key file is damaged, or no key file")]
     Damaged,
@@ -172,8 +175,9 @@ fn encode(bytes: &[u8]) -> Zeroizing<String> {
 }
 
 impl KeySource {
-    /// The keys as they are now; new ones where there are none. Those of a store of format 1 become the first.
-    pub(crate) fn read_or_make(&self, old: Option<&OldKeys>) -> Result<Entries, KeysError> {
+    /// The keys as they are now; for a store that was not `used` with any, new ones where there are none. Those of a store
+    /// of format 1 become the first.
+    pub(crate) fn read_or_make(&self, old: Option<&OldKeys>, used: bool) -> Result<Entries, KeysError> {
         match self {
             Self::Ephemeral => match old {
                 None => Ok(Entries::make()?),
@@ -182,6 +186,9 @@ impl KeySource {
             Self::Descriptor(number) => read(File::open(format!("/dev/fd/{number}"))?),
             Self::File(path) => {
                 if !path.exists() {
+                    if used && old.is_none() {
+                        return Err(KeysError::Missing(path.clone()));
+                    }
                     let first = old.map_or_else(|| Ok(Entries::make()?), |old| Ok::<_, KeysError>(Entries::of(old)))?;
                     create(path, &first)?;
                 }

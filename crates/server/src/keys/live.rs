@@ -23,7 +23,7 @@ impl LiveKeys {
     /// Reads or makes the keys, after it has moved those of a store of format 1 to where they belong. Blocks.
     pub(crate) fn open(source: KeySource, store: &dyn Store) -> Result<Self, OpenError> {
         let old = store.old_keys()?;
-        let entries = source.read_or_make(old.as_ref())?;
+        let entries = source.read_or_make(old.as_ref(), store.newest_key()?.is_some())?;
         let set = entries.keys()?;
         if let Some(old) = old {
             // They are durable elsewhere by now. Other keys than the store's own would refuse everybody's tokens.

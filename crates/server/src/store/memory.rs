@@ -42,6 +42,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        Ok(self.tables().newest_key)
+    }
+
     fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let admitted = KeyName::admit(tables.newest_key, ours);

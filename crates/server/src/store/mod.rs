@@ -76,6 +76,8 @@ pub enum StoreError {
 
 /// Where the server keeps people, clients, grants and codes. Calls may block.
 pub trait Store: Send + Sync + 'static {
+    /// The newest of the server's keys that this store has seen; `None` for a store that was never used.
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError>;
     /// Notes by [`KeyName::admit`] which key is the newest, in one atomic step. Whether these are the keys of this store.
     fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError>;
     /// The keys that an older version of this program kept here, until they are forgotten.

@@ -90,11 +90,14 @@ fn make_private(_: &Path) -> std::io::Result<()> {
 }
 
 impl Store for SqliteStore {
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        Ok(read_newest_key(&self.reader())?)
+    }
+
     fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
         let ours = ours.to_vec();
         self.writer.atomically(move |t| {
-            let read = |row: &Row<'_>| Ok(KeyName { version: row.get(0)?, fingerprint: row.get(1)? });
-            let newest = t.query_row("SELECT version, fingerprint FROM newest_key", [], read).optional()?;
+            let newest = read_newest_key(t)?;
             let admitted = KeyName::admit(newest, &ours);
             if let Some(name) = admitted {
                 t.execute(
@@ -284,6 +287,11 @@ impl SqliteStore {
         let rows = look.query_map(params![after, STEP, before.as_millis()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+fn read_newest_key(connection: &Connection) -> rusqlite::Result<Option<KeyName>> {
+    let read = |row: &Row<'_>| Ok(KeyName { version: row.get(0)?, fingerprint: row.get(1)? });
+    connection.query_row("SELECT version, fingerprint FROM newest_key", [], read).optional()
 }
 
 fn has_old_keys(connection: &Connection) -> rusqlite::Result<bool> {

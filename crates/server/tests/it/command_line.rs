@@ -58,6 +58,18 @@ impl Serving {
         Some((head[9..12].parse().unwrap(), whole.unwrap_or_default()))
     }
 
+    /// The refresh token of the demo's person, signed in anew; again, as long as the server says 503.
+    pub(crate) fn sign_in(&self) -> Value {
+        let person = json!({"username": "demo", "password": "demo"});
+        loop {
+            let (status, answer) = self.post("/login", &person);
+            if status == 200 {
+                return answer["refresh_token"].clone();
+            }
+            assert_eq!(status, 503);
+        }
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(&self) {
         Command::new("kill").args(["-9", &self.child.id().to_string()]).status().unwrap();

@@ -160,9 +160,13 @@ fn other_keys_than_the_stores_own_are_refused_rather_than_everybodys_tokens() {
     std::fs::copy(&keys, &copy).unwrap();
     rotate_keys(&keys, pilotlight_oauth::Timestamp::from_secs(1_900_000_000), ANNOUNCED, false).unwrap();
     open(config(&keys), &store).unwrap();
-    for wrong in [copy, folder.path().join("another")] {
-        assert!(matches!(open(config(&wrong), &store), Err(OpenError::WrongKeys)), "{}", wrong.display());
-    }
+    assert!(matches!(open(config(&copy), &store), Err(OpenError::WrongKeys)), "a copy from before the rotation");
+    let another = folder.path().join("another");
+    open(config(&another), &folder.path().join("another.db")).unwrap();
+    assert!(matches!(open(config(&another), &store), Err(OpenError::WrongKeys)));
+    let missing = folder.path().join("missing");
+    assert!(matches!(open(config(&missing), &store), Err(OpenError::Keys(KeysError::Missing(_)))));
+    assert!(!missing.exists(), "none is made that could be taken for it");
     assert!(matches!(open(Config::new(ISSUER), &store), Err(OpenError::WrongKeys)), "keys of the moment");
     open(config(&keys), &store).unwrap();
 }

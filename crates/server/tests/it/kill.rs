@@ -41,8 +41,7 @@ fn kill_9_at_any_instant_under_load_loses_nothing_that_was_answered() {
 pub(crate) fn survives(store: &[&str]) {
     let arguments = [&["--demo", "--log", "off"], store].concat();
     let mut server = serve(&arguments);
-    let sign_in = || server.post("/login", &json!({"username": "demo", "password": "demo"})).1["refresh_token"].clone();
-    let people: Vec<_> = (0..8).map(|_| Mutex::new(Person { token: sign_in(), attempt: 0 })).collect();
+    let people: Vec<_> = (0..8).map(|_| Mutex::new(Person { token: server.sign_in(), attempt: 0 })).collect();
     let mut most = 0;
     for round in 1..=10 {
         let (answered, killed) = (AtomicUsize::new(0), AtomicBool::new(false));

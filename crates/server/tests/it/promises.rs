@@ -150,6 +150,9 @@ impl FailingStore {
 }
 
 impl Store for FailingStore {
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        self.inner()?.newest_key()
+    }
     fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
         self.inner()?.admit_keys(ours)
     }

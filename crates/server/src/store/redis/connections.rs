@@ -53,18 +53,19 @@ impl Connections {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn connect_to(&self, client: &Client) -> RedisResult<Connection> {
+        let connection = client.get_connection_with_timeout(self.patience)?;
+        connection.set_read_timeout(Some(self.patience))?;
+        connection.set_write_timeout(Some(self.patience))?;
+        Ok(Box::new(connection))
+    }
+
     fn connect(&self) -> RedisResult<Connection> {
-        let one = |client: &Client| {
-            let connection = client.get_connection_with_timeout(self.patience)?;
-            connection.set_read_timeout(Some(self.patience))?;
-            connection.set_write_timeout(Some(self.patience))?;
-            Ok(Box::new(connection) as Connection)
-        };
         match &self.address {
-            Address::One(client) => one(client),
+            Address::One(client) => self.connect_to(client),
             Address::Sentinel(sentinel) => {
                 let master = sentinel.lock().unwrap_or_else(PoisonError::into_inner).get_client()?;
-                one(&master)
+                self.connect_to(&master)
             }
             Address::Cluster(cluster) => {
                 let connection = cluster.get_connection()?;
@@ -124,7 +125,7 @@ impl Connections {
         self.idle().clear();
     }
 
-    /// The addresses of all nodes that have a part of the keys: one, or the masters of a Cluster.
+    /// Visits all nodes that have a part of the keys: one, or the masters of a Cluster.
     pub(super) fn each_node<T>(
         &self,
         mut visit: impl FnMut(&mut dyn ConnectionLike) -> Result<T, StoreError>,
@@ -140,8 +141,7 @@ impl Connections {
         masters(&nodes)
             .map(|node| {
                 let client = Client::open(format!("redis://{node}")).map_err(|error| away(&error))?;
-                let mut connection = client.get_connection_with_timeout(self.patience).map_err(|error| away(&error))?;
-                visit(&mut connection)
+                visit(&mut *self.connect_to(&client).map_err(|error| away(&error))?)
             })
             .collect()
     }

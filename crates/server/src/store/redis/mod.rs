@@ -37,7 +37,7 @@ use crate::server::REMEMBER_CODES;
 use crate::system::make_random;
 
 /// How long Redis may take to answer. A client is told 503 well before it would give up.
-const PATIENCE: Duration = Duration::from_millis(125);
+const PATIENCE: Duration = Duration::from_millis(200);
 /// How often a decision is made again because another process was faster. Each time some other one went through.
 const ROUNDS: usize = 100;
 
@@ -194,6 +194,10 @@ fn make_mark() -> Result<u64, StoreError> {
 }
 
 impl Store for RedisStore {
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        self.read(NEWEST_KEY, records::read_key_name)
+    }
+
     fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
         let decide = |is: Option<&str>| {
             let seen = is.map(records::read_key_name).transpose()?;
@@ -345,10 +349,20 @@ fn scan(connection: &mut dyn ConnectionLike) -> Result<Vec<Grant>, StoreError> {
                 .arg(&["MATCH", "pilotlight:grant:*", "COUNT", "1000"])
                 .query::<(u64, Vec<String>)>(connection);
         let (next, keys) = page.map_err(|error| away(&error))?;
-        for key in keys {
-            let id = key.strip_prefix("pilotlight:grant:{").and_then(|rest| rest.strip_suffix('}')?.parse().ok());
-            let Some(id) = id.filter(|id| seen.insert(*id)) else { continue };
-            if let Some(text) = fetch(connection, &key).map_err(|error| away(&error))? {
+        let new = keys.into_iter().filter_map(|key| {
+            let id = key.strip_prefix("pilotlight:grant:{")?.strip_suffix('}')?.parse::<GrantId>().ok()?;
+            seen.insert(id).then_some((id, key))
+        });
+        let (ids, keys): (Vec<_>, Vec<_>) = new.unzip();
+        let mut all = redis::pipe();
+        for key in &keys {
+            all.cmd("GET").arg(key);
+        }
+        let texts: Vec<Option<String>> =
+            if keys.is_empty() { Vec::new() } else { all.query(connection).map_err(|error| away(&error))? };
+        for (id, text) in ids.into_iter().zip(texts) {
+            // One that went in between is no longer there.
+            if let Some(text) = text {
                 grants.push(Marked::read(id, &text)?.grant);
             }
         }
