@@ -1,6 +1,8 @@
 //! `sqlcipher` against another program with a SQLCipher of its own: the Python package `sqlcipher3`. What the program knows
 //! of the format is written down in sqlcipher_peer.py alone, from docs/storage/sqlcipher.md.
 
+#![expect(clippy::unwrap_used, reason = "steps of tests")]
+
 mod python;
 
 use pilotlight_vault::keystore::{Keystore, MemoryKeystore};
