@@ -41,14 +41,20 @@ pub mod keystore;
 mod memory;
 mod passphrase;
 mod random;
+#[cfg(feature = "redis")]
+mod redis;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
+#[cfg(feature = "redis")]
+pub use redis::{RedisKey, RedisVault};
 pub use sqlite::SqliteVault;
 
 use std::fmt;

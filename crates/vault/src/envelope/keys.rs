@@ -56,6 +56,12 @@ impl Kek {
         Ok(Self { key: make_key()?, generation })
     }
 
+    /// One that no keystore keeps, e.g. a passphrase's.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn of(key: SecretKey) -> Self {
+        Self { key, generation: 1 }
+    }
+
     /// One line of ASCII, because some keystores keep text only and one of them damages line breaks.
     pub(crate) fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(64));
