@@ -52,6 +52,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis-server",
             "strace",
+            "swtpm",
         ],
     },
     Manager {
@@ -70,6 +71,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "swtpm",
         ],
     },
     Manager {
@@ -78,7 +80,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         refresh: None,
         probe: &["pacman", "-Q"],
         build: &["gcc", "pkgconf", "webkit2gtk-4.1"],
-        test: &["xorg-server-xvfb", "dbus", "gnome-keyring", "ttf-dejavu", "chromium", "redis", "strace"],
+        test: &["xorg-server-xvfb", "dbus", "gnome-keyring", "ttf-dejavu", "chromium", "redis", "strace", "swtpm"],
     },
     Manager {
         program: "zypper",
@@ -86,10 +88,10 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         refresh: None,
         probe: &["rpm", "--query", "--whatprovides"],
         build: &["gcc", "pkg-config", "webkit2gtk3-devel"],
-        test: &["xorg-x11-server-Xvfb", "dbus-1", "gnome-keyring", "dejavu-fonts", "chromium", "redis", "strace"],
+        test: &["xorg-x11-server-Xvfb", "dbus-1", "gnome-keyring", "dejavu-fonts", "chromium", "redis", "strace", "swtpm"],
     },
 ];
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 7] =
-    ["WebKitWebDriver", "Xvfb", "dbus-daemon", "dbus-send", "gnome-keyring-daemon", "redis-server", "strace"];
+pub(crate) const TEST_PROGRAMS: [&str; 8] =
+    ["WebKitWebDriver", "Xvfb", "dbus-daemon", "dbus-send", "gnome-keyring-daemon", "redis-server", "strace", "swtpm"];

@@ -48,6 +48,9 @@ pub enum VaultError {
     /// The passphrase is not the vault's.
     #[error("the passphrase is wrong")]
     WrongPassphrase,
+    /// The recovery code is well formed and not the vault's.
+    #[error("the recovery code is another vault's")]
+    WrongRecoveryCode,
     /// This strategy cannot work here: it was not compiled in, or what it stands on is missing.
     #[error("{0}")]
     Unavailable(String),

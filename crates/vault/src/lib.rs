@@ -46,16 +46,21 @@ mod redis;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(all(any(test, feature = "testing"), any(feature = "redis", all(feature = "tpm", unix))))]
 pub mod testing;
+#[cfg(all(feature = "tpm", unix))]
+mod tpm;
 
+pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
 #[cfg(feature = "redis")]
 pub use redis::{RedisKey, RedisVault};
-pub use sqlite::SqliteVault;
+pub use sqlite::{Opening, SlotInfo, SqliteVault};
+#[cfg(all(feature = "tpm", unix))]
+pub use tpm::TpmDevice;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The hierarchy of keys: the KEK from the keystore wraps the DEK, HKDF-SHA256 (RFC 5869) derives all others from it.
+//! The hierarchy of keys: a KEK, from the keystore for instance, wraps the DEK, HKDF-SHA256 (RFC 5869) derives all others from it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{ALG_AES_256_GCM, Fields, Sealed, open, seal};
+use super::{Aead, Ciphertext, Fields};
 use crate::{VaultError, random};
 
 /// 32 bytes on the heap, wiped on drop.
@@ -28,7 +28,8 @@ fn make_key() -> Result<SecretKey, VaultError> {
     Ok(key)
 }
 
-fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
+/// HKDF-SHA256 of `key`.
+pub(crate) fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
     let mut derived = SecretKey::new(Box::new([0; 32]));
     // 32 bytes are far below HKDF's limit of 255 blocks, so this cannot fail.
     let expanded =
@@ -38,37 +39,33 @@ fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
 }
 
 /// A public value that shows that a key is the right one without showing the key.
-fn check_value(key: &SecretKey, salt: &[u8], purpose: &str) -> [u8; 16] {
-    let derived = derive(key, salt, &Fields::of(purpose));
+fn check_value(key: &SecretKey, salt: &[u8], purpose: &Fields) -> [u8; 16] {
+    let derived = derive(key, salt, purpose);
     let mut value = [0; 16];
     value.copy_from_slice(&derived.expose_secret()[..16]);
     value
 }
 
-/// The key encryption key: what the keystore keeps.
-pub(crate) struct Kek {
-    key: SecretKey,
-    generation: u32,
-}
+/// A key encryption key: what a protector gives, and the keystore keeps.
+pub(crate) struct Kek(SecretKey);
 
 impl Kek {
-    pub(crate) fn make(generation: u32) -> Result<Self, VaultError> {
-        Ok(Self { key: make_key()?, generation })
+    pub(crate) fn make() -> Result<Self, VaultError> {
+        Ok(Self(make_key()?))
     }
 
-    /// One that no keystore keeps, e.g. a passphrase's.
-    #[cfg(feature = "redis")]
-    pub(crate) const fn of(key: SecretKey) -> Self {
-        Self { key, generation: 1 }
+    /// A key that comes from elsewhere: stretched, derived, unsealed.
+    pub(crate) fn of(key: SecretKey) -> Self {
+        Self(key)
     }
 
     /// One line of ASCII, because some keystores keep text only and one of them damages line breaks.
-    pub(crate) fn to_text(&self) -> Zeroizing<String> {
+    pub(crate) fn to_text(&self, generation: u32) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(64));
         text.push_str("pk1.");
-        text.push_str(&self.generation.to_string());
+        text.push_str(&generation.to_string());
         text.push('.');
-        URL_SAFE_NO_PAD.encode_string(self.key.expose_secret(), &mut text);
+        URL_SAFE_NO_PAD.encode_string(self.0.expose_secret(), &mut text);
         text
     }
 
@@ -85,12 +82,12 @@ impl Kek {
         }
         let mut key = SecretKey::new(Box::new([0; 32]));
         key.expose_secret_mut().copy_from_slice(&bytes[..32]);
-        Some(Self { key, generation })
+        Some(Self(key))
     }
 
     /// Stored beside the wrapped DEK: tells another key from a damaged slot.
     pub(crate) fn check_value(&self, vault_id: &[u8; 16]) -> [u8; 16] {
-        check_value(&self.key, vault_id, "pilotlight/v1/kek-check")
+        check_value(&self.0, vault_id, &Fields::of("pilotlight/v1/kek-check"))
     }
 
     /// Whether `stored` is this key's check value, in constant time.
@@ -98,37 +95,65 @@ impl Kek {
         self.check_value(vault_id).ct_eq(stored).into()
     }
 
-    pub(crate) fn wrap(&self, keys: &Keys, aad: &Fields) -> Result<Sealed, VaultError> {
-        seal(&self.key, aad.as_bytes(), keys.dek.expose_secret())
+    /// Wraps the DEK of `keys`, with the cipher that it seals with.
+    pub(crate) fn wrap(&self, keys: &Keys, aad: &Fields) -> Result<Ciphertext, VaultError> {
+        keys.aead.seal(&self.0, aad.as_bytes(), keys.dek.expose_secret())
     }
 
-    /// The DEK that [`Self::wrap`] wrapped, with its `id`; `None` where the slot was altered.
-    pub(crate) fn unwrap(&self, identity: &Identity, id: u32, aad: &Fields, nonce: &[u8], ct: &[u8]) -> Option<Keys> {
-        let plain = open(&self.key, aad.as_bytes(), nonce, ct)?;
+    /// The DEK that [`Self::wrap`] wrapped, as `dek_id` of this vault; `None` where the slot was altered.
+    pub(crate) fn unwrap(&self, dek: &DekId<'_>, aad: &Fields, nonce: &[u8], ct: &[u8]) -> Option<Keys> {
+        dek.keys(&dek.aead.open(&self.0, aad.as_bytes(), nonce, ct)?)
+    }
+}
+
+/// Which data key this is.
+#[derive(Clone, Copy)]
+pub(crate) struct DekId<'vault> {
+    pub(crate) identity: &'vault Identity,
+    pub(crate) dek_id: u32,
+    pub(crate) aead: Aead,
+}
+
+impl DekId<'_> {
+    fn keys(&self, plain: &[u8]) -> Option<Keys> {
         if plain.len() != 32 {
             return None;
         }
         let mut dek = SecretKey::new(Box::new([0; 32]));
-        dek.expose_secret_mut().copy_from_slice(&plain);
-        Some(Keys { dek, dek_id: id, identity: identity.clone() })
+        dek.expose_secret_mut().copy_from_slice(plain);
+        Some(Keys { dek, dek_id: self.dek_id, aead: self.aead, identity: self.identity.clone() })
     }
 }
 
-/// The data encryption key of one vault, and what is derived from it.
+/// A data encryption key of one vault, and what is derived from it.
 pub(crate) struct Keys {
     dek: SecretKey,
     pub(crate) dek_id: u32,
+    pub(crate) aead: Aead,
     pub(crate) identity: Identity,
 }
 
 impl Keys {
-    pub(crate) fn make(identity: Identity, dek_id: u32) -> Result<Self, VaultError> {
-        Ok(Self { dek: make_key()?, dek_id, identity })
+    pub(crate) fn make(identity: Identity, dek_id: u32, aead: Aead) -> Result<Self, VaultError> {
+        Ok(Self { dek: make_key()?, dek_id, aead, identity })
     }
 
-    /// The DEK's check value, stored in table `dek`.
+    /// The purpose of a derivation. Another cipher has other keys, so that no key is ever used by two; the first cipher
+    /// is not named, because vaults were made before there was a second one.
+    fn purpose(&self, purpose: &str) -> Fields {
+        match self.aead {
+            Aead::Aes256Gcm => Fields::of(purpose),
+            other => Fields::of(purpose).number(other.number().into()),
+        }
+    }
+
+    fn derive(&self, purpose: &str) -> SecretKey {
+        derive(&self.dek, &self.identity.vault_id, &self.purpose(purpose))
+    }
+
+    /// The check value of DEK and cipher, stored in table `dek`.
     pub(crate) fn check_value(&self) -> [u8; 16] {
-        check_value(&self.dek, &self.identity.vault_id, "pilotlight/v1/dek-check")
+        check_value(&self.dek, &self.identity.vault_id, &self.purpose("pilotlight/v1/dek-check"))
     }
 
     /// Whether `stored` is the DEK's check value, in constant time.
@@ -138,24 +163,28 @@ impl Keys {
 
     /// A key of one record: limits what one key seals, and backs up the AAD.
     pub(crate) fn record_key(&self, table: &str, record: &[u8; 16]) -> SecretKey {
-        let info = Fields::of("pilotlight/v1/record-key").text(table).bytes(record);
+        let info = self.purpose("pilotlight/v1/record-key").text(table).bytes(record);
         derive(&self.dek, &self.identity.vault_id, &info)
     }
 
     /// The key of the sealed state in table `vault`.
     pub(crate) fn state_key(&self) -> SecretKey {
-        derive(&self.dek, &self.identity.vault_id, &Fields::of("pilotlight/v1/state-key"))
+        self.derive("pilotlight/v1/state-key")
     }
 
-    /// HMAC-SHA256 (RFC 2104) of `fields` under the key of manifests, attempts and anchors.
+    /// The key that attempts are authenticated with; of a vault's first DEK, anchors too.
+    pub(crate) fn mac_key(&self) -> MacKey {
+        MacKey(self.derive("pilotlight/v1/mac-key"))
+    }
+
+    /// The key of the sum over all rows.
+    pub(crate) fn set_key(&self) -> MacKey {
+        MacKey(self.derive("pilotlight/v2/set-key"))
+    }
+
+    /// HMAC-SHA256 of `fields` under [`Self::mac_key`].
     pub(crate) fn mac(&self, fields: &Fields) -> [u8; 32] {
-        let key = derive(&self.dek, &self.identity.vault_id, &Fields::of("pilotlight/v1/mac-key"));
-        // HMAC pads a short key with zeros to the block of its hash; done here, so that no length can be wrong.
-        let mut block = Zeroizing::new([0_u8; 64]);
-        block[..32].copy_from_slice(key.expose_secret());
-        let mut mac = Hmac::<Sha256>::new((&*block).into());
-        mac.update(fields.as_bytes());
-        mac.finalize().into_bytes().into()
+        self.mac_key().mac(fields)
     }
 
     /// What every AAD begins with: purpose, app, vault, DEK, algorithm.
@@ -164,7 +193,59 @@ impl Keys {
             .text(&self.identity.app)
             .bytes(&self.identity.vault_id)
             .number(self.dek_id.into())
-            .number(ALG_AES_256_GCM.into())
+            .number(self.aead.number().into())
+    }
+
+    /// Wraps another DEK of this vault under this one, which takes its place.
+    pub(crate) fn wrap(&self, older: &Self, aad: &Fields) -> Result<Ciphertext, VaultError> {
+        older.aead.seal(&self.derive("pilotlight/v2/dek-key"), aad.as_bytes(), older.dek.expose_secret())
+    }
+
+    /// What [`Self::wrap`] wrapped; `None` where the slot was altered.
+    pub(crate) fn unwrap(&self, dek: &DekId<'_>, aad: &Fields, nonce: &[u8], ct: &[u8]) -> Option<Self> {
+        dek.keys(&dek.aead.open(&self.derive("pilotlight/v2/dek-key"), aad.as_bytes(), nonce, ct)?)
+    }
+}
+
+/// The data keys of a vault: one that seals, and while a rekey is under way those that only open.
+pub(crate) struct Keyring {
+    pub(crate) active: Keys,
+    pub(crate) older: Vec<Keys>,
+}
+
+impl Keyring {
+    /// The key of this number.
+    pub(crate) fn of(&self, dek_id: i64) -> Option<&Keys> {
+        std::iter::once(&self.active).chain(&self.older).find(|keys| i64::from(keys.dek_id) == dek_id)
+    }
+}
+
+/// A key for HMAC-SHA256 (RFC 2104).
+pub(crate) struct MacKey(SecretKey);
+
+impl MacKey {
+    pub(crate) fn of(bytes: &[u8; 32]) -> Self {
+        let mut key = SecretKey::new(Box::new([0; 32]));
+        key.expose_secret_mut().copy_from_slice(bytes);
+        Self(key)
+    }
+
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        self.0.expose_secret()
+    }
+
+    pub(crate) fn mac(&self, fields: &Fields) -> [u8; 32] {
+        let mut mac = self.start();
+        mac.update(fields.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    /// A MAC under way; cloned for each of many messages, it spares the hashing of the key.
+    pub(crate) fn start(&self) -> Hmac<Sha256> {
+        // HMAC pads a short key with zeros to the block of its hash; done here, so that no length can be wrong.
+        let mut block = Zeroizing::new([0_u8; 64]);
+        block[..32].copy_from_slice(self.0.expose_secret());
+        Hmac::<Sha256>::new((&*block).into())
     }
 }
 
@@ -175,31 +256,35 @@ pub(crate) fn key_of(bytes: [u8; 32]) -> SecretKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity, Kek, Keys, key_of};
-    use crate::envelope::Fields;
+    use super::{DekId, Identity, Kek, Keys, key_of};
+    use crate::envelope::{Aead, Fields};
     use secrecy::ExposeSecret;
 
     fn identity() -> Identity {
         Identity { app: "test".to_owned(), vault_id: [3; 16] }
     }
 
+    fn keys_for(aead: Aead) -> Keys {
+        Keys { dek: key_of([5; 32]), dek_id: 1, aead, identity: identity() }
+    }
+
     fn fixed_keys() -> Keys {
-        Keys { dek: key_of([5; 32]), dek_id: 1, identity: identity() }
+        keys_for(Aead::Aes256Gcm)
     }
 
     #[test]
     fn a_kek_reads_back_from_its_text() {
-        let kek = Kek::make(7).unwrap();
-        let text = kek.to_text();
+        let kek = Kek::make().unwrap();
+        let text = kek.to_text(7);
         assert!(text.starts_with("pk1.7."));
         assert_eq!(text.len(), 6 + 43);
         let again = Kek::parse(&text, 7).unwrap();
-        assert_eq!(again.key.expose_secret(), kek.key.expose_secret());
+        assert_eq!(again.0.expose_secret(), kek.0.expose_secret());
     }
 
     #[test]
     fn a_text_that_is_no_kek_is_refused() {
-        let text = Kek::make(1).unwrap().to_text();
+        let text = Kek::make().unwrap().to_text(1);
         assert!(Kek::parse(&text, 2).is_none(), "another generation");
         for broken in [
             String::new(),
@@ -218,19 +303,36 @@ mod tests {
 
     #[test]
     fn only_the_key_that_wrapped_unwraps_and_only_for_the_same_slot() {
-        let (kek, other, keys) = (Kek::make(1).unwrap(), Kek::make(1).unwrap(), fixed_keys());
-        let aad = Fields::of("slot").number(1);
-        let slot = kek.wrap(&keys, &aad).unwrap();
-        assert_eq!(slot.ct.len(), 48);
-        let opened = kek.unwrap(&identity(), 1, &aad, &slot.nonce, &slot.ct).unwrap();
-        assert!(opened.matches(&keys.check_value()));
-        assert!(other.unwrap(&identity(), 1, &aad, &slot.nonce, &slot.ct).is_none());
-        assert!(kek.unwrap(&identity(), 1, &Fields::of("slot").number(2), &slot.nonce, &slot.ct).is_none());
+        for aead in Aead::ALL {
+            let (kek, other, keys) = (Kek::make().unwrap(), Kek::make().unwrap(), keys_for(aead));
+            let (identity, aad) = (identity(), Fields::of("slot").number(1));
+            let dek = DekId { identity: &identity, dek_id: 1, aead };
+            let slot = kek.wrap(&keys, &aad).unwrap();
+            assert_eq!(slot.ct.len(), 48);
+            let opened = kek.unwrap(&dek, &aad, &slot.nonce, &slot.ct).unwrap();
+            assert!(opened.matches(&keys.check_value()));
+            assert!(other.unwrap(&dek, &aad, &slot.nonce, &slot.ct).is_none());
+            assert!(kek.unwrap(&dek, &Fields::of("slot").number(2), &slot.nonce, &slot.ct).is_none());
+            for cipher in Aead::ALL.into_iter().filter(|cipher| *cipher != aead) {
+                assert!(kek.unwrap(&DekId { aead: cipher, ..dek }, &aad, &slot.nonce, &slot.ct).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_data_key_wraps_the_one_before_it() {
+        let (new, old) = (Keys::make(identity(), 2, Aead::XChaCha20Poly1305).unwrap(), fixed_keys());
+        let (identity, aad) = (identity(), Fields::of("dek"));
+        let wrapped = new.wrap(&old, &aad).unwrap();
+        let dek = DekId { identity: &identity, dek_id: 1, aead: old.aead };
+        let opened = new.unwrap(&dek, &aad, &wrapped.nonce, &wrapped.ct).unwrap();
+        assert_eq!(opened.dek.expose_secret(), old.dek.expose_secret());
+        assert!(old.unwrap(&dek, &aad, &wrapped.nonce, &wrapped.ct).is_none());
     }
 
     #[test]
     fn check_values_tell_keys_and_vaults_apart() {
-        let (one, other) = (Kek::make(1).unwrap(), Kek::make(1).unwrap());
+        let (one, other) = (Kek::make().unwrap(), Kek::make().unwrap());
         assert!(one.matches(&[3; 16], &one.check_value(&[3; 16])));
         assert!(!other.matches(&[3; 16], &one.check_value(&[3; 16])));
         assert!(!one.matches(&[4; 16], &one.check_value(&[3; 16])));
@@ -248,9 +350,24 @@ mod tests {
             keys.mac(&Fields::of("a")),
             keys.mac(&Fields::of("b")),
         ];
-        for (place, key) in derived.iter().enumerate() {
-            assert!(!derived[..place].contains(key));
+        let other_ciphers = [Aead::Aes256GcmSiv, Aead::XChaCha20Poly1305].map(keys_for);
+        let theirs = other_ciphers.iter().flat_map(|keys| {
+            [
+                *keys.record_key("token", &[1; 16]).expose_secret(),
+                *keys.state_key().expose_secret(),
+                *keys.set_key().expose(),
+            ]
+        });
+        let all: Vec<_> = derived.into_iter().chain([*keys.set_key().expose()]).chain(theirs).collect();
+        for (place, key) in all.iter().enumerate() {
+            assert!(!all[..place].contains(key));
         }
+    }
+
+    #[test]
+    fn the_check_value_names_the_cipher_too() {
+        let values = Aead::ALL.map(|aead| keys_for(aead).check_value());
+        assert!(values[0] != values[1] && values[1] != values[2] && values[0] != values[2]);
     }
 
     /// An old vault must open for ever: these values are HKDF and HMAC over the fields as RFC 5869 and RFC 2104 say,

@@ -1,10 +1,20 @@
-//! Sealing: AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces, canonical AAD and padded plaintext.
+//! Sealing: AES-256-GCM (NIST SP 800-38D) or another [`Aead`], random nonces, canonical AAD and padded plaintext.
 
+mod aead;
 mod fields;
 mod keys;
+mod protector;
 
+pub use aead::Aead;
+pub(crate) use aead::Ciphertext;
 pub(crate) use fields::Fields;
-pub(crate) use keys::{Identity, Kek, Keys, SecretKey};
+#[cfg(test)]
+pub(crate) use keys::key_of;
+pub(crate) use keys::{DekId, Identity, Kek, Keyring, Keys, MacKey, SecretKey, derive};
+#[cfg(all(feature = "tpm", unix))]
+pub(crate) use protector::Candidates;
+pub(crate) use protector::{KekRef, KeystoreProtector, Protector};
+pub use protector::{Means, RecoveryCode};
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut, KeyInit, Nonce};

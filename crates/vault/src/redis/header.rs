@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
 
-use crate::envelope::{ALG_AES_256_GCM, Fields, Identity, Kek, Keys, NONCE, SecretKey, TAG};
+use crate::envelope::{ALG_AES_256_GCM, Aead, DekId, Fields, Identity, Kek, Keys, NONCE, SecretKey, TAG};
 use crate::passphrase::Stretching;
 use crate::{VaultError, random};
 
@@ -54,7 +54,7 @@ pub(super) struct Header(Vec<u8>);
 impl Header {
     /// For a new vault of `app`, and its keys.
     pub(super) fn make(app: &str, key: &RedisKey<'_>) -> Result<(Self, Keys), VaultError> {
-        let keys = Keys::make(Identity { app: app.to_owned(), vault_id: random::make()? }, FIRST_DEK)?;
+        let keys = Keys::make(Identity { app: app.to_owned(), vault_id: random::make()? }, FIRST_DEK, Aead::Aes256Gcm)?;
         Ok((Self::wrap(&keys, key)?, keys))
     }
 
@@ -114,7 +114,8 @@ impl Header {
         let kek = kek(stretching, key)?;
         let (nonce, ct) = bytes[100..].split_at(NONCE);
         let known = kek.matches(&vault_id, &bytes[BOUND..84]);
-        match kek.unwrap(&identity, dek_id, &aad(app, &bytes[..BOUND]), nonce, ct) {
+        let dek = DekId { identity: &identity, dek_id, aead: Aead::Aes256Gcm };
+        match kek.unwrap(&dek, &aad(app, &bytes[..BOUND]), nonce, ct) {
             Some(keys) if known && keys.matches(&bytes[84..100]) => Ok(keys),
             None if !known && stretching.is_some() => Err(VaultError::WrongPassphrase),
             None if !known => Err(VaultError::WrongKey),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::anchor::Anchor;
-use crate::envelope::Keys;
+use crate::envelope::{Identity, MacKey};
 use crate::{Keystore, VaultError};
 
 /// One thread and the latest anchor; what was not written yet when a later one comes is left out.
@@ -67,7 +67,7 @@ impl Drop for Leaving<'_> {
 }
 
 impl AnchorWriter {
-    pub(super) fn start(keystore: Arc<dyn Keystore>, keys: Arc<Keys>) -> Result<Self, VaultError> {
+    pub(super) fn start(keystore: Arc<dyn Keystore>, identity: Identity, key: Arc<MacKey>) -> Result<Self, VaultError> {
         let desk = Arc::new(Desk::default());
         let shared = Arc::clone(&desk);
         let thread = std::thread::Builder::new()
@@ -75,7 +75,7 @@ impl AnchorWriter {
             .spawn(move || {
                 let _leaving = Leaving(&shared);
                 while let Some(anchor) = shared.next() {
-                    if let Err(error) = anchor.write_forward(&*keystore, &keys) {
+                    if let Err(error) = anchor.write_forward(&*keystore, &identity, &key) {
                         // Harmless until the next commit or opening writes it: an anchor may lag.
                         tracing::warn!(%error, "the vault's anchor could not be written");
                     }

@@ -22,6 +22,27 @@ pub(super) struct Place {
     name: OsString,
 }
 
+/// Which file this is, whatever its name: a write-ahead log is found by name, so that a vault that was moved away while it
+/// was open would write one that nobody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    /// The file that has this name now.
+    #[cfg(unix)]
+    pub(super) fn of(path: &Path) -> Result<Self, VaultError> {
+        use std::os::unix::fs::MetadataExt;
+        let found = fs::symlink_metadata(path).map_err(|error| io("the vault file", &error))?;
+        Ok(Self(found.dev(), found.ino()))
+    }
+
+    /// Windows moves no file that is open.
+    #[cfg(not(unix))]
+    pub(super) fn of(_path: &Path) -> Result<Self, VaultError> {
+        Ok(Self(0, 0))
+    }
+}
+
 /// Held while a vault is made or set aside; the system releases it when the process ends.
 pub(super) struct FolderLock {
     _file: File,

@@ -3,9 +3,15 @@
 #[cfg(feature = "redis")]
 mod redis;
 
+#[cfg(all(feature = "tpm", unix))]
+mod swtpm;
+
 #[cfg(feature = "redis")]
 pub use redis::RedisServer;
+#[cfg(all(feature = "tpm", unix))]
+pub use swtpm::Swtpm;
 
+#[cfg(feature = "redis")]
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -27,22 +33,19 @@ impl Server {
         tempfile::Builder::new().prefix("pl-").tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"))
     }
 
-    /// Starts `command`, whose program is part of the system package `package`.
+    /// Starts `command`, whose program is part of the system package `package`, on `folder`.
     ///
     /// # Panics
     /// When it does not start: a test that needs it must not pass without it.
     fn start(command: &mut Command, package: &str, folder: TempDir) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap_or_else(|error| {
-            let name = command.get_program().display();
-            panic!("{name} does not start ({error}): install {package}, or run `cargo xtask test`, which does")
-        });
-        Self { child, folder }
+        Self { child: spawn(command, package), folder }
     }
 
     /// Waits for a line that contains `word`, and reads the rest to nowhere.
     ///
     /// # Panics
     /// When the output ends without it.
+    #[cfg(feature = "redis")]
     fn wait_for(&mut self, word: &str) {
         let mut lines = BufReader::new(self.child.stdout.take().unwrap_or_else(|| panic!("it was waited for"))).lines();
         let mut said = String::new();
@@ -61,6 +64,13 @@ impl Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(command: &mut Command, package: &str) -> Child {
+    command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| {
+        let name = command.get_program().display();
+        panic!("{name} does not start ({error}): install {package}, or run `cargo xtask test`, which does")
+    })
 }
 
 impl Drop for Server {

@@ -1,7 +1,7 @@
 //! A Redis of one's own.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::Server;
 
@@ -28,7 +28,10 @@ impl RedisServer {
         let folder = Server::folder();
         let mut command = Command::new("redis-server");
         // Port 0: no port at all.
-        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
+        command
+            .stdin(Stdio::null())
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
+            .arg(folder.path());
         command.arg("--unixsocket").arg(folder.path().join("redis.sock")).args(settings);
         let mut server = Server::start(&mut command, "redis-server", folder);
         server.wait_for("eady to accept connections");

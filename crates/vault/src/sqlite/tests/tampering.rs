@@ -201,7 +201,6 @@ fn a_schema_with_anything_of_somebody_elses_is_refused() {
         "PRAGMA application_id=1",
         "PRAGMA user_version=0",
         "PRAGMA user_version=-1",
-        "PRAGMA journal_mode=WAL",
     ] {
         let home = Home::with_two_records();
         home.tamper(sql);
