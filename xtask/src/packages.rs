@@ -52,6 +52,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis-server",
             "strace",
+            "swtpm",
             "python3-venv",
             "libssl-dev",
         ],
@@ -72,6 +73,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "swtpm",
             "python3",
             "openssl-devel",
         ],
@@ -90,6 +92,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "swtpm",
             "python",
             "openssl",
         ],
@@ -108,6 +111,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "swtpm",
             "python3",
             "libopenssl-devel",
         ],
@@ -115,7 +119,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 ];
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 8] = [
+pub(crate) const TEST_PROGRAMS: [&str; 9] = [
     "WebKitWebDriver",
     "Xvfb",
     "dbus-daemon",
@@ -123,5 +127,6 @@ pub(crate) const TEST_PROGRAMS: [&str; 8] = [
     "gnome-keyring-daemon",
     "redis-server",
     "strace",
+    "swtpm",
     "python3",
 ];

@@ -45,10 +45,16 @@ mod model;
 mod passphrase;
 mod place;
 mod random;
+#[cfg(feature = "redis")]
+mod redis;
 mod sqlite;
 mod strategy;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
+#[cfg(all(any(test, feature = "testing"), any(feature = "redis", all(feature = "tpm", unix))))]
+pub mod testing;
+#[cfg(all(feature = "tpm", unix))]
+mod tpm;
 mod vaults;
 #[cfg(test)]
 mod wycheproof;
@@ -60,8 +66,12 @@ pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
+#[cfg(feature = "redis")]
+pub use redis::{RedisKey, RedisVault};
 pub use sqlite::{Opening, SlotInfo, SqliteVault};
 pub use strategy::{Exposure, Exposures, Need, NoSuchStrategy, Strategy};
+#[cfg(all(feature = "tpm", unix))]
+pub use tpm::TpmDevice;
 pub use vaults::Vaults;
 
 use std::fmt;

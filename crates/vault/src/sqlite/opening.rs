@@ -89,8 +89,18 @@ impl Opening {
         self
     }
 
+    /// Strategy `hardware`: the machine's TPM opens the vault. By custom the file is `vault-tpm.db`.
+    #[cfg(all(feature = "tpm", unix))]
+    #[must_use]
+    pub fn hardware(self, device: crate::TpmDevice) -> Self {
+        self.means(Means::tpm(device)).strategy("hardware")
+    }
+
     /// The name of the strategy, where it is another one on this file: bound into the sealed state and the anchor.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the strategies that only add a protector"))]
+    #[cfg_attr(
+        not(any(test, all(feature = "tpm", unix))),
+        expect(dead_code, reason = "for the strategies that only add a protector")
+    )]
     pub(crate) fn strategy(mut self, strategy: &'static str) -> Self {
         self.strategy = strategy;
         self

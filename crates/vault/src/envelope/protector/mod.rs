@@ -88,8 +88,15 @@ impl Means {
         Self(Arc::new(RecoveryProtector::new(code)))
     }
 
+    /// A random key that a TPM 2.0 seals: this machine opens the vault, and no other.
+    #[cfg(all(feature = "tpm", unix))]
+    #[must_use]
+    pub fn tpm(device: crate::TpmDevice) -> Self {
+        Self::of(Arc::new(crate::tpm::TpmProtector::new(device)))
+    }
+
     /// Any other protector.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the strategies that only add a protector"))]
+    #[cfg_attr(not(any(test, all(feature = "tpm", unix))), expect(dead_code, reason = "for the strategies that only add a protector"))]
     pub(crate) fn of(protector: Arc<dyn Protector>) -> Self {
         Self(protector)
     }
