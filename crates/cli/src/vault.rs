@@ -184,6 +184,7 @@ fn strategy_json(strategy: Strategy, used: Strategy) -> Value {
     json!({
         "name": strategy.as_str(),
         "in_use": strategy == used,
+        "built_in": strategy.is_built_in(),
         "summary": strategy.summary(),
         "needs": strategy.needs().iter().map(|one| need(*one)).collect::<Vec<_>>(),
         "file": strategy.file_name(),
@@ -211,7 +212,12 @@ fn strategies_text(used: Strategy) -> String {
         ]
         .map(str::to_owned)
     }));
-    let summaries = Strategy::ALL.map(|strategy| format!("{strategy:<16} {}\n", strategy.summary())).concat();
+    let summaries = Strategy::ALL
+        .map(|strategy| {
+            let absent = if strategy.is_built_in() { "" } else { " Not built into this program." };
+            format!("{strategy:<16} {}{absent}\n", strategy.summary())
+        })
+        .concat();
     format!("{}\n{summaries}", table(&rows))
 }
 

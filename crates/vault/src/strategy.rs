@@ -119,6 +119,17 @@ impl Strategy {
         }
     }
 
+    /// Whether this program has it in: some are features that a build may leave out.
+    #[must_use]
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Self::SqlCipher => crate::SqlcipherVault::is_built_in(),
+            Self::Hardware => cfg!(all(feature = "tpm", unix)),
+            Self::Redis => cfg!(feature = "redis"),
+            _ => true,
+        }
+    }
+
     /// What must be there for it to work.
     #[must_use]
     pub const fn needs(self) -> &'static [Need] {
