@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::cluster::ClusterClient;
 use redis::sentinel::{SentinelClient, SentinelServerType};
-use redis::{Client, ConnectionLike, RedisError, RedisResult};
+use redis::{Client, ConnectionLike, IntoConnectionInfo as _, RedisError, RedisResult};
 
 use crate::store::StoreError;
 
@@ -40,7 +40,14 @@ fn parse(address: &str, patience: Duration) -> Option<Address> {
         let client = SentinelClient::build(nodes(list), master.to_owned(), None, SentinelServerType::Master);
         return client.ok().map(|client| Address::Sentinel(Box::new(Mutex::new(client))));
     }
-    Client::open(address).ok().map(Address::One)
+    client_of(address).ok().map(Address::One)
+}
+
+/// Without the client's name, which nobody asked for: a connection to a frozen Redis would wait for those answers too.
+fn client_of(address: &str) -> RedisResult<Client> {
+    let info = address.into_connection_info()?;
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Client::open(info.set_redis_settings(settings))
 }
 
 impl Connections {
@@ -140,7 +147,7 @@ impl Connections {
         };
         masters(&nodes)
             .map(|node| {
-                let client = Client::open(format!("redis://{node}")).map_err(|error| away(&error))?;
+                let client = client_of(&format!("redis://{node}")).map_err(|error| away(&error))?;
                 visit(&mut *self.connect_to(&client).map_err(|error| away(&error))?)
             })
             .collect()
