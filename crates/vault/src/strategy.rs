@@ -121,9 +121,9 @@ impl Strategy {
 
     /// Whether this program has it in: some are features that a build may leave out.
     #[must_use]
-    pub fn is_built_in(self) -> bool {
+    pub const fn is_built_in(self) -> bool {
         match self {
-            Self::SqlCipher => crate::SqlcipherVault::is_built_in(),
+            Self::SqlCipher => cfg!(feature = "sqlcipher"),
             Self::Hardware => cfg!(all(feature = "tpm", unix)),
             Self::Redis => cfg!(feature = "redis"),
             _ => true,

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+#[cfg(all(feature = "tpm", unix))]
+use crate::TpmDevice;
 use crate::{
     EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, PlainSqliteVault,
     PrefsVault, SlotInfo, SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
 };
+#[cfg(feature = "redis")]
+use crate::{RedisKey, RedisVault};
 
 /// What the one vault that hosts share is called at their Redis.
 #[cfg(feature = "redis")]
@@ -118,9 +122,7 @@ impl Vaults {
             Strategy::PlainSqlite => PlainSqliteVault::set_aside(&self.home, self.now_ms),
             Strategy::SqlCipher => SqlcipherVault::set_aside(&self.home, self.now_ms),
             #[cfg(feature = "redis")]
-            Strategy::Redis => {
-                RedisVault::set_aside(self.known_redis()?, SHARED, self.now_ms).map(PathBuf::from)
-            }
+            Strategy::Redis => RedisVault::set_aside(self.known_redis()?, SHARED, self.now_ms).map(PathBuf::from),
             _ => Err(VaultError::NotFound),
         }
     }
