@@ -6,7 +6,7 @@
 //!   │ kek-<vault>-<gen> ───┼── wraps ──▶ │ dek_slot: the DEK, sealed                    │
 //!   │                      │             │ token:    one row per grant, sealed under    │
 //!   │ anchor-<vault> ◀─────┼─ follows ── │           HKDF(DEK, record)                  │
-//!   │  epoch, digest       │             │ vault:    epoch and digest of all rows,      │
+//!   │  epoch, digest       │             │ vault:    epoch and sum of all rows,         │
 //!   └──────────────────────┘             │           sealed                             │
 //!                                        └──────────────────────────────────────────────┘
 //! ```

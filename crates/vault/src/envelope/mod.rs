@@ -3,7 +3,7 @@
 mod aead;
 mod fields;
 mod keys;
-mod protector;
+pub(crate) mod protector;
 
 pub use aead::Aead;
 pub(crate) use aead::Ciphertext;

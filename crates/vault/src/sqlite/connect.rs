@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::damaged;
@@ -12,6 +13,9 @@ use crate::VaultError;
 
 /// How long a writer waits for another process.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// The longest row that is read, in bytes: twice the longest that is written.
+const LONGEST: i32 = 1 << 17;
 
 /// `synchronous = EXTRA` also syncs the folder after a rollback journal is unlinked, without which a commit may vanish at
 /// power loss; with a write-ahead log it means one sync per commit, of the log. The rest keeps nothing in temporary files or mapped memory and checks pages before it uses them.
@@ -31,6 +35,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, VaultError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST)?;
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),

@@ -33,7 +33,7 @@ use self::place::FileId;
 pub use self::protectors::SlotInfo;
 use self::set::{Part, Sum, Summing};
 use self::state::State;
-use crate::envelope::{Keyring, Means};
+use crate::envelope::{Aead, Keyring, Means};
 use crate::{Attempt, Generation, GrantId, Listed, Record, Vault, VaultError};
 
 /// How often in a row other processes may change the data key while this one opens the vault again.
@@ -97,6 +97,12 @@ impl SqliteVault {
     /// process has it open.
     pub fn flush_log(&self) {
         self.janitor.flush();
+    }
+
+    /// The cipher that this vault seals with.
+    #[must_use]
+    pub fn aead(&self) -> Aead {
+        self.database().keyring.active.aead
     }
 
     /// Looks at everything anew, whatever was verified before: SQLite's own check of all pages, and the sum of all rows.

@@ -32,16 +32,24 @@ impl SqliteVault {
     /// again, goes on. [`VaultError::Tampered`] where a record does not open: it stays under the old key, until it is removed.
     pub fn rekey_data(&self, aead: Aead, means: &[Means], now_ms: i64) -> Result<(), VaultError> {
         self.finish_rekey()?;
-        let ways = self.ways(means)?;
-        self.take_over(aead, &ways, now_ms)?;
+        self.begin_rekey(aead, means, now_ms)?;
         self.finish_rekey()
+    }
+
+    pub(super) fn begin_rekey(&self, aead: Aead, means: &[Means], now_ms: i64) -> Result<(), VaultError> {
+        let ways = self.ways(means)?;
+        self.take_over(aead, &ways, now_ms)
     }
 
     /// Goes on with a rekey that was cut short; nothing to do is fine.
     pub fn finish_rekey(&self) -> Result<(), VaultError> {
+        self.finish_in_batches(BATCH)
+    }
+
+    pub(super) fn finish_in_batches(&self, batch: usize) -> Result<(), VaultError> {
         let (mut after, mut damaged) = (None, None);
         while self.read(|_, ring| Ok(!ring.older.is_empty()))? {
-            let ids = self.read(|snapshot, ring| records::sealed_by_older(snapshot, ring, after, BATCH))?;
+            let ids = self.read(|snapshot, ring| records::sealed_by_older(snapshot, ring, after, batch))?;
             if ids.is_empty() {
                 return match damaged {
                     Some(id) => Err(VaultError::Tampered(id)),

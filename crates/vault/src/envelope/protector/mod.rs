@@ -96,6 +96,10 @@ impl Means {
     }
 
     /// Any other protector.
+    #[cfg_attr(
+        not(any(test, all(feature = "tpm", unix))),
+        expect(dead_code, reason = "for the strategies that only add a protector")
+    )]
     pub(crate) fn of(protector: Arc<dyn Protector>) -> Self {
         Self(protector)
     }
