@@ -11,6 +11,7 @@ use super::schema::{ACTIVE, APPLICATION_ID, FORMAT, TABLES};
 use super::state::{self, State};
 use super::unlock::{self, PROTECTOR, Slot};
 use crate::envelope::{ALG_AES_256_GCM, Identity, Kek, Keys};
+use crate::keystore::{Origin, Persistence};
 use crate::{Keystore, KeystoreError, VaultError, random};
 
 /// The generation of a vault's first KEK.
@@ -27,10 +28,15 @@ pub(super) fn make(place: &Place, app: &str, keystore: &dyn Keystore, now_ms: i6
     for suffix in [".new", ".new-journal"] {
         remove_if_there(&place.beside(suffix))?;
     }
+    let origin = keystore.look()?;
+    if origin.persistence == Some(Persistence::Passing) {
+        let why = "it forgets everything when the session ends";
+        return Err(KeystoreError::Unsuitable(why.to_owned()).into());
+    }
     let identity = Identity { app: app.to_owned(), vault_id: random::make()? };
     let (kek, keys) = (Kek::make(FIRST)?, Keys::make(identity, 1)?);
     let path = place.make_empty(".new")?;
-    let made = fill(&path, &kek, &keys, keystore.kind(), now_ms).and_then(|first| {
+    let made = fill(&path, &kek, &keys, &origin, now_ms).and_then(|first| {
         keep_key(&kek, &keys, keystore)?;
         if let Err(error) = Anchor::of(&first).write_forward(keystore, &keys) {
             tracing::warn!(%error, "the new vault's anchor could not be written");
@@ -56,7 +62,7 @@ fn keep_key(kek: &Kek, keys: &Keys, keystore: &dyn Keystore) -> Result<(), Vault
 }
 
 /// Tables, wrapped key and first state, in one transaction.
-fn fill(path: &std::path::Path, kek: &Kek, keys: &Keys, kind: &str, now_ms: i64) -> Result<State, VaultError> {
+fn fill(path: &std::path::Path, kek: &Kek, keys: &Keys, origin: &Origin, now_ms: i64) -> Result<State, VaultError> {
     let mut connection = connect::connect(path)?;
     let transaction = connection.transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -64,7 +70,7 @@ fn fill(path: &std::path::Path, kek: &Kek, keys: &Keys, kind: &str, now_ms: i64)
     for (_, definition) in TABLES {
         transaction.execute(definition, ())?;
     }
-    insert_keys(&transaction, kek, keys, kind, now_ms)?;
+    insert_keys(&transaction, kek, keys, origin, now_ms)?;
     let first = State { epoch: 1, manifest: state::manifest(&transaction, keys)? };
     let sealed = first.seal(keys)?;
     transaction.execute(
@@ -77,7 +83,13 @@ fn fill(path: &std::path::Path, kek: &Kek, keys: &Keys, kind: &str, now_ms: i64)
     Ok(first)
 }
 
-fn insert_keys(connection: &Connection, kek: &Kek, keys: &Keys, kind: &str, now_ms: i64) -> Result<(), VaultError> {
+fn insert_keys(
+    connection: &Connection,
+    kek: &Kek,
+    keys: &Keys,
+    origin: &Origin,
+    now_ms: i64,
+) -> Result<(), VaultError> {
     connection.execute(
         "INSERT INTO dek(dek_id, status, kcv, created_at) VALUES(?1,?2,?3,?4)",
         params![keys.dek_id, ACTIVE, keys.check_value(), now_ms],
@@ -85,7 +97,7 @@ fn insert_keys(connection: &Connection, kek: &Kek, keys: &Keys, kind: &str, now_
     let slot = Slot {
         dek_id: keys.dek_id,
         slot_id: random::make()?,
-        kek_ref: format!("{kind}/{FIRST}"),
+        kek_ref: format!("{}/{FIRST}", origin.to_record()),
         params: kek.check_value(&keys.identity.vault_id).to_vec(),
     };
     let wrapped = kek.wrap(keys, &slot.aad(&keys.identity))?;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::fault::damaged;
 use super::schema::ACTIVE;
 use crate::envelope::{ALG_AES_256_GCM, Fields, Identity, Kek, Keys, Sealed};
-use crate::keystore::KeystoreSecret;
+use crate::keystore::{KeystoreSecret, Origin};
 use crate::{Keystore, KeystoreError, VaultError, base32};
 
 /// The protector of slots whose KEK the OS keystore keeps.
@@ -15,7 +15,8 @@ pub(super) const PROTECTOR: &str = "os-keystore";
 pub(super) struct Slot {
     pub(super) dek_id: u32,
     pub(super) slot_id: [u8; 16],
-    /// The kind of keystore and the KEK's generation, e.g. `secret-service/1`.
+    /// The [record](Origin::to_record) of the keystore and the KEK's generation, e.g.
+    /// `secret-service/gnome-keyring:lasting/1`.
     pub(super) kek_ref: String,
     /// The KEK's check value.
     pub(super) params: Vec<u8>,
@@ -40,11 +41,11 @@ impl Slot {
             .bytes(&self.params)
     }
 
-    /// Keystore kind and generation of the KEK.
-    fn kek(&self) -> Result<(&str, u32), VaultError> {
+    /// Keystore and generation of the KEK.
+    fn kek(&self) -> Result<(Origin, u32), VaultError> {
         self.kek_ref
             .rsplit_once('/')
-            .and_then(|(kind, generation)| Some((kind, generation.parse().ok()?)))
+            .and_then(|(origin, generation)| Some((Origin::from_record(origin), generation.parse().ok()?)))
             .ok_or_else(|| damaged("a key slot names no key"))
     }
 }
@@ -82,15 +83,14 @@ enum Outcome {
     Failed(VaultError),
 }
 
+/// The key is gone, unless it is another keystore that answers now than the one that was given it.
 fn lost(locked: &Locked, keystore: &dyn Keystore) -> VaultError {
-    let now = keystore.kind();
-    let kinds = locked.slots.iter().filter_map(|(slot, _)| slot.kek().ok()).map(|(kind, _)| kind);
-    match kinds.into_iter().find(|kind| *kind != now) {
-        Some(then) => {
-            KeystoreError::Unsuitable(format!("the vault's key is in the {then}, and this is the {now}")).into()
-        }
-        None => VaultError::KeyLost,
-    }
+    let now = match keystore.look() {
+        Ok(now) => now,
+        Err(error) => return error.into(),
+    };
+    let mut then = locked.slots.iter().filter_map(|(slot, _)| slot.kek().ok());
+    then.find_map(|(was, _)| now.changed_from(&was)).map_or(VaultError::KeyLost, VaultError::from)
 }
 
 fn read(connection: &Connection, app: &str) -> Result<Locked, VaultError> {
