@@ -38,8 +38,10 @@ mod envelope;
 mod error;
 mod grant_id;
 pub mod keystore;
+mod locked;
 mod memory;
 mod passphrase;
+pub mod process;
 mod random;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
+use secrecy::{ExposeSecret, ExposeSecretMut};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::{ALG_AES_256_GCM, Fields, Sealed, open, seal};
 use crate::{VaultError, random};
 
-/// 32 bytes on the heap, wiped on drop.
-pub(crate) type SecretKey = SecretBox<[u8; 32]>;
+/// 32 bytes in a locked page, wiped on drop.
+pub(crate) type SecretKey = crate::locked::LockedKey;
 
 /// Whose vault this is; part of every AAD and the salt of every derivation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(crate) struct Identity {
 }
 
 fn make_key() -> Result<SecretKey, VaultError> {
-    let mut key = SecretKey::new(Box::new([0; 32]));
+    let mut key = SecretKey::zeroed();
     random::fill(key.expose_secret_mut())?;
     Ok(key)
 }
 
 fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
-    let mut derived = SecretKey::new(Box::new([0; 32]));
+    let mut derived = SecretKey::zeroed();
     // 32 bytes are far below HKDF's limit of 255 blocks, so this cannot fail.
     let expanded =
         Hkdf::<Sha256>::new(Some(salt), key.expose_secret()).expand(info.as_bytes(), derived.expose_secret_mut());
@@ -77,7 +77,7 @@ impl Kek {
         if URL_SAFE_NO_PAD.decode_slice(encoded, bytes.as_mut_slice()) != Ok(32) {
             return None;
         }
-        let mut key = SecretKey::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         key.expose_secret_mut().copy_from_slice(&bytes[..32]);
         Some(Self { key, generation })
     }
@@ -102,7 +102,7 @@ impl Kek {
         if plain.len() != 32 {
             return None;
         }
-        let mut dek = SecretKey::new(Box::new([0; 32]));
+        let mut dek = SecretKey::zeroed();
         dek.expose_secret_mut().copy_from_slice(&plain);
         Some(Keys { dek, dek_id: id, identity: identity.clone() })
     }

@@ -110,8 +110,8 @@ impl Bus {
                 }
             }
         }
-        // Unlocked from elsewhere, or nobody answered: either way nobody needs the prompt any more.
-        let _ = self.call(prompt.as_str(), PROMPT, "Dismiss", &());
+        // Unlocked from elsewhere, or nobody answered. The prompt goes with this connection: asked to dismiss one that is
+        // being shown, gnome-keyring 42 aborts, and takes everybody's keystore with it.
         self.unlocked_or_refused(&collection)
     }
 
@@ -197,9 +197,10 @@ impl Bus {
         answer.map(|message| message.body()).map_err(|error| fault_of(&error))
     }
 
-    /// News of the keystore, for as long as the caller has patience.
+    /// News of the keystore, for as long as the caller has patience. They come over this connection, which ends with them:
+    /// that a prompt was answered is told to nobody but who asked for it.
     fn news(&self, patience: Duration) -> Result<Waiting, KeystoreError> {
-        let listening = Bus::connect()?.connection;
+        let listening = self.connection.clone();
         let bus = "org.freedesktop.DBus";
         for rule in [
             format!("type='signal',sender='{NAME}',path_namespace='{ROOT}'"),
@@ -236,7 +237,7 @@ enum Event {
     TooLate,
 }
 
-/// Ends its two threads when it is dropped.
+/// Ends its two threads and the connection when it is dropped.
 struct Waiting {
     events: Receiver<Event>,
     _alive: Sender<()>,

@@ -12,7 +12,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use zbus::blocking::connection::Builder;
 use zbus::blocking::{Connection, MessageIterator};
-use zbus::message::Type;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 
 const PASSWORD: &str = "a private keystore";
@@ -214,21 +213,34 @@ impl Desktop {
         std::thread::spawn(move || {
             for message in messages.map_while(Result::ok) {
                 let header = message.header();
-                if header.message_type() != Type::MethodCall || header.member().unwrap() != "BeginPrompting" {
-                    continue;
-                }
-                if asked.send(()).is_err() {
-                    return;
-                }
+                let (member, reply) = match header.member().map(zbus::names::MemberName::as_str) {
+                    Some("BeginPrompting") if asked.send(()).is_ok() => ("PromptReady", ""),
+                    Some("PerformPrompt") => ("PromptReady", "no"),
+                    Some("StopPrompting") => ("PromptDone", ""),
+                    _ => continue,
+                };
                 answering.reply(&header, &()).unwrap();
                 if dismiss {
-                    let callback: OwnedObjectPath = message.body().deserialize().unwrap();
-                    let interface = Some("org.gnome.keyring.internal.Prompter.Callback");
-                    let caller = header.sender().unwrap().as_str();
-                    answering.call_method(Some(caller), callback, interface, "PromptDone", &()).unwrap();
+                    call_back(&answering, &message, member, reply);
                 }
             }
         });
         (connection, prompts)
+    }
+}
+
+/// Goes on with a prompt: it is to be shown where `reply` is empty, and was dismissed where it is "no".
+fn call_back(connection: &Connection, asked: &zbus::Message, member: &str, reply: &str) {
+    let body = asked.body();
+    let fields: zbus::zvariant::Structure<'_> = body.deserialize().unwrap();
+    let callback = OwnedObjectPath::try_from(fields.fields()[0].try_clone().unwrap()).unwrap();
+    let header = asked.header();
+    let interface = Some("org.gnome.keyring.internal.Prompter.Callback");
+    let (to, nothing) = (header.sender().cloned(), HashMap::<&str, Value<'_>>::new());
+    if member == "PromptDone" {
+        // Whoever asked may be gone by now.
+        let _ = connection.call_method(to, callback, interface, member, &());
+    } else {
+        connection.call_method(to, callback, interface, member, &(reply, nothing, "")).unwrap();
     }
 }
