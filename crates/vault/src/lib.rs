@@ -38,6 +38,8 @@ mod envelope;
 mod error;
 mod grant_id;
 pub mod keystore;
+#[cfg(all(target_os = "linux", any(test, feature = "testing")))]
+pub mod leftovers;
 mod locked;
 mod memory;
 mod passphrase;

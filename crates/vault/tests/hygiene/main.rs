@@ -2,6 +2,7 @@
 //! the process's own memory when the vault is closed.
 #![cfg(target_os = "linux")]
 
+mod debug;
 mod leftovers;
 mod onlookers;
 mod victim;

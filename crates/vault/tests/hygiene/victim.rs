@@ -1,13 +1,13 @@
 //! A process that has a vault open, with a token and a key that others look for.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use pilotlight_vault::keystore::MemoryKeystore;
+use pilotlight_vault::leftovers::copies;
 use pilotlight_vault::{GrantId, Keystore as _, SqliteVault, Vault as _, process};
 
 /// What a process is told that is started by [`Victim::start`]; to the test runner it is one more name to look for.
@@ -15,7 +15,8 @@ const VICTIM: &str = "as-the-victim";
 
 /// What no two parts of the program hold by chance. It stands in the program as its bytes inverted, so that the program's
 /// own text is not found.
-const INVERTED: &[u8] = &[0xbc, 0xbe, 0xb1, 0xbe, 0xad, 0xa6, 0xd2, 0x90, 0x99, 0xd2, 0x8b, 0x97, 0x9a, 0xd2, 0x8b, 0x90, 0x94, 0x9a, 0x91];
+const INVERTED: &[u8] =
+    &[0xbc, 0xbe, 0xb1, 0xbe, 0xad, 0xa6, 0xd2, 0x90, 0x99, 0xd2, 0x8b, 0x97, 0x9a, 0xd2, 0x8b, 0x90, 0x94, 0x9a, 0x91];
 
 pub(crate) const ONE: GrantId = GrantId::from_bytes([7; 16]);
 
@@ -61,6 +62,12 @@ impl Drop for Victim {
 impl Victim {
     /// Starts it with the hardening on or off.
     pub(crate) fn start(harden: bool) -> Self {
+        // What a desktop may have left low is raised: the hardening has to bring it down again.
+        Self::start_with("ulimit -c unlimited", harden)
+    }
+
+    /// Starts it behind a line of shell that sets limits.
+    pub(crate) fn start_with(limits: &str, harden: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The program itself may lie where only root comes.
         let program = folder.path().join("victim");
@@ -69,8 +76,7 @@ impl Victim {
             std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
         }
         let mut command = Command::new("/bin/sh");
-        // The shell raises what a desktop may have left low: the hardening has to bring it down again.
-        command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(&program);
+        command.args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")]).arg(&program);
         command.args(["victim::victim", VICTIM, "--exact", "--nocapture"]);
         command.env(process::SWITCH, if harden { "1" } else { "0" }).env_remove("SNAP");
         command.current_dir(folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -115,34 +121,6 @@ impl Victim {
     }
 }
 
-/// How often `needle` stands in the memory of this process, apart from `needle` itself.
-fn copies(needle: &[u8]) -> usize {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    let mut found = 0;
-    for line in maps.lines() {
-        let (range, rest) = line.split_once(' ').unwrap();
-        if !rest.starts_with("rw") {
-            continue;
-        }
-        let (from, to) = range.split_once('-').unwrap();
-        let hex = |text| u64::from_str_radix(text, 16).unwrap();
-        let (from, to) = (hex(from), hex(to));
-        // One page at a time, into a buffer that is the same for all: what it copies is not to be found again.
-        let mut page = [0_u8; 4096];
-        let own = std::ptr::from_ref(&page).addr() as u64;
-        for at in (from..to).step_by(4096) {
-            let scanned = own.saturating_sub(4096)..own + 8192;
-            if scanned.contains(&at) || memory.read_exact_at(&mut page, at).is_err() {
-                continue;
-            }
-            found += page.windows(needle.len()).filter(|window| window.iter().zip(needle).all(|(one, other)| *one == !*other)).count();
-            page.fill(0);
-        }
-    }
-    found
-}
-
 /// Not a test but the other process, which has to be a test to be in this program.
 #[test]
 fn victim() {
@@ -158,9 +136,18 @@ fn victim() {
             "rotate" => held.rotate(),
             "close" => held.close(),
             "count" => held.count(),
+            "count with copies" => {
+                let planted = std::hint::black_box((canary(), held.kek.iter().map(|byte| !byte).collect::<Vec<u8>>()));
+                let counted = held.count();
+                drop(zeroize::Zeroizing::new(planted.0));
+                drop(zeroize::Zeroizing::new(planted.1));
+                counted
+            }
             "crash" => {
-                rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::SEGV).unwrap();
-                continue;
+                // The first one is taken by the handler that tells of stack overflows.
+                loop {
+                    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::SEGV).unwrap();
+                }
             }
             other => panic!("{other}"),
         };

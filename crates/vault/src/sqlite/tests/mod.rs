@@ -4,6 +4,8 @@ mod anchors;
 mod durability;
 mod files;
 mod keys;
+#[cfg(target_os = "linux")]
+mod leftovers;
 mod model;
 mod processes;
 mod tampering;
