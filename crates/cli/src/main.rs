@@ -37,6 +37,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 fn main() -> ExitCode {
+    let hardening = pilotlight::process::harden();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => {
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         }
     };
     log(arguments.verbose);
+    tracing::debug!(?hardening, "the process is closed to others as far as this says");
     let form = Form::of(arguments.json);
     let outcome = match arguments.command {
         Command::Version => version(form),

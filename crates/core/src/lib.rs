@@ -71,6 +71,6 @@ pub use lifecycle::{Config, Pilotlight, VaultStatus};
 pub use lock::RedisLocks;
 pub use lock::{FileLocks, Lock, Locking, Locks};
 pub use pilotlight_oauth::{Client, ExposeSecret, PlainJson, Scope, SecretString, Service, Timestamp};
-pub use pilotlight_vault::{GrantId, Keystore, Vault};
+pub use pilotlight_vault::{GrantId, Keystore, Vault, process};
 pub use random::{Random, SystemRandom};
 pub use transport::{Answer, HttpTransport, Transport, TransportError};

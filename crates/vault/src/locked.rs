@@ -43,11 +43,13 @@ impl LockedKey {
         };
         Self { place }
     }
+}
 
-    /// Takes over what `bytes` holds, and wipes it there.
-    pub(crate) fn new(mut bytes: Box<[u8; 32]>) -> Self {
+/// Takes over the bytes, and wipes the copy that came in.
+impl From<[u8; 32]> for LockedKey {
+    fn from(mut bytes: [u8; 32]) -> Self {
         let mut key = Self::zeroed();
-        key.expose_secret_mut().copy_from_slice(bytes.as_slice());
+        key.expose_secret_mut().copy_from_slice(&bytes);
         bytes.zeroize();
         key
     }
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_page_comes_back_wiped() {
-        let places: Vec<LockedKey> = (0..8).map(|number| LockedKey::new(Box::new([number + 1; 32]))).collect();
+        let places: Vec<LockedKey> = (0..8).map(|number| LockedKey::from([number + 1; 32])).collect();
         drop(places);
         let again: Vec<LockedKey> = (0..8).map(|_| LockedKey::zeroed()).collect();
         assert!(again.iter().all(|key| key.expose_secret() == &[0; 32]));
@@ -145,7 +147,7 @@ mod tests {
     fn many_threads_make_and_drop_keys() {
         let work = || {
             for round in 0..200_u8 {
-                let keys = [LockedKey::new(Box::new([round; 32])), LockedKey::zeroed()];
+                let keys = [LockedKey::from([round; 32]), LockedKey::zeroed()];
                 assert_eq!((keys[0].expose_secret(), keys[1].expose_secret()), (&[round; 32], &[0; 32]));
             }
         };
@@ -155,7 +157,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_kernel_says_that_a_key_is_locked_and_not_dumped() {
-        let key = LockedKey::new(Box::new([9; 32]));
+        let key = LockedKey::from([9; 32]);
         let address = std::ptr::from_ref(key.expose_secret()).addr();
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let mut within = false;

@@ -170,7 +170,7 @@ impl Keys {
 
 #[cfg(test)]
 pub(crate) fn key_of(bytes: [u8; 32]) -> SecretKey {
-    SecretKey::new(Box::new(bytes))
+    SecretKey::from(bytes)
 }
 
 #[cfg(test)]

@@ -2,7 +2,11 @@
 //! the process's own memory when the vault is closed.
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
 mod debug;
+#[cfg(test)]
 mod leftovers;
+#[cfg(test)]
 mod onlookers;
+#[cfg(test)]
 mod victim;

@@ -3,8 +3,13 @@
 //! named by its fault.
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
 mod desktop;
+#[cfg(test)]
 mod driver;
+#[cfg(test)]
 mod entries;
+#[cfg(test)]
 mod outages;
+#[cfg(test)]
 mod unlocking;
