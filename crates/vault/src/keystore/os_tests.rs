@@ -148,3 +148,20 @@ fn a_store_that_does_not_open_is_tried_again_at_the_next_call() {
     assert_eq!(serve(&mut desk, &write_job()).unwrap_err(), KeystoreError::Absent("no bus".to_owned()));
     serve(&mut desk, &write_job()).unwrap();
 }
+
+#[test]
+fn a_store_that_fails_every_third_step_costs_reconnections_and_no_call() {
+    let store: Rc<Scripted> = Rc::default();
+    let mut desk = desk(&store);
+    serve(&mut desk, &write_job()).unwrap();
+    for call in 0..60 {
+        let faults = (0..12).map(|step| if (step + call) % 3 == 0 { broken() } else { None });
+        *store.faults.borrow_mut() = faults.collect();
+        if call % 2 == 0 {
+            assert_eq!(serve(&mut desk, &read_job()).unwrap()[0].as_str(), "secret");
+        } else {
+            serve(&mut desk, &write_job()).unwrap();
+        }
+    }
+    assert!((2..=61).contains(&store.opened.get()), "one more connection for each call at most");
+}
