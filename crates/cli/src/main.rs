@@ -37,7 +37,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 fn main() -> ExitCode {
-    let hardening = pilotlight::process::harden();
+    // Before anything secret is read. Where the system refuses, the command is still worth running.
+    pilotlight::process::harden();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => {
@@ -46,7 +47,6 @@ fn main() -> ExitCode {
         }
     };
     log(arguments.verbose);
-    tracing::debug!(?hardening, "the process is closed to others as far as this says");
     let form = Form::of(arguments.json);
     let outcome = match arguments.command {
         Command::Version => version(form),
