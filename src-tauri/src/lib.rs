@@ -37,9 +37,11 @@ fn offer(text: &str) -> Result<Offer, String> {
 /// Runs the app until its window is closed.
 #[must_use]
 pub fn run() -> ExitCode {
+    let hardening = pilotlight::process::harden();
     let args = Args::parse();
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing::debug!(?hardening, "the process is closed to others as far as this says");
     match start(args.offer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

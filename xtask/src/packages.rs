@@ -52,6 +52,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis-server",
             "strace",
+            "gdb",
             "swtpm",
             "python3-venv",
             "libssl-dev",
@@ -73,6 +74,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "gdb",
             "swtpm",
             "python3",
             "openssl-devel",
@@ -92,6 +94,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "gdb",
             "swtpm",
             "python",
             "openssl",
@@ -111,6 +114,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "gdb",
             "swtpm",
             "python3",
             "libopenssl-devel",
@@ -119,11 +123,12 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 ];
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 9] = [
+pub(crate) const TEST_PROGRAMS: [&str; 10] = [
     "WebKitWebDriver",
     "Xvfb",
     "dbus-daemon",
     "dbus-send",
+    "gcore",
     "gnome-keyring-daemon",
     "redis-server",
     "strace",

@@ -39,6 +39,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 fn main() -> ExitCode {
+    // Before anything secret is read. Where the system refuses, the command is still worth running.
+    pilotlight::process::harden();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => {

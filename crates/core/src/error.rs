@@ -72,6 +72,7 @@ error_codes! {
     KeystoreLocked = "keystore_locked", Keystore, "Unlock the keystore, then try again. Your accounts are kept.";
     KeystoreTimeout = "keystore_timeout", Keystore, "The keystore does not answer. Look for a dialog that waits for you, or restart the keystore; then try again.";
     KeystoreAmbiguous = "keystore_ambiguous", Keystore, "Remove the entries that Pilotlight did not write from the keystore, then try again.";
+    KeystoreChanged = "keystore_changed", Keystore, "Start the keystore that the vault was made with, or open the vault by its passphrase or recovery code, where it has one. Your accounts are kept.";
     KeystoreFailed = "keystore_failed", Keystore, "Try again. If it keeps failing, restart the keystore. Your accounts are kept.";
     KeyLost = "key_lost", Keystore, "If the keystore was reset, the vault cannot be opened any more: start over with an empty one and sign in again. If it is merely another keystore than before, go back to the first one.";
     KeyCorrupt = "key_corrupt", Keystore, "Restore the keystore's entry from a backup, or start over with an empty vault and sign in again.";
@@ -154,7 +155,7 @@ impl From<VaultError> for Error {
             VaultError::Io(_) => ErrorCode::VaultIo,
             VaultError::Busy => ErrorCode::VaultBusy,
             VaultError::PassphraseNeeded => ErrorCode::PassphraseNeeded,
-            VaultError::WrongPassphrase => ErrorCode::WrongPassphrase,
+            VaultError::WrongPassphrase | VaultError::WrongRecoveryCode => ErrorCode::WrongPassphrase,
             VaultError::Unavailable(_) => ErrorCode::StrategyUnavailable,
             VaultError::TpmLost(_) => ErrorCode::TpmLost,
             VaultError::Moved(_) => ErrorCode::VaultMoved,
@@ -176,6 +177,7 @@ impl From<KeystoreError> for Error {
             KeystoreError::Locked => ErrorCode::KeystoreLocked,
             KeystoreError::TimedOut => ErrorCode::KeystoreTimeout,
             KeystoreError::Ambiguous(_) => ErrorCode::KeystoreAmbiguous,
+            KeystoreError::Changed { .. } => ErrorCode::KeystoreChanged,
             _ => ErrorCode::KeystoreFailed,
         };
         Self { code, message }

@@ -21,6 +21,17 @@ pub enum KeystoreError {
     /// It keeps secrets only until the next reboot, or cannot keep ours.
     #[error("the keystore cannot keep this: {0}")]
     Unsuitable(String),
+    /// It keeps entries only up to this length, in its own units; nothing was changed.
+    #[error("the keystore keeps no entry longer than {0}")]
+    TooLong(usize),
+    /// It answers and has no key for this vault, and the vault was made with another one.
+    #[error("the vault's key is in the keystore {was}, and this is {is}")]
+    Changed {
+        /// The keystore that the vault was made with.
+        was: String,
+        /// The keystore that answers.
+        is: String,
+    },
     /// Anything else, in words free of secrets.
     #[error("the keystore failed: {0}")]
     Failed(String),

@@ -39,11 +39,15 @@ mod envelope;
 mod error;
 mod grant_id;
 pub mod keystore;
+#[cfg(all(target_os = "linux", any(test, feature = "testing")))]
+pub mod leftovers;
+mod locked;
 mod memory;
 #[cfg(test)]
 mod model;
 mod passphrase;
 mod place;
+pub mod process;
 mod random;
 #[cfg(feature = "redis")]
 mod redis;

@@ -53,7 +53,7 @@ impl Stretching {
         let checked = self.checked()?;
         let refused = |_| VaultError::Io("the system has too little memory for the passphrase".to_owned());
         let params = Params::new(checked.memory_kib, checked.passes, checked.lanes, Some(32)).map_err(refused)?;
-        let mut key = SecretKey::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase.expose_secret().as_bytes(), &self.salt, key.expose_secret_mut())
             .map_err(refused)?;

@@ -237,6 +237,10 @@ export const en = {
       message: "Your keystore reported a failure.",
       hint: "Try again. If it goes on, restart the keystore.",
     },
+    keystore_changed: {
+      message: "Another keystore runs than the one that keeps the vault's key.",
+      hint: "Start the one that the vault was made with, then try again. Your accounts are kept.",
+    },
     key_lost: {
       message: "The key to your vault is no longer in the keystore.",
       hint: "If this is another keystore than before, go back to the first one and try again. If it was reset, nobody can open this vault any more: start over.",

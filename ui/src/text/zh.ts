@@ -196,6 +196,7 @@ export const zh: Text = {
     keystore_timeout: { message: "您的密钥库没有响应。", hint: "它可能正在另一个窗口中等待输入密码。请回应，然后重试。" },
     keystore_ambiguous: { message: "密钥库中有多个此保险库的密钥。", hint: "请删除并非由 Pilotlight 写入的条目，然后重试。" },
     keystore_failed: { message: "您的密钥库报告了故障。", hint: "请重试。如果持续出现，请重新启动密钥库。" },
+    keystore_changed: { message: "当前运行的密钥库不是保存保险库密钥的那一个。", hint: "请启动创建保险库时使用的密钥库，然后重试。您的账户会保留。" },
     key_lost: { message: "密钥库中已没有保险库的密钥。", hint: "如果这不是原来的密钥库，请换回原来的后重试。如果密钥库已被重置，则任何人都无法再打开这个保险库，请重新开始。" },
     key_corrupt: { message: "密钥库中的密钥已损坏。", hint: "请从备份还原密钥库后重试，或重新开始。" },
     wrong_key: { message: "密钥库中的密钥属于另一个保险库。", hint: "请恢复彼此对应的密钥库和保险库文件后重试，或重新开始。" },

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
+use secrecy::{ExposeSecret, ExposeSecretMut};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::{Aead, Ciphertext, Fields};
 use crate::{VaultError, random};
 
-/// 32 bytes on the heap, wiped on drop.
-pub(crate) type SecretKey = SecretBox<[u8; 32]>;
+/// 32 bytes in a locked page, wiped on drop.
+pub(crate) type SecretKey = crate::locked::LockedKey;
 
 /// Whose vault this is; part of every AAD and the salt of every derivation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,14 +23,14 @@ pub(crate) struct Identity {
 }
 
 fn make_key() -> Result<SecretKey, VaultError> {
-    let mut key = SecretKey::new(Box::new([0; 32]));
+    let mut key = SecretKey::zeroed();
     random::fill(key.expose_secret_mut())?;
     Ok(key)
 }
 
 /// HKDF-SHA256 of `key`.
 pub(crate) fn derive(key: &SecretKey, salt: &[u8], info: &Fields) -> SecretKey {
-    let mut derived = SecretKey::new(Box::new([0; 32]));
+    let mut derived = SecretKey::zeroed();
     // 32 bytes are far below HKDF's limit of 255 blocks, so this cannot fail.
     let expanded =
         Hkdf::<Sha256>::new(Some(salt), key.expose_secret()).expand(info.as_bytes(), derived.expose_secret_mut());
@@ -80,7 +80,7 @@ impl Kek {
         if URL_SAFE_NO_PAD.decode_slice(encoded, bytes.as_mut_slice()) != Ok(32) {
             return None;
         }
-        let mut key = SecretKey::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         key.expose_secret_mut().copy_from_slice(&bytes[..32]);
         Some(Self(key))
     }
@@ -119,7 +119,7 @@ impl DekId<'_> {
         if plain.len() != 32 {
             return None;
         }
-        let mut dek = SecretKey::new(Box::new([0; 32]));
+        let mut dek = SecretKey::zeroed();
         dek.expose_secret_mut().copy_from_slice(plain);
         Some(Keys { dek, dek_id: self.dek_id, aead: self.aead, identity: self.identity.clone() })
     }
@@ -159,6 +159,12 @@ impl Keys {
     /// Whether `stored` is the DEK's check value, in constant time.
     pub(crate) fn matches(&self, stored: &[u8]) -> bool {
         self.check_value().ct_eq(stored).into()
+    }
+
+    /// What to look for in memory, so that the looking finds no copy of its own.
+    #[cfg(test)]
+    pub(crate) fn inverted_dek(&self) -> Vec<u8> {
+        self.dek.expose_secret().iter().map(|byte| !byte).collect()
     }
 
     /// A key of one record: limits what one key seals, and backs up the AAD.
@@ -225,7 +231,7 @@ pub(crate) struct MacKey(SecretKey);
 
 impl MacKey {
     pub(crate) fn of(bytes: &[u8; 32]) -> Self {
-        let mut key = SecretKey::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         key.expose_secret_mut().copy_from_slice(bytes);
         Self(key)
     }
@@ -251,7 +257,7 @@ impl MacKey {
 
 #[cfg(test)]
 pub(crate) fn key_of(bytes: [u8; 32]) -> SecretKey {
-    SecretKey::new(Box::new(bytes))
+    SecretKey::from(bytes)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Keystore, KeystoreSecret};
+use super::{Keystore, KeystoreSecret, Origin};
 use crate::KeystoreError;
 
 /// A keystore that lives as long as its last clone.
@@ -81,6 +82,7 @@ pub struct FaultyKeystore {
     /// What it keeps; reachable while it fails.
     pub inner: MemoryKeystore,
     plan: Arc<Mutex<Plan>>,
+    healed: Arc<Condvar>,
     gate: Arc<(Mutex<Doors>, Condvar)>,
 }
 
@@ -91,6 +93,7 @@ struct Plan {
     writes: Option<KeystoreError>,
     calls: usize,
     settled: usize,
+    unlocks: usize,
     at_settle: Vec<(String, String)>,
 }
 
@@ -123,6 +126,14 @@ impl FaultyKeystore {
         plan.always = None;
         plan.nth = None;
         plan.writes = None;
+        drop(plan);
+        self.healed.notify_all();
+    }
+
+    /// How often the person was asked to unlock it. Nobody answers: it stays as it is until [`Self::heal`].
+    #[must_use]
+    pub fn unlocks(&self) -> usize {
+        locked(&self.plan).unlocks
     }
 
     /// `secret` appears under `name` when somebody waits for the keystore to settle.
@@ -194,6 +205,23 @@ impl Keystore for FaultyKeystore {
     fn read_all(&self, name: &str) -> Result<Vec<KeystoreSecret>, KeystoreError> {
         self.step(false)?;
         self.inner.read_all(name)
+    }
+
+    fn look(&self) -> Result<Origin, KeystoreError> {
+        self.step(false)?;
+        self.inner.look()
+    }
+
+    fn unlock(&self, _patience: Duration) -> Result<(), KeystoreError> {
+        locked(&self.plan).unlocks += 1;
+        self.look().map(drop)
+    }
+
+    fn await_unlocked(&self, patience: Duration) -> Result<(), KeystoreError> {
+        let locked_up = |plan: &mut Plan| plan.always == Some(KeystoreError::Locked);
+        let waited = self.healed.wait_timeout_while(locked(&self.plan), patience, locked_up);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.look().map(drop)
     }
 
     fn settle(&self) {

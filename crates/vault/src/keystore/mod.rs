@@ -2,6 +2,9 @@
 
 mod os;
 mod platform;
+#[cfg(target_os = "linux")]
+mod secret_service;
+mod state;
 mod worker;
 
 #[cfg(any(test, feature = "testing"))]
@@ -10,6 +13,9 @@ mod faulty;
 #[cfg(any(test, feature = "testing"))]
 pub use faulty::{FaultyKeystore, Gate, MemoryKeystore};
 pub use os::OsKeystore;
+pub use state::{Check, Origin, Persistence, State, probe};
+
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -17,6 +23,9 @@ use crate::KeystoreError;
 
 /// A text secret kept by the keystore.
 pub type KeystoreSecret = Zeroizing<String>;
+
+/// How long a person who is asked to unlock the keystore may take.
+pub const UNLOCKING: Duration = Duration::from_secs(60);
 
 /// Where the vault's key is kept. Calls block, up to the deadline of the implementation.
 pub trait Keystore: Send + Sync {
@@ -37,6 +46,24 @@ pub trait Keystore: Send + Sync {
     /// its own by trying them. Empty where [`Self::read`] says `None`.
     fn read_all(&self, name: &str) -> Result<Vec<KeystoreSecret>, KeystoreError> {
         Ok(self.read(name)?.into_iter().collect())
+    }
+
+    /// Who keeps, where it is there and unlocked, found out without a prompt and without touching an entry;
+    /// [`KeystoreError::Locked`] where it waits for the person. By default whatever is there counts as unlocked.
+    fn look(&self) -> Result<Origin, KeystoreError> {
+        Ok(Origin::of(self.kind()))
+    }
+
+    /// Asks the person to unlock it and waits at most `patience`, e.g. [`UNLOCKING`]; [`KeystoreError::Locked`] where the
+    /// prompt is dismissed or not answered. Asks once per call: whoever calls it again does so at the person's wish.
+    fn unlock(&self, _patience: Duration) -> Result<(), KeystoreError> {
+        self.look().map(drop)
+    }
+
+    /// Waits at most `patience` until somebody unlocks it, without asking anybody: what a program does that is started
+    /// with the desktop. [`KeystoreError::Locked`] where nobody did.
+    fn await_unlocked(&self, _patience: Duration) -> Result<(), KeystoreError> {
+        self.look().map(drop)
     }
 
     /// Waits until a keystore that has only just started may have loaded its entries; called once between two looks for

@@ -1,5 +1,7 @@
 //! The platform's keystore: deadlines, one reconnection, read back, and proof before "there is none".
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,10 +10,10 @@ use zeroize::Zeroizing;
 
 use super::platform::{self, Fault};
 use super::worker::Worker;
-use super::{Keystore, KeystoreSecret};
+use super::{Keystore, KeystoreSecret, Origin, UNLOCKING};
 use crate::{KeystoreError, base32, random};
 
-/// How long a read may take. A locked keystore that asks the person takes longer, and the call may be repeated then.
+/// How long a read may take. A person who is asked to unlock the keystore takes longer, and the call may be repeated then.
 const READ_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a write and its reading back may take.
@@ -24,19 +26,32 @@ const SETTLING: Duration = Duration::from_secs(2);
 ///
 /// One thread holds one long-lived connection to it. A call that takes too long answers [`KeystoreError::TimedOut`];
 /// while the thread is still held up all further calls do so at once, and they work again once it is free.
+///
+/// A Secret Service that is locked answers [`KeystoreError::Locked`]. The first call that finds it so puts the prompt
+/// before the person, who has [`UNLOCKING`] to answer it; the call itself waits for no longer than its deadline. After that
+/// nobody is asked again unless [`Keystore::unlock`] is called: a dismissed prompt is an answer.
 pub struct OsKeystore {
     service: String,
     worker: Mutex<Option<Arc<Worker<Job, Answer>>>>,
+    /// The person was asked already, or is not to be asked.
+    asked: AtomicBool,
 }
 
 enum Job {
     Read(String),
     Write(String, KeystoreSecret),
     Delete(String),
+    Look,
 }
 
-/// The secrets of the name that was asked for; empty for writes.
-type Answer = Result<Vec<KeystoreSecret>, KeystoreError>;
+/// What a job brings.
+enum Brought {
+    Secrets(Vec<KeystoreSecret>),
+    Origin(Origin),
+    Nothing,
+}
+
+type Answer = Result<Brought, KeystoreError>;
 
 impl std::fmt::Debug for OsKeystore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,7 +63,13 @@ impl OsKeystore {
     /// A keystore whose entries belong to `service`, e.g. `dev.pilotlight`. Opens nothing yet.
     #[must_use]
     pub fn new(service: &str) -> Self {
-        Self { service: service.to_owned(), worker: Mutex::new(None) }
+        Self { service: service.to_owned(), worker: Mutex::new(None), asked: AtomicBool::new(false) }
+    }
+
+    /// The same, never putting a prompt before the person by itself: for programs that work while nobody looks.
+    #[must_use]
+    pub fn quiet(service: &str) -> Self {
+        Self { asked: AtomicBool::new(true), ..Self::new(service) }
     }
 
     fn worker(&self) -> Result<Arc<Worker<Job, Answer>>, KeystoreError> {
@@ -65,7 +86,21 @@ impl OsKeystore {
         Ok(started)
     }
 
-    fn call(&self, job: Job, deadline: Duration) -> Answer {
+    /// Does the job that `make` makes; where the keystore is locked, asks the person once and does it again.
+    fn call(&self, make: impl Fn() -> Job, deadline: Duration) -> Answer {
+        match self.call_once(make(), deadline) {
+            Err(KeystoreError::Locked) if !self.asked.swap(true, Ordering::Relaxed) => {
+                if ask_in_background(deadline) {
+                    self.call_once(make(), deadline)
+                } else {
+                    Err(KeystoreError::Locked)
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    fn call_once(&self, job: Job, deadline: Duration) -> Answer {
         let worker = self.worker()?;
         if let Some(answer) = worker.call(job, deadline) {
             return answer?;
@@ -77,6 +112,17 @@ impl OsKeystore {
         }
         Err(KeystoreError::Failed("its thread ended".to_owned()))
     }
+}
+
+/// Puts the prompt before the person, and waits for the answer no longer than `deadline`; the prompt stays longer.
+/// Whether the keystore is unlocked now.
+fn ask_in_background(deadline: Duration) -> bool {
+    let (told, answer) = channel();
+    let asking = std::thread::Builder::new().name("keystore-prompt".to_owned()).spawn(move || {
+        // Where nobody waits any more, the next call finds out by itself.
+        let _ = told.send(platform::unlock(UNLOCKING).is_ok());
+    });
+    asking.is_ok() && answer.recv_timeout(deadline).unwrap_or(false)
 }
 
 impl Keystore for OsKeystore {
@@ -93,15 +139,35 @@ impl Keystore for OsKeystore {
     }
 
     fn write(&self, name: &str, secret: &str) -> Result<(), KeystoreError> {
-        self.call(Job::Write(name.to_owned(), Zeroizing::new(secret.to_owned())), WRITE_DEADLINE).map(drop)
+        let job = || Job::Write(name.to_owned(), Zeroizing::new(secret.to_owned()));
+        self.call(job, WRITE_DEADLINE).map(drop)
     }
 
     fn delete(&self, name: &str) -> Result<(), KeystoreError> {
-        self.call(Job::Delete(name.to_owned()), WRITE_DEADLINE).map(drop)
+        self.call(|| Job::Delete(name.to_owned()), WRITE_DEADLINE).map(drop)
     }
 
     fn read_all(&self, name: &str) -> Result<Vec<KeystoreSecret>, KeystoreError> {
-        self.call(Job::Read(name.to_owned()), READ_DEADLINE)
+        match self.call(|| Job::Read(name.to_owned()), READ_DEADLINE)? {
+            Brought::Secrets(secrets) => Ok(secrets),
+            Brought::Origin(_) | Brought::Nothing => Ok(Vec::new()),
+        }
+    }
+
+    fn look(&self) -> Result<Origin, KeystoreError> {
+        match self.call_once(Job::Look, READ_DEADLINE)? {
+            Brought::Origin(origin) => Ok(origin),
+            Brought::Secrets(_) | Brought::Nothing => Ok(Origin::of(self.kind())),
+        }
+    }
+
+    fn unlock(&self, patience: Duration) -> Result<(), KeystoreError> {
+        self.asked.store(true, Ordering::Relaxed);
+        platform::unlock(patience)
+    }
+
+    fn await_unlocked(&self, patience: Duration) -> Result<(), KeystoreError> {
+        platform::await_unlocked(patience)
     }
 
     fn settle(&self) {
@@ -116,6 +182,7 @@ pub(super) trait Shelf {
     fn read(&self, name: &str) -> Result<Vec<KeystoreSecret>, Fault>;
     fn write(&self, name: &str, secret: &str) -> Result<(), Fault>;
     fn delete(&self, name: &str) -> Result<(), Fault>;
+    fn look(&self) -> Result<Origin, Fault>;
 }
 
 /// What the worker thread does: holds one connection, and makes a new one once where the old one fails.
@@ -136,15 +203,16 @@ impl<S: Shelf, O: FnMut() -> Result<S, KeystoreError>> Desk<S, O> {
         }
     }
 
-    fn attempt(&mut self, job: &Job) -> Result<Vec<KeystoreSecret>, Fault> {
+    fn attempt(&mut self, job: &Job) -> Result<Brought, Fault> {
         let store = match self.store.take() {
             Some(store) => store,
             None => (self.open)().map_err(Fault::Told)?,
         };
         let answer = match job {
-            Job::Read(name) => read(&store, name),
-            Job::Write(name, secret) => write(&store, name, secret).map(|()| Vec::new()),
-            Job::Delete(name) => store.delete(name).map(|()| Vec::new()),
+            Job::Read(name) => read(&store, name).map(Brought::Secrets),
+            Job::Write(name, secret) => write(&store, name, secret).map(|()| Brought::Nothing),
+            Job::Delete(name) => store.delete(name).map(|()| Brought::Nothing),
+            Job::Look => store.look().map(Brought::Origin),
         };
         self.store = Some(store);
         answer

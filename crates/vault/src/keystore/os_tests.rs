@@ -1,7 +1,7 @@
-use super::{Desk, Job, Shelf};
+use super::{Brought, Desk, Job, Shelf};
 use crate::KeystoreError;
-use crate::keystore::KeystoreSecret;
 use crate::keystore::platform::Fault;
+use crate::keystore::{KeystoreSecret, Origin};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -39,6 +39,22 @@ impl Shelf for Rc<Scripted> {
         self.kept.borrow_mut().remove(name);
         Ok(())
     }
+    fn look(&self) -> Result<Origin, Fault> {
+        self.step()?;
+        Ok(Origin::of("scripted"))
+    }
+}
+
+type TestDesk<O> = Desk<Rc<Scripted>, O>;
+
+fn serve<O: FnMut() -> Result<Rc<Scripted>, KeystoreError>>(
+    desk: &mut TestDesk<O>,
+    job: &Job,
+) -> Result<Vec<KeystoreSecret>, KeystoreError> {
+    match desk.serve(job)? {
+        Brought::Secrets(secrets) => Ok(secrets),
+        Brought::Origin(_) | Brought::Nothing => Ok(Vec::new()),
+    }
 }
 
 fn desk(store: &Rc<Scripted>) -> Desk<Rc<Scripted>, impl FnMut() -> Result<Rc<Scripted>, KeystoreError>> {
@@ -67,8 +83,8 @@ fn one_connection_serves_many_calls() {
     let store = Rc::default();
     let mut desk = desk(&store);
     for _ in 0..5 {
-        desk.serve(&write_job()).unwrap();
-        assert_eq!(desk.serve(&read_job()).unwrap()[0].as_str(), "secret");
+        serve(&mut desk, &write_job()).unwrap();
+        assert_eq!(serve(&mut desk, &read_job()).unwrap()[0].as_str(), "secret");
     }
     assert_eq!(store.opened.get(), 1);
 }
@@ -77,13 +93,13 @@ fn one_connection_serves_many_calls() {
 fn a_broken_connection_is_replaced_once_per_call() {
     let store: Rc<Scripted> = Rc::default();
     let mut desk = desk(&store);
-    desk.serve(&write_job()).unwrap();
+    serve(&mut desk, &write_job()).unwrap();
     store.faults.borrow_mut().push_back(broken());
-    assert_eq!(desk.serve(&read_job()).unwrap()[0].as_str(), "secret");
+    assert_eq!(serve(&mut desk, &read_job()).unwrap()[0].as_str(), "secret");
     assert_eq!(store.opened.get(), 2);
 
     store.faults.borrow_mut().extend([broken(), broken()]);
-    assert_eq!(desk.serve(&read_job()).unwrap_err(), KeystoreError::Failed("no session".to_owned()));
+    assert_eq!(serve(&mut desk, &read_job()).unwrap_err(), KeystoreError::Failed("no session".to_owned()));
     assert_eq!(store.opened.get(), 3);
 }
 
@@ -92,7 +108,7 @@ fn a_refusal_does_not_reconnect() {
     let store: Rc<Scripted> = Rc::default();
     let mut desk = desk(&store);
     store.faults.borrow_mut().push_back(Some(Fault::Told(KeystoreError::Locked)));
-    assert_eq!(desk.serve(&read_job()).unwrap_err(), KeystoreError::Locked);
+    assert_eq!(serve(&mut desk, &read_job()).unwrap_err(), KeystoreError::Locked);
     assert_eq!(store.opened.get(), 1);
 }
 
@@ -100,20 +116,20 @@ fn a_refusal_does_not_reconnect() {
 fn an_entry_is_absent_only_where_the_keystore_proves_that_it_keeps_entries() {
     let store: Rc<Scripted> = Rc::default();
     let mut desk = desk(&store);
-    assert!(desk.serve(&read_job()).unwrap().is_empty());
+    assert!(serve(&mut desk, &read_job()).unwrap().is_empty());
     assert!(store.kept.borrow().is_empty(), "the proof leaves nothing behind");
 
     // The read answers "no entry", and the write of the proof shows that there is no collection.
     let absent = KeystoreError::Absent("no collection".to_owned());
     store.faults.borrow_mut().extend([None, Some(Fault::Told(absent.clone()))]);
-    assert_eq!(desk.serve(&read_job()).unwrap_err(), absent);
+    assert_eq!(serve(&mut desk, &read_job()).unwrap_err(), absent);
 }
 
 #[test]
 fn a_keystore_that_alters_what_it_keeps_is_unsuitable() {
     let store: Rc<Scripted> = Rc::default();
     store.alters.set(true);
-    assert!(matches!(desk(&store).serve(&write_job()), Err(KeystoreError::Unsuitable(_))));
+    assert!(matches!(serve(&mut desk(&store), &write_job()), Err(KeystoreError::Unsuitable(_))));
 }
 
 #[test]
@@ -129,6 +145,23 @@ fn a_store_that_does_not_open_is_tried_again_at_the_next_call() {
         Ok(Rc::clone(&opened))
     };
     let mut desk = Desk { open, store: None };
-    assert_eq!(desk.serve(&write_job()).unwrap_err(), KeystoreError::Absent("no bus".to_owned()));
-    desk.serve(&write_job()).unwrap();
+    assert_eq!(serve(&mut desk, &write_job()).unwrap_err(), KeystoreError::Absent("no bus".to_owned()));
+    serve(&mut desk, &write_job()).unwrap();
+}
+
+#[test]
+fn a_store_that_fails_every_third_step_costs_reconnections_and_no_call() {
+    let store: Rc<Scripted> = Rc::default();
+    let mut desk = desk(&store);
+    serve(&mut desk, &write_job()).unwrap();
+    for call in 0..60 {
+        let faults = (0..12).map(|step| if (step + call) % 3 == 0 { broken() } else { None });
+        *store.faults.borrow_mut() = faults.collect();
+        if call % 2 == 0 {
+            assert_eq!(serve(&mut desk, &read_job()).unwrap()[0].as_str(), "secret");
+        } else {
+            serve(&mut desk, &write_job()).unwrap();
+        }
+    }
+    assert!((2..=61).contains(&store.opened.get()), "one more connection for each call at most");
 }

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use keyring_core::api::CredentialStore;
+use keyring_core::api::{CredentialPersistence, CredentialStore};
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
-use super::KeystoreSecret;
 use super::os::Shelf;
+#[cfg(target_os = "linux")]
+use super::secret_service::Bus;
+use super::{KeystoreSecret, Origin, Persistence};
 use crate::KeystoreError;
 
 /// The name of this platform's keystore.
@@ -48,11 +51,33 @@ impl Fault {
 pub(super) struct Store {
     store: Arc<CredentialStore>,
     service: String,
+    /// Asks what the store's library would ask the person.
+    #[cfg(target_os = "linux")]
+    bus: Bus,
 }
 
 impl Store {
+    #[cfg(target_os = "linux")]
+    pub(super) fn open(service: &str) -> Result<Self, KeystoreError> {
+        let bus = Bus::connect()?;
+        Ok(Self { store: open_platform()?, service: service.to_owned(), bus })
+    }
+
+    #[cfg(not(target_os = "linux"))]
     pub(super) fn open(service: &str) -> Result<Self, KeystoreError> {
         Ok(Self { store: open_platform()?, service: service.to_owned() })
+    }
+
+    /// Whether the job can be done without a prompt, which would hold this thread for as long as the person takes.
+    #[cfg(target_os = "linux")]
+    fn can(&self, name: &str, write: bool) -> Result<(), Fault> {
+        self.bus.can_read(&self.service, name)?;
+        if write { self.bus.can_write() } else { Ok(()) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn can(&self, _name: &str, _write: bool) -> Result<(), Fault> {
+        Ok(())
     }
 
     fn entry(&self, name: &str) -> Result<Entry, Fault> {
@@ -68,6 +93,30 @@ impl Store {
         };
         self.store.build(&self.service, name, modifiers.as_ref()).map_err(|error| fault_of(&error))
     }
+}
+
+/// Asks the person to unlock the keystore, see [`super::Keystore::unlock`].
+#[cfg(target_os = "linux")]
+pub(super) fn unlock(patience: Duration) -> Result<(), KeystoreError> {
+    Bus::connect()?.unlock(patience)
+}
+
+/// Waits until somebody unlocks the keystore, see [`super::Keystore::await_unlocked`].
+#[cfg(target_os = "linux")]
+pub(super) fn await_unlocked(patience: Duration) -> Result<(), KeystoreError> {
+    Bus::connect()?.await_unlocked(patience)
+}
+
+/// The other platforms unlock with the person's session, and ask by themselves where it takes more.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn unlock(_patience: Duration) -> Result<(), KeystoreError> {
+    open_platform().map(drop)
+}
+
+/// The other platforms unlock with the person's session.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn await_unlocked(_patience: Duration) -> Result<(), KeystoreError> {
+    open_platform().map(drop)
 }
 
 #[cfg(target_os = "linux")]
@@ -118,6 +167,7 @@ impl Shelf for Store {
     const ABSENCE_NEEDS_PROOF: bool = cfg!(target_os = "linux");
 
     fn read(&self, name: &str) -> Result<Vec<KeystoreSecret>, Fault> {
+        self.can(name, false)?;
         match self.entry(name)?.get_secret() {
             Ok(bytes) => Ok(vec![text_of(bytes)]),
             Err(Error::NoEntry) => Ok(Vec::new()),
@@ -129,14 +179,39 @@ impl Shelf for Store {
     }
 
     fn write(&self, name: &str, secret: &str) -> Result<(), Fault> {
+        self.can(name, true)?;
         self.entry(name)?.set_secret(secret.as_bytes()).map_err(|error| fault_of(&error))
     }
 
     fn delete(&self, name: &str) -> Result<(), Fault> {
+        self.can(name, false)?;
         match self.entry(name)?.delete_credential() {
             Ok(()) | Err(Error::NoEntry) => Ok(()),
             Err(error) => Err(fault_of(&error)),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn look(&self) -> Result<Origin, Fault> {
+        let origin = self.bus.look()?;
+        Ok(Origin { persistence: persistence_of(&*self.store).or(origin.persistence), ..origin })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn look(&self) -> Result<Origin, Fault> {
+        let persistence = persistence_of(&*self.store).or(Some(Persistence::Lasting));
+        Ok(Origin { persistence, ..Origin::of(KIND) })
+    }
+}
+
+/// A store that says it forgets is believed; one that says it keeps only repeats what is usual.
+fn persistence_of(store: &CredentialStore) -> Option<Persistence> {
+    match store.persistence() {
+        CredentialPersistence::EntryOnly
+        | CredentialPersistence::ProcessOnly
+        | CredentialPersistence::UntilLogout
+        | CredentialPersistence::UntilReboot => Some(Persistence::Passing),
+        _ => None,
     }
 }
 
@@ -174,7 +249,8 @@ fn fault_of(error: &Error) -> Fault {
         }
         Error::PlatformFailure(_) => Fault::Broken(failed("the platform reports a failure")),
         Error::Ambiguous(entries) => Fault::Told(KeystoreError::Ambiguous(entries.len())),
-        Error::TooLong(..) | Error::Invalid(..) | Error::NotSupportedByStore(_) => {
+        Error::TooLong(_, limit) => Fault::Told(KeystoreError::TooLong(usize::try_from(*limit).unwrap_or(usize::MAX))),
+        Error::Invalid(..) | Error::NotSupportedByStore(_) => {
             Fault::Told(KeystoreError::Unsuitable("it does not take entries of this form".to_owned()))
         }
         Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::BadStoreFormat(_) => {
@@ -233,9 +309,13 @@ mod tests {
             Error::PlatformFailure(cause("pk1.1.SECRET")),
             Error::NoStorageAccess(cause("pk1.1.SECRET")),
             Error::NotSupportedByStore("pk1.1.SECRET".to_owned()),
+            Error::TooLong("pk1.1.SECRET".to_owned(), 2560),
+            Error::Ambiguous(Vec::new()),
         ] {
             let fault = fault_of(&error);
-            assert!(!format!("{fault:?}").contains("SECRET"));
+            // A payload of bytes would be printed as numbers.
+            let printed = format!("{fault:?}");
+            assert!(!printed.contains("SECRET") && !printed.contains("83, 69, 67"), "{printed}");
             assert!(!fault.into_error().to_string().contains("SECRET"));
             assert!(!absence_of(&error).to_string().contains("SECRET"));
         }

@@ -140,7 +140,7 @@ fn kek(stretching: Option<Stretching>, key: &RedisKey<'_>) -> Result<Kek, VaultE
     let key = match (key, stretching) {
         (RedisKey::Passphrase(passphrase), Some(stretching)) => stretching.key(passphrase)?,
         (RedisKey::Bytes(bytes), None) => {
-            let mut key = SecretKey::new(Box::new([0; 32]));
+            let mut key = SecretKey::zeroed();
             key.expose_secret_mut().copy_from_slice(bytes.expose_secret());
             key
         }

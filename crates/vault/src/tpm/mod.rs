@@ -68,7 +68,7 @@ impl TpmProtector {
         let secret = tpm.unseal(&mut session, &primary, &blob)?;
         let secret =
             secret.filter(|secret| secret.len() == 32).ok_or_else(|| damaged("what the TPM sealed was changed"))?;
-        let mut key = SecretKey::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         key.expose_secret_mut().copy_from_slice(&secret);
         Ok(Some(key))
     }
@@ -84,7 +84,7 @@ impl Protector for TpmProtector {
     }
 
     fn make(&self, _vault_id: &[u8; 16], _taken: &[KekRef]) -> Result<(KekRef, Kek), VaultError> {
-        let mut key = SecretKey::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         random::fill(key.expose_secret_mut())?;
         let params = self.seal(&key)?;
         Ok((KekRef { name: "storage-hierarchy/ecc-p256".to_owned(), params }, Kek::of(key)))

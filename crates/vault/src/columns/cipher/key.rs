@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
+use secrecy::{ExposeSecret, ExposeSecretMut};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -52,7 +52,7 @@ pub(super) struct CipherKey(SecretKey);
 
 impl CipherKey {
     pub(super) fn make() -> Result<Self, VaultError> {
-        let mut key = SecretBox::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         random::fill(key.expose_secret_mut())?;
         Ok(Self(key))
     }
@@ -87,7 +87,7 @@ impl CipherKey {
         if URL_SAFE_NO_PAD.decode_slice(encoded, bytes.as_mut_slice()) != Ok(32) {
             return None;
         }
-        let mut key = SecretKey::new(Box::new([0; 32]));
+        let mut key = SecretKey::zeroed();
         key.expose_secret_mut().copy_from_slice(&bytes[..32]);
         let check: [u8; 16] = URL_SAFE_NO_PAD.decode(check).ok()?.try_into().ok()?;
         let key = Self(key);

@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Candidates, KekRef, Protector};
 use crate::envelope::Kek;
+use crate::keystore::{Origin, Persistence};
 use crate::{Keystore, KeystoreError, VaultError, base32};
 
 /// See [`Means::keystore`](super::Means::keystore).
@@ -21,12 +22,12 @@ fn entry_of(vault_id: &[u8; 16], generation: u32) -> String {
     format!("kek-{}-{generation}", base32::encode(vault_id))
 }
 
-/// Keystore kind and generation of a reference.
-fn parts(reference: &KekRef) -> Result<(&str, u32), VaultError> {
+/// Keystore and generation of a reference, e.g. `secret-service/gnome-keyring:lasting/1`.
+fn parts(reference: &KekRef) -> Result<(Origin, u32), VaultError> {
     reference
         .name
         .rsplit_once('/')
-        .and_then(|(kind, generation)| Some((kind, generation.parse().ok()?)))
+        .and_then(|(origin, generation)| Some((Origin::from_record(origin), generation.parse().ok()?)))
         .ok_or_else(|| VaultError::Damaged("a key slot names no key".to_owned()))
 }
 
@@ -54,6 +55,11 @@ impl Protector for KeystoreProtector {
     }
 
     fn make(&self, vault_id: &[u8; 16], taken: &[KekRef]) -> Result<(KekRef, Kek), VaultError> {
+        let origin = self.keystore.look()?;
+        if origin.persistence == Some(Persistence::Passing) {
+            let why = "it forgets everything when the session ends";
+            return Err(KeystoreError::Unsuitable(why.to_owned()).into());
+        }
         let mut last = 0;
         for reference in taken {
             last = last.max(parts(reference)?.1);
@@ -66,20 +72,17 @@ impl Protector for KeystoreProtector {
         }
         let kek = Kek::make()?;
         self.keep(&entry_of(vault_id, generation), &kek.to_text(generation))?;
-        Ok((KekRef { name: format!("{}/{generation}", self.keystore.kind()), params: Vec::new() }, kek))
+        Ok((KekRef { name: format!("{}/{generation}", origin.to_record()), params: Vec::new() }, kek))
     }
 
     /// Any program of the user may add an entry of our name: the one that opens the slot is ours, never just the first.
     fn candidates(&self, vault_id: &[u8; 16], reference: &KekRef) -> Result<Candidates, VaultError> {
-        let (then, generation) = parts(reference)?;
+        let (was, generation) = parts(reference)?;
         let entries = self.keystore.read_all(&entry_of(vault_id, generation))?;
         let keks: Vec<_> = entries.iter().filter_map(|entry| Kek::parse(entry, generation)).collect();
-        let now = self.keystore.kind();
         let otherwise = match (entries.len(), keks.len()) {
-            (0, _) if then != now => {
-                KeystoreError::Unsuitable(format!("the vault's key is in the {then}, and this is the {now}")).into()
-            }
-            (0, _) => VaultError::KeyLost,
+            // Gone, unless it is another keystore that answers now than the one that was given it.
+            (0, _) => self.keystore.look()?.changed_from(&was).map_or(VaultError::KeyLost, VaultError::from),
             (1, 0) => VaultError::KeyCorrupt,
             (1, _) => VaultError::WrongKey,
             (several, _) => KeystoreError::Ambiguous(several).into(),

@@ -72,7 +72,7 @@ impl RecoveryCode {
 
     /// The KEK of one vault and salt. HKDF (RFC 5869) and no stretching: nobody guesses 160 random bits.
     fn kek(&self, vault_id: &[u8; 16], salt: &[u8]) -> Kek {
-        let mut padded = SecretKey::new(Box::new([0; 32]));
+        let mut padded = SecretKey::zeroed();
         padded.expose_secret_mut()[..BYTES].copy_from_slice(self.0.expose_secret());
         Kek::of(derive(&padded, salt, &Fields::of("pilotlight/v2/recovery-code").bytes(vault_id)))
     }

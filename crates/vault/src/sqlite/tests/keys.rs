@@ -144,7 +144,7 @@ fn a_key_that_another_keystore_keeps_is_not_lost() {
     let empty = Arc::new(Renamed(FaultyKeystore::default()));
     let error = SqliteVault::open(&home.path(), empty, 0).unwrap_err();
     let told = error.to_string();
-    assert!(matches!(error, VaultError::Keystore(KeystoreError::Unsuitable(_))));
+    assert!(matches!(error, VaultError::Keystore(KeystoreError::Changed { .. })));
     assert!(told.contains("memory") && told.contains("credential-manager"), "{told}");
     // Where the entries came along, another name does not matter.
     assert!(SqliteVault::open(&home.path(), Arc::new(Renamed(home.keystore.clone())), 0).is_ok());

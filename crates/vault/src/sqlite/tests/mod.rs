@@ -6,6 +6,8 @@ mod durability;
 mod files;
 mod golden;
 mod keys;
+#[cfg(target_os = "linux")]
+mod leftovers;
 mod model;
 mod processes;
 mod protectors;
