@@ -41,7 +41,12 @@ pub(super) fn run(desktop: &PrivateDesktop, arguments: &[&str]) -> Ran {
 }
 
 pub(super) fn run_with(desktop: &PrivateDesktop, arguments: &[&str], input: &str) -> Ran {
-    let mut child = command(desktop, arguments).stdin(Stdio::piped()).spawn().unwrap();
+    run_to_end(&mut command(desktop, arguments), input)
+}
+
+/// Runs it to its end, with `input` on standard input.
+pub(super) fn run_to_end(command: &mut Command, input: &str) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     // A program that ends without reading closes the pipe, which is its right.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();

@@ -4,31 +4,48 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pilotlight_tests::{Keystore, PrivateDesktop, Server};
+use pilotlight_vault::testing::{RedisServer, Swtpm};
+use serde_json::json;
 
-use super::program::{command, run, run_with, sign_in, signed_in};
+use super::program::{Ran, command, run, run_to_end, run_with, sign_in, signed_in};
 
-/// Strategies and their files, in an order in which each is left and entered once.
-const CIRCLE: [(&str, Option<&str>); 4] = [
+/// Strategies and what they keep in the home, in an order in which each is left and entered once.
+const CIRCLE: [(&str, Option<&str>); 8] = [
     ("plain-file", Some("vault.json")),
     ("encrypted-file", Some("vault.pl1")),
-    ("keystore-only", None),
+    ("keystore-only", Some("vault.keystore")),
+    ("plain-sqlite", Some("vault-plain.db")),
+    ("encrypted-prefs", None),
+    ("hardware", Some("vault-tpm.db")),
+    ("redis", None),
     ("sqlite-aead", Some("vault.db")),
 ];
 
-/// Moves to `to`, with the passphrase for whoever needs one.
-fn migrate(desktop: &PrivateDesktop, to: &str) -> super::program::Ran {
-    let passphrase = desktop.folder().join("passphrase");
-    std::fs::write(&passphrase, "correct horse\n").unwrap();
-    let file = passphrase.to_str().unwrap();
-    let arguments =
-        ["--passphrase-file", file, "vault", "migrate", "--to", to, "--yes", "--passphrase-stdin", "--json"];
-    run_with(desktop, &arguments, "correct horse\n")
+/// A desktop with a TPM and a Redis beside it.
+struct Bench {
+    desktop: PrivateDesktop,
+    tpm: Swtpm,
+    redis: RedisServer,
+}
+
+impl Bench {
+    fn signed_in(server: &Server) -> Self {
+        Self { desktop: signed_in(server), tpm: Swtpm::start(), redis: RedisServer::start() }
+    }
+
+    /// Runs the program, with the vault's passphrase in a file.
+    fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        let passphrase = self.desktop.folder().join("passphrase");
+        std::fs::write(&passphrase, "correct horse\n").unwrap();
+        let mut command = command(&self.desktop, &["--passphrase-file", passphrase.to_str().unwrap()]);
+        command.args(arguments).env("PILOTLIGHT_TPM", self.tpm.path()).env("PILOTLIGHT_REDIS_URL", self.redis.url());
+        run_to_end(&mut command, input)
+    }
 }
 
 /// An access token straight from the service, or the failure as text.
 fn refresh(desktop: &PrivateDesktop) -> Result<(), String> {
-    let passphrase = desktop.folder().join("passphrase");
-    let ran = run(desktop, &["--passphrase-file", passphrase.to_str().unwrap(), "token", "work", "--refresh"]);
+    let ran = run(desktop, &["token", "work", "--refresh"]);
     if ran.code == 0 { Ok(()) } else { Err(ran.err) }
 }
 
@@ -39,31 +56,33 @@ fn reuses(server: &Server) -> usize {
 #[test]
 fn grants_move_once_round_all_strategies_and_nothing_stays_behind() {
     let server = Server::demo().start();
-    let desktop = signed_in(&server);
-    let home = desktop.pilotlight_home();
+    let bench = Bench::signed_in(&server);
+    let home = bench.desktop.pilotlight_home();
     for (to, file) in CIRCLE {
         let before = server.rotations();
-        let moved = migrate(&desktop, to);
+        let moved =
+            bench.run(&["vault", "migrate", "--to", to, "--yes", "--passphrase-stdin", "--json"], "correct horse\n");
         assert_eq!(moved.code, 0, "{to}: {}", moved.err);
         let json = moved.json();
-        assert_eq!(
-            (&json["to"], &json["grants"], &json["not_rotated"]),
-            (&to.into(), &1.into(), &serde_json::json!([]))
-        );
+        assert_eq!((&json["to"], &json["grants"], &json["not_rotated"]), (&to.into(), &1.into(), &json!([])), "{to}");
         assert_eq!(server.rotations(), before + 1, "{to}: the token was not rotated");
         for (other, other_file) in CIRCLE {
             let there = other_file.is_some_and(|name| home.join(name).exists());
             assert_eq!(there, other == to && file.is_some(), "after moving to {to}: {other}");
         }
         assert!(!home.join("migration.json").exists() && !home.join("rotate").exists(), "{to}");
-        refresh(&desktop).unwrap_or_else(|error| panic!("{to}: {error}"));
-        let passphrase = desktop.folder().join("passphrase");
-        let given = ["--passphrase-file", passphrase.to_str().unwrap()];
-        let info = run(&desktop, &[&given[..], &["vault", "info", "--json"]].concat()).json();
-        assert_eq!((&info["strategy"], &info["exists"]), (&to.into(), &true.into()), "{info}");
+        let refreshed = bench.run(&["token", "work", "--refresh"], "");
+        assert_eq!(refreshed.code, 0, "{to}: {}", refreshed.err);
+        let info = bench.run(&["vault", "info", "--json"], "").json();
+        let expected = (&to.into(), &true.into(), &"ready".into(), &1.into());
+        assert_eq!((&info["strategy"], &info["exists"], &info["state"], &info["records"]), expected, "{info}");
+        let doctor = bench.run(&["doctor", "--json"], "");
+        assert_eq!(doctor.code, 0, "{to}: {}", doctor.out);
     }
-    assert_eq!(reuses(&server), 0);
-    assert_eq!(server.living_grants(), 1);
+    let prefs =
+        std::fs::read_dir(&home).unwrap().any(|entry| entry.unwrap().path().extension() == Some("xml".as_ref()));
+    assert!(!prefs, "encrypted-prefs left its file");
+    assert_eq!((reuses(&server), server.living_grants()), (0, 1));
 }
 
 #[test]

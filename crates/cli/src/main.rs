@@ -27,6 +27,7 @@ mod words;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use arguments::{Arguments, Command};
 use browser::{AtRest, PrintingBrowser};
@@ -79,7 +80,9 @@ fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, 
     let (browser, at_rest) = PrintingBrowser::new();
     let home = Home::locate()?;
     let vault = home.vault();
-    let pilotlight = Pilotlight::new(Config { browser, ..Config::system(home)? });
+    let config = Config { browser, ..Config::system(home)? };
+    let locks = Arc::clone(&config.locks);
+    let pilotlight = Pilotlight::new(config);
     runtime.block_on(async {
         let outcome = async {
             vault::unlock(&pilotlight, passphrase, &command).await?;
@@ -93,6 +96,7 @@ fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, 
         drop(pilotlight);
         let code = outcome.unwrap_or_else(|failure| form.failure(&failure));
         stay_until(at_rest).await;
+        locks.settled().await;
         Ok(code)
     })
 }

@@ -1,11 +1,12 @@
-//! The refreshes in the air. They belong to nobody who waits for them, so a caller who goes away tears none in half.
+//! The tasks in the air: refreshes, and leases on their way back. They belong to nobody who waits for them, so a caller who
+//! goes away tears none in half.
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
 
-/// All refreshes of this process that have not landed yet.
+/// All tasks of one kind that have not landed yet.
 #[derive(Default)]
 pub(crate) struct Flights(Mutex<JoinSet<()>>);
 

@@ -61,6 +61,7 @@ impl Pilotlight {
     /// Ends when no refresh of this process is in the air: before a program exits, so that none is torn in half.
     pub async fn land(&self) {
         self.0.flights.landed().await;
+        self.0.config.locks.settled().await;
     }
 
     async fn fly(self, seen: Held, landing: Landing) {

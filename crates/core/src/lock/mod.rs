@@ -29,6 +29,11 @@ pub trait Locks: Send + Sync {
     /// Takes the lock called `name`: 1 to 64 characters of letters, digits, dots and dashes. Waits while another has it;
     /// [`ErrorCode::GrantBusy`] where that takes too long.
     fn lock<'a>(&'a self, name: &'a str) -> Locking<'a>;
+
+    /// Ends when what was let go of is given back: before a program exits, since a lease that is not lasts on without it.
+    fn settled(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A lock, held until it is dropped.

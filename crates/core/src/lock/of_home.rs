@@ -30,6 +30,9 @@ pub(crate) fn of_home(
 
 #[cfg(feature = "redis")]
 mod shared {
+    use std::future::Future;
+    use std::pin::Pin;
+
     use super::FileLocks;
     use crate::lock::{Lock, Locking, Locks};
     use crate::storage::is_shared;
@@ -52,6 +55,10 @@ mod shared {
                 let lease = self.leases.lock(name).await?;
                 Ok(Lock { ends: lease.ends, _held: Box::new((lease, file)) })
             })
+        }
+
+        fn settled(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            self.leases.settled()
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A lease in Redis, for a vault that several hosts share.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use redis::{AsyncCommands as _, Client, ExistenceCheck, Script, SetExpiry, SetOp
 use tokio::sync::OnceCell;
 
 use super::{Lock, Locking, Locks, busy};
+use crate::flights::Flights;
 use crate::random::make_text;
 use crate::{Clock, Error, ErrorCode, Random};
 
@@ -28,6 +31,8 @@ pub struct RedisLocks {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     lease: Duration,
+    /// The leases on their way back.
+    releases: Arc<Flights>,
 }
 
 impl RedisLocks {
@@ -36,7 +41,15 @@ impl RedisLocks {
         let client = Client::open(url).map_err(|_| {
             Error::new(ErrorCode::BadInput, "This is not the address of a Redis: redis://HOST:PORT/NUMBER.")
         })?;
-        Ok(Self { client, connection: OnceCell::new(), prefix: prefix.to_owned(), clock, random, lease: LEASE })
+        Ok(Self {
+            client,
+            connection: OnceCell::new(),
+            prefix: prefix.to_owned(),
+            clock,
+            random,
+            lease: LEASE,
+            releases: Arc::default(),
+        })
     }
 
     /// The same, with leases of another length.
@@ -65,7 +78,7 @@ impl RedisLocks {
             let set: Option<String> =
                 connection.set_options(&key, &holder, options.clone()).await.map_err(|_| unreachable())?;
             if set.is_some() {
-                let held = Lease { connection, key, holder };
+                let held = Lease { connection, key, holder, releases: Arc::clone(&self.releases) };
                 return Ok(Lock::lease(held, asked + self.lease));
             }
             if waited >= PATIENCE {
@@ -82,12 +95,17 @@ impl Locks for RedisLocks {
     fn lock<'a>(&'a self, name: &'a str) -> Locking<'a> {
         Box::pin(self.take(name))
     }
+
+    fn settled(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.releases.landed())
+    }
 }
 
 struct Lease {
     connection: ConnectionManager,
     key: String,
     holder: String,
+    releases: Arc<Flights>,
 }
 
 impl Drop for Lease {
@@ -95,8 +113,8 @@ impl Drop for Lease {
         let (mut connection, key) = (self.connection.clone(), std::mem::take(&mut self.key));
         let holder = std::mem::take(&mut self.holder);
         // Where there is no runtime left, or Redis is away, the lease ends by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.releases.launch(async move {
                 let _: redis::RedisResult<i64> =
                     Script::new(RELEASE).key(key).arg(holder).invoke_async(&mut connection).await;
             });
