@@ -1,0 +1,2 @@
+
+export type ExposureView = "protected" | "depends" | "exposed";

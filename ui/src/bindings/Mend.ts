@@ -1,0 +1,2 @@
+
+export type Mend = "retry" | "start-over";

@@ -1,0 +1,3 @@
+import type { Phase } from "./Phase";
+
+export type MovingView = { phase: Phase, done: number, all: number, };

@@ -1,0 +1,2 @@
+
+export type NeedView = "keystore" | "passphrase" | "tpm" | "redis";

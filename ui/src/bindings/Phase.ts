@@ -1,0 +1,2 @@
+
+export type Phase = "quieting" | "copying" | "verifying" | "removing" | "rotating";

@@ -1,0 +1,2 @@
+
+export type Protection = "keystore" | "passphrase" | "tpm" | "memory" | "plain" | "own";

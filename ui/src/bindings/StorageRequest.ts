@@ -1,0 +1,2 @@
+
+export type StorageRequest = { strategy: string, passphrase: string | null, consent: string | null, };

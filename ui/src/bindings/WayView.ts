@@ -1,0 +1,2 @@
+
+export type WayView = { kind: string, detail: string, };
