@@ -19,4 +19,8 @@ mod pains;
 mod peers;
 mod person;
 #[cfg(target_os = "linux")]
+mod program;
+#[cfg(target_os = "linux")]
+mod storage;
+#[cfg(target_os = "linux")]
 mod window;

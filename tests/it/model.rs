@@ -130,7 +130,7 @@ fn the_model_notices_a_lock_that_outlives_its_process() {
     assert!(graph.will_be_served().contains(&false));
 }
 
-/// The limits of the rule of rotation, which knows the keys of the last two: a duplicate that is still on its way when
+/// The limits of the rule of rotation, which knows the keys of the last two here (and of eight in a server): a duplicate that is still on its way when
 /// the third refresh after it is answered looks like theft, and so does one from before the store lost a rotation.
 #[test]
 fn the_model_notices_requests_that_arrive_later_than_the_rule_allows_for() {

@@ -21,6 +21,14 @@ pub(crate) fn workspace(subcommand: &[&str], rest: &[&str]) -> Command {
     command
 }
 
+/// `cargo SUBCOMMAND` for the vault alone, with SQLCipher in the place of SQLite: another build of SQLite and of what
+/// stands on it, so not one for the whole workspace.
+pub(crate) fn vault_under_sqlcipher(subcommand: &[&str], rest: &[&str]) -> Command {
+    let mut command = cargo(subcommand);
+    command.args(["--package", "pilotlight-vault", "--features", "testing,sqlcipher"]).args(rest);
+    command
+}
+
 /// Builds every program. xtask itself is running, and some systems cannot replace a running program.
 pub(crate) fn build_programs() -> Command {
     workspace(&["build"], &["--exclude", "xtask", "--bins"])

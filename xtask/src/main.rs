@@ -23,6 +23,7 @@ mod npm;
 mod packages;
 mod place;
 mod progress;
+mod python;
 mod run;
 mod setup;
 mod system;

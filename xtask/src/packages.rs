@@ -52,6 +52,9 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis-server",
             "strace",
+            "swtpm",
+            "python3-venv",
+            "libssl-dev",
         ],
     },
     Manager {
@@ -70,6 +73,9 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "chromium",
             "redis",
             "strace",
+            "swtpm",
+            "python3",
+            "openssl-devel",
         ],
     },
     Manager {
@@ -78,7 +84,18 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         refresh: None,
         probe: &["pacman", "-Q"],
         build: &["gcc", "pkgconf", "webkit2gtk-4.1"],
-        test: &["xorg-server-xvfb", "dbus", "gnome-keyring", "ttf-dejavu", "chromium", "redis", "strace"],
+        test: &[
+            "xorg-server-xvfb",
+            "dbus",
+            "gnome-keyring",
+            "ttf-dejavu",
+            "chromium",
+            "redis",
+            "strace",
+            "swtpm",
+            "python",
+            "openssl",
+        ],
     },
     Manager {
         program: "zypper",
@@ -86,10 +103,30 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         refresh: None,
         probe: &["rpm", "--query", "--whatprovides"],
         build: &["gcc", "pkg-config", "webkit2gtk3-devel"],
-        test: &["xorg-x11-server-Xvfb", "dbus-1", "gnome-keyring", "dejavu-fonts", "chromium", "redis", "strace"],
+        test: &[
+            "xorg-x11-server-Xvfb",
+            "dbus-1",
+            "gnome-keyring",
+            "dejavu-fonts",
+            "chromium",
+            "redis",
+            "strace",
+            "swtpm",
+            "python3",
+            "libopenssl-devel",
+        ],
     },
 ];
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 7] =
-    ["WebKitWebDriver", "Xvfb", "dbus-daemon", "dbus-send", "gnome-keyring-daemon", "redis-server", "strace"];
+pub(crate) const TEST_PROGRAMS: [&str; 9] = [
+    "WebKitWebDriver",
+    "Xvfb",
+    "dbus-daemon",
+    "dbus-send",
+    "gnome-keyring-daemon",
+    "redis-server",
+    "strace",
+    "swtpm",
+    "python3",
+];

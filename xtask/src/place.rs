@@ -42,6 +42,11 @@ pub(crate) fn node_peers() -> PathBuf {
     root().join("tests/node")
 }
 
+/// The list of Python packages that the tests speak to.
+pub(crate) fn python_peers() -> PathBuf {
+    root().join("tests/python/requirements.txt")
+}
+
 /// A program of the workspace, once built.
 pub(crate) fn built(name: &str) -> PathBuf {
     crate::environment::target_folder().join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))

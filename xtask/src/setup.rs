@@ -1,9 +1,9 @@
 //! Everything that building and testing need, in the order in which it is found out soonest that something is amiss.
 
-use crate::{failure::Failure, npm, packages::Purpose, progress::Progress, system, tools};
+use crate::{failure::Failure, npm, packages::Purpose, progress::Progress, python, system, tools};
 
 /// Steps of [`everything`].
-pub(crate) const STEPS: usize = system::STEPS + tools::VERSION_STEPS + 2 * npm::STEPS + 2;
+pub(crate) const STEPS: usize = system::STEPS + tools::VERSION_STEPS + 2 * npm::STEPS + python::STEPS + 2;
 /// Steps of [`for_building`].
 pub(crate) const BUILD_STEPS: usize = system::STEPS + tools::VERSION_STEPS + npm::STEPS;
 /// Steps of [`for_driving`].
@@ -13,6 +13,7 @@ pub(crate) const DRIVE_STEPS: usize = BUILD_STEPS + 1;
 pub(crate) fn everything(progress: &mut Progress) -> Result<(), Failure> {
     for_driving(progress)?;
     npm::install_peers(progress)?;
+    python::install_peers(progress)?;
     tools::install_deny(progress)
 }
 

@@ -49,11 +49,11 @@ impl Test {
 
     fn steps(&self) -> usize {
         match self.only {
-            None => setup::STEPS + 11,
-            Some(Part::Rust) => 4,
+            None => setup::STEPS + 13,
+            Some(Part::Rust) => 5,
             Some(Part::Ui) => 2,
             Some(Part::E2e) => 3,
-            Some(Part::Lint) => 5,
+            Some(Part::Lint) => 6,
         }
     }
 
@@ -98,6 +98,7 @@ impl Test {
         });
         if self.wants(Part::Rust) {
             gate.check("Bindings are current", |_| bindings::check(&fresh));
+            gate.count("The vault under SQLCipher", |_| Ok(run_vault_under_sqlcipher()));
         }
         if self.only.is_none() {
             gate.count("Examples in the documentation", |_| {
@@ -126,8 +127,22 @@ fn run_tests(only: Option<Part>) -> Command {
     command
 }
 
+/// Its tests once more, those of the default strategy among them, because SQLCipher takes SQLite's place for all of them.
+/// `plain-sqlite` is the same code as `sqlcipher`, and not run twice.
+fn run_vault_under_sqlcipher() -> Command {
+    if environment::on_path("cargo-nextest").is_none() {
+        return cargo::vault_under_sqlcipher(&["test"], &["--no-fail-fast", "--lib", "--tests"]);
+    }
+    let arguments =
+        ["--no-fail-fast", "--failure-output", "immediate-final", "-E", "not test(columns::tests::plain::)"];
+    cargo::vault_under_sqlcipher(&["nextest", "run"], &arguments)
+}
+
+const LINT: [&str; 4] = ["--all-targets", "--", "--deny", "warnings"];
+
 fn lint(gate: &mut Gate) {
-    gate.check("Lints", |step| step.run(cargo::workspace(&["clippy"], &["--all-targets", "--", "--deny", "warnings"])));
+    gate.check("Lints", |step| step.run(cargo::workspace(&["clippy"], &LINT)));
+    gate.check("Lints of the vault under SQLCipher", |step| step.run(cargo::vault_under_sqlcipher(&["clippy"], &LINT)));
     gate.check("Documentation", |step| {
         let mut command = cargo::workspace(&["doc"], &["--no-deps", "--lib"]);
         command.env("RUSTDOCFLAGS", "--deny warnings");

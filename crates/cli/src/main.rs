@@ -80,7 +80,7 @@ fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, 
     let pilotlight = Pilotlight::new(Config { browser, ..Config::system(home)? });
     runtime.block_on(async {
         let outcome = async {
-            vault::unlock(&pilotlight, passphrase).await?;
+            vault::unlock(&pilotlight, passphrase, &command).await?;
             Run { form, pilotlight: pilotlight.clone(), vault }.carry_out(command).await
         };
         let outcome = outcome.await;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use pilotlight::{Exposure, Finding, Health, Moving, Need, Pilotlight, SecretString, Strategy, VaultInfo, VaultStatus};
 use serde_json::{Value, json};
 
-use crate::arguments::VaultCommand;
+use crate::arguments::{Command, VaultCommand};
 use crate::command::{Outcome, Run};
 use crate::failure::{DISK, Failure};
 use crate::words::{harmless, table};
@@ -79,8 +79,14 @@ impl Run {
 }
 
 /// Asks for the passphrase of a vault that is opened by one, where there is somebody to ask.
-pub(crate) async fn unlock(pilotlight: &Pilotlight, file: Option<&std::path::Path>) -> Result<(), Failure> {
-    if !pilotlight.takes_passphrase().await.unwrap_or(false) {
+pub(crate) async fn unlock(
+    pilotlight: &Pilotlight,
+    file: Option<&std::path::Path>,
+    command: &Command,
+) -> Result<(), Failure> {
+    // What tells of the vault tells of a locked one too.
+    let looks_only = matches!(command, Command::Doctor | Command::Vault(VaultCommand::Info | VaultCommand::Strategies));
+    if (looks_only && file.is_none()) || !pilotlight.takes_passphrase().await.unwrap_or(false) {
         return Ok(());
     }
     let needs = |error: &pilotlight::Error| error.code() == pilotlight::ErrorCode::PassphraseNeeded;
@@ -178,6 +184,7 @@ fn strategy_json(strategy: Strategy, used: Strategy) -> Value {
     json!({
         "name": strategy.as_str(),
         "in_use": strategy == used,
+        "built_in": strategy.is_built_in(),
         "summary": strategy.summary(),
         "needs": strategy.needs().iter().map(|one| need(*one)).collect::<Vec<_>>(),
         "file": strategy.file_name(),
@@ -205,7 +212,12 @@ fn strategies_text(used: Strategy) -> String {
         ]
         .map(str::to_owned)
     }));
-    let summaries = Strategy::ALL.map(|strategy| format!("{strategy:<16} {}\n", strategy.summary())).concat();
+    let summaries = Strategy::ALL
+        .map(|strategy| {
+            let absent = if strategy.is_built_in() { "" } else { " Not built into this program." };
+            format!("{strategy:<16} {}{absent}\n", strategy.summary())
+        })
+        .concat();
     format!("{}\n{summaries}", table(&rows))
 }
 

@@ -2,15 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 use crate::{Error, ErrorCode};
 
 /// The folder of one person's Pilotlight: vault, journal, locks. The app and the CLI share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home(PathBuf);
 
+/// The address of a Redis for the strategy `redis`: `PILOTLIGHT_REDIS_URL`. Not an argument, since it may hold a password.
+#[expect(clippy::disallowed_methods, reason = "with `Home::locate`, the place that reads the environment")]
+pub(crate) fn redis_address() -> Option<SecretString> {
+    std::env::var("PILOTLIGHT_REDIS_URL").ok().filter(|address| !address.is_empty()).map(SecretString::from)
+}
+
+/// Another TPM than the machine's usual one: `PILOTLIGHT_TPM`, a device or the socket of an emulator.
+#[expect(clippy::disallowed_methods, reason = "with `Home::locate`, the place that reads the environment")]
+pub(crate) fn tpm_device() -> Option<PathBuf> {
+    std::env::var_os("PILOTLIGHT_TPM").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 impl Home {
     /// `PILOTLIGHT_HOME` where it is set, or else the platform's folder for local application data.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads PILOTLIGHT_HOME")]
+    #[expect(clippy::disallowed_methods, reason = "the place that reads the environment")]
     pub fn locate() -> Result<Self, Error> {
         if let Some(path) = std::env::var_os("PILOTLIGHT_HOME").filter(|path| !path.is_empty()) {
             return Self::at(PathBuf::from(path));

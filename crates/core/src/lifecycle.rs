@@ -1,6 +1,7 @@
 //! The face of the crate, and what it knows of each grant.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::plan::Plan;
 use crate::record::Ended;
 use crate::storage::Storage;
 use crate::{
-    AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, FileLocks, Home, HttpTransport,
+    AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, Home, HttpTransport,
     JournalEntry, Locks, Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
 };
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub locks: Arc<dyn Locks>,
     /// The address of the Redis that the strategy `redis` shares its vault by; may hold a password.
     pub redis: Option<SecretString>,
+    /// The machine's TPM for the strategy `hardware`, where it is another device than the usual one.
+    pub tpm: Option<PathBuf>,
     /// How a person is shown a sign-in page.
     pub browser: Arc<dyn Browser>,
     /// Whether the background task watches for other processes' writes, for waking and for the network.
@@ -53,15 +56,17 @@ pub struct Config {
 impl Config {
     /// The system's own parts.
     pub fn system(home: Home) -> Result<Self, Error> {
-        let clock = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let redis = crate::home::redis_address();
         Ok(Self {
-            locks: Arc::new(FileLocks::new(&home)),
+            locks: crate::lock::of_home(&home, redis.as_ref(), &clock)?,
             home,
             transport: Arc::new(HttpTransport::new(clock.clone())),
             clock,
             random: Arc::new(SystemRandom),
             keystore: Arc::new(OsKeystore::new(KEYSTORE_SERVICE)),
-            redis: None,
+            redis,
+            tpm: crate::home::tpm_device(),
             browser: Arc::new(SystemBrowser),
             watch: true,
         })

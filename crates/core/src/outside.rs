@@ -35,12 +35,19 @@ pub(crate) fn watch(config: &Config) -> (Watch, NewsReceiver) {
     (Watch { _files: files, _open: sender }, receiver)
 }
 
+/// Whatever the strategy, its files are called `vault` and something; the choice of another strategy counts as well.
+fn is_of_vault(path: &std::path::Path) -> bool {
+    let name = path.file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
+    (name.starts_with("vault") && name != "vault.lock") || name == "strategy"
+}
+
 fn watch_vault(config: &Config, sender: mpsc::UnboundedSender<News>) -> Option<notify::RecommendedWatcher> {
     use notify::Watcher as _;
-    let (folder, vault) = (config.home.path().to_owned(), config.home.vault());
+    let folder = config.home.path().to_owned();
     crate::files::make_private_folder(&folder).ok()?;
     let told = move |event: notify::Result<notify::Event>| {
-        let written = event.is_ok_and(|event| !event.kind.is_access() && event.paths.contains(&vault));
+        let written =
+            event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| is_of_vault(path)));
         if written {
             // The receiver is gone only when the task is.
             let _ = sender.send(News::VaultWritten);

@@ -8,8 +8,7 @@ use pilotlight_oauth::Timestamp;
 
 use crate::config::Config;
 use crate::grant::Outcome;
-use crate::jwt::Signer;
-use crate::keys::MacKey;
+use crate::keys::LiveKeys;
 use crate::limit::Limiter;
 use crate::password::Checker;
 use crate::problem::Problem;
@@ -20,8 +19,7 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) mac: MacKey,
-    pub(crate) signer: Signer,
+    pub(crate) keys: Arc<LiveKeys>,
     pub(crate) passwords: Checker,
     pub(crate) limiter: Limiter,
     pub(crate) counts: Counts,
@@ -101,6 +99,16 @@ impl App {
                 tracing::error!(%error, "work on the store broke off; answering 503");
                 Err(Problem::Unavailable)
             }
+        }
+    }
+
+    /// Takes the keys that the key file has now; see [`LiveKeys::read_again`]. Where it cannot be read, those from before stay in use.
+    pub(crate) async fn read_keys_again(&self, at: Option<Timestamp>) {
+        let (keys, store) = (self.keys.clone(), self.store.clone());
+        match tokio::task::spawn_blocking(move || keys.read_again(&*store, at)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the keys were not read again"),
+            Err(error) => tracing::error!(%error, "reading the keys again broke off"),
         }
     }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use pilotlight_server::grant::GrantId;
-use pilotlight_server::parse_duration;
+use pilotlight_server::{KeySource, parse_duration};
+use zeroize::Zeroizing;
 
 /// An OAuth 2.0 and OpenID Connect authorization server that never signs people out by accident.
 #[derive(Parser)]
@@ -25,6 +26,9 @@ pub(crate) enum Command {
     /// People who can sign in
     #[command(subcommand)]
     User(User),
+    /// The server's own keys
+    #[command(subcommand)]
+    Keys(Keys),
     /// Programs that people sign in to
     #[command(subcommand)]
     Client(Client),
@@ -40,9 +44,12 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:4400")]
     pub(crate) listen: SocketAddr,
-    /// `sqlite:PATH` or `memory`
+    /// `memory`, `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file, where it has a password
     #[arg(long, default_value = "memory")]
     pub(crate) store: StoreName,
+    /// The file of the server's own keys, or fd:N to read them from an open file; beside an SQLite store if absent, needed with Redis
+    #[arg(long)]
+    pub(crate) keys: Option<KeysName>,
     /// How long an access token lives
     #[arg(long, default_value = "15m", value_parser = parse_duration)]
     pub(crate) access_token_ttl: Duration,
@@ -53,8 +60,11 @@ pub(crate) struct Serve {
     #[arg(long, value_parser = parse_duration)]
     pub(crate) grant_ttl: Option<Duration>,
     /// How long the previous refresh token, repeated without Idempotency-Key, gets the same answer again
-    #[arg(long, default_value = "0s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
     pub(crate) retry_window: Duration,
+    /// How often a grant may be refreshed in all; no limit if absent
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) grant_uses: Option<u32>,
     /// The issuer as clients know it; http and the listening address if absent
     #[arg(long)]
     pub(crate) issuer: Option<String>,
@@ -78,7 +88,7 @@ pub(crate) enum User {
         /// Read the password from standard input, up to the end of its first line
         #[arg(long, required = true)]
         password_stdin: bool,
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
@@ -99,7 +109,7 @@ pub(crate) enum Client {
         /// Give it a secret, printed once
         #[arg(long)]
         confidential: bool,
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
@@ -109,7 +119,7 @@ pub(crate) enum Client {
 pub(crate) enum Grant {
     /// List grants, one JSON object a line
     List {
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
@@ -121,34 +131,101 @@ pub(crate) enum Grant {
         /// End all grants of that person
         #[arg(long)]
         user: Option<String>,
-        /// `sqlite:PATH`
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
     },
 }
+
+#[derive(Subcommand)]
+pub(crate) enum Keys {
+    /// Add new keys, known at once and in use a little later; running servers read the file by themselves
+    Rotate {
+        /// The key file
+        #[arg(long)]
+        keys: PathBuf,
+        /// How long from now on the old keys stay in use, so that everybody can learn of the new ones
+        #[arg(long, default_value = "10m", value_parser = parse_duration)]
+        announce: Duration,
+        /// The old ones are in wrong hands: drop them at once. Everybody has to sign in again
+        #[arg(long, conflicts_with = "announce")]
+        leaked: bool,
+    },
+}
+
+/// Where the keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeysName(pub(crate) KeySource);
+
+impl FromStr for KeysName {
+    type Err = BadKeysName;
+
+    fn from_str(text: &str) -> Result<Self, BadKeysName> {
+        match text.strip_prefix("fd:") {
+            Some(number) => number.parse().map(|number| Self(KeySource::Descriptor(number))).map_err(|_| BadKeysName),
+            None if text.is_empty() => Err(BadKeysName),
+            None => Ok(Self(KeySource::File(PathBuf::from(text)))),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("write the path of a file, or fd:N with the number of an open file, as in fd:3")]
+pub(crate) struct BadKeysName;
 
 /// Where the store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoreName {
     Memory,
     Sqlite(PathBuf),
+    /// The address, which may have a password.
+    Redis(SecretAddress),
+}
+
+/// Not shown: it may have a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SecretAddress(pub(crate) Zeroizing<String>);
+
+impl std::fmt::Debug for SecretAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretAddress(redacted)")
+    }
 }
 
 impl FromStr for StoreName {
     type Err = BadStoreName;
 
     fn from_str(text: &str) -> Result<Self, BadStoreName> {
+        if let Some(file) = text.strip_prefix('@') {
+            let named = Zeroizing::new(std::fs::read_to_string(file)?);
+            return Self::parse(named.trim());
+        }
+        Self::parse(text)
+    }
+}
+
+impl StoreName {
+    fn parse(text: &str) -> Result<Self, BadStoreName> {
         match text.split_once(':') {
             None if text == "memory" => Ok(Self::Memory),
             Some(("sqlite", path)) if !path.is_empty() => {
                 let path: Result<PathBuf, Infallible> = path.parse();
-                path.map(Self::Sqlite).map_err(|_| BadStoreName)
+                path.map(Self::Sqlite).map_err(|_| BadStoreName::Unknown)
             }
-            _ => Err(BadStoreName),
+            Some((scheme, _)) if scheme == "redis" || scheme.starts_with("redis+") => {
+                Ok(Self::Redis(SecretAddress(Zeroizing::new(text.to_owned()))))
+            }
+            _ => Err(BadStoreName::Unknown),
         }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("write sqlite:PATH or memory, as in sqlite:/var/lib/pilotlight/server.db")]
-pub(crate) struct BadStoreName;
+pub(crate) enum BadStoreName {
+    #[error(
+        "write memory, sqlite:PATH as in sqlite:/var/lib/pilotlight/server.db, redis://HOST:PORT/DB, or @FILE with one of these in it"
+    )]
+    Unknown,
+    #[error("the file that names the store cannot be read: {0}")]
+    File(#[from] std::io::Error),
+}

@@ -54,12 +54,13 @@ pub struct Exchange {
     pub new_grant: GrantId,
     /// The absolute end of the grant.
     pub ends_at: Option<Timestamp>,
+    /// How often the grant may be refreshed.
+    pub uses: Option<u32>,
     /// When it was presented.
     pub now: Timestamp,
 }
 
 /// What came of an [`Exchange`].
-#[expect(clippy::large_enum_variant, reason = "one at a time, for the length of one request")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exchanged {
     /// The new grant, and the nonce for its ID token.
@@ -94,18 +95,16 @@ impl Code {
             return Exchanged::Mismatch;
         }
         self.grant = Some(presented.new_grant);
-        let grant = Grant {
-            id: presented.new_grant,
-            subject: self.subject.clone(),
-            client: self.client.clone(),
-            scope: self.scope.clone(),
-            created_at: self.signed_in_at,
-            ends_at: presented.ends_at,
-            generation: 0,
-            rotated_at: presented.now,
-            keys: [None, None],
-            revoked: None,
-        };
+        let mut grant = Grant::new(
+            presented.new_grant,
+            self.subject.clone(),
+            self.client.clone(),
+            self.scope.clone(),
+            self.signed_in_at,
+        );
+        grant.rotated_at = presented.now;
+        grant.ends_at = presented.ends_at;
+        grant.uses = presented.uses;
         Exchanged::Granted(grant, self.nonce.clone())
     }
 }

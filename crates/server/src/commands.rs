@@ -4,19 +4,20 @@ pub(crate) mod chaos;
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pilotlight_server::client::{BadClient, Client as ClientRecord};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
-    AddUserError, Clock, Config, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError, SystemClock, add_demo,
-    add_user,
+    AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError,
+    SystemClock, add_demo, add_user, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::args::{Args, Client, Command, Grant, Serve, StoreName, User};
+use crate::args::{Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName, User};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     AddUser(#[from] AddUserError),
     #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
     BadClient(#[from] BadClient),
     #[error("there is a client of that id already")]
     ClientTaken,
@@ -41,6 +44,11 @@ pub(crate) enum Failure {
     NoUser,
     #[error("this command needs a store that outlives it")]
     NeedsFile,
+    #[error("with this store the key file must be named, for all servers need the same one")]
+    NeedsKeys,
+    #[cfg(not(feature = "redis"))]
+    #[error("this program was built without Redis")]
+    NoRedis,
     #[error("there is no store at {}", .0.display())]
     NoStore(std::path::PathBuf),
     #[error("--demo serves a password that everybody knows, and {0} can be reached from other machines")]
@@ -59,7 +67,12 @@ impl Failure {
     /// 2: asked for the wrong thing, as with clap's own errors. 3: it is not there, or there already. 1: all else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Log(_) | Self::BadClient(_) | Self::NeedsFile | Self::NoPassword | Self::DemoInPublic(_) => 2,
+            Self::Log(_)
+            | Self::BadClient(_)
+            | Self::NeedsFile
+            | Self::NeedsKeys
+            | Self::NoPassword
+            | Self::DemoInPublic(_) => 2,
             Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
@@ -80,15 +93,31 @@ impl Failure {
             Self::Open(OpenError::Store(error)) | Self::Store(error) | Self::AddUser(AddUserError::Store(error)) => {
                 match error {
                     StoreError::TooNew { .. } => "install the version that wrote it, or a newer one",
-                    StoreError::Damaged(_) => "restore the file from a backup",
+                    StoreError::Damaged(_) => "restore the store from a backup",
+                    StoreError::Away(_) => "check that Redis runs there, and that this program may use it",
+                    StoreError::BadAddress => {
+                        "as in redis://127.0.0.1:6379/0; without TLS, so put a tunnel before one that is far away"
+                    }
                     _ => "check that the folder exists, that you may write there, and that the disk is not full",
                 }
             }
+            Self::Open(OpenError::WrongKeys) => {
+                "pass --keys with the file this store was used with, not an older copy of it"
+            }
+            Self::Open(OpenError::Keys(error)) | Self::Keys(error) => match error {
+                KeysError::Open => "chmod 600 it, after you have made sure that nobody read it",
+                KeysError::Missing(_) => "pass --keys with that file, copied from another server or from a backup",
+                KeysError::Damaged => "restore it from a backup; without it everybody has to sign in again",
+                KeysError::UnderWay(_) => "where no rotation is running, remove that file",
+                KeysError::NeedsFile => "pass --keys FILE",
+                _ => "check that it is there, and that you may read it",
+            },
             Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
             Self::NoGrant | Self::NoUser => "`pilotlight-server grant list` shows what there is",
             Self::NoStore(_) => "check the path; `user add` and `serve` make a new store",
             Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
-            Self::NeedsFile => "pass --store sqlite:PATH",
+            Self::NeedsFile => "pass --store sqlite:PATH or redis://HOST:PORT/DB",
+            Self::NeedsKeys => "pass --keys FILE; the first server makes it, copy it to the others",
             Self::Chaos(failure) => failure.hint(),
             Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server user add …",
             _ => return None,
@@ -109,15 +138,19 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Serve(serve) => self::serve(serve),
         Command::Chaos(chaos) => self::chaos::run(chaos),
         Command::User(User::Add { name, password_stdin: _, store }) => {
-            add_user(&open_file(&store)?, &name, &read_password(io::stdin().lock())?)?;
+            add_user(&*open_lasting(&store)?, &name, &read_password(io::stdin().lock())?)?;
             say(&json!({"user": name}))
         }
+        Command::Keys(Keys::Rotate { keys, announce, leaked }) => {
+            rotate_keys(&keys, SystemClock.now(), announce, leaked)?;
+            say(&json!({"keys": keys, "in_use_in": if leaked { 0 } else { announce.as_secs() }}))
+        }
         Command::Client(Client::Add { id, redirect_uris, name, confidential, store }) => {
-            add_client(&open_file(&store)?, &id, redirect_uris, name, confidential)
+            add_client(&*open_lasting(&store)?, &id, redirect_uris, name, confidential)
         }
         Command::Grant(Grant::List { store }) => {
             let store = open_existing(&store)?;
-            store.grants()?.iter().try_for_each(|grant| say(&describe(&store, grant)?))
+            store.grants()?.iter().try_for_each(|grant| say(&describe(&*store, grant)?))
         }
         Command::Grant(Grant::Revoke { id: Some(id), store, .. }) => {
             let ended =
@@ -125,7 +158,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             say(&json!({"grant_id": id.to_string(), "ended_now": ended}))
         }
         Command::Grant(Grant::Revoke { id: None, user, store }) => {
-            revoke_all(&open_existing(&store)?, &user.unwrap_or_default())
+            revoke_all(&*open_existing(&store)?, &user.unwrap_or_default())
         }
     }
 }
@@ -137,18 +170,40 @@ fn say(line: &serde_json::Value) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-fn open_file(name: &StoreName) -> Result<SqliteStore, Failure> {
+/// The store of that name. Grants whose token nobody used for that long are remembered for as long again, so that a late
+/// client still learns why its grant ended.
+fn open_store(name: &StoreName, refresh_token_ttl: Duration) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match name {
+        StoreName::Memory => Arc::new(MemoryStore::new()),
+        StoreName::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+        StoreName::Redis(address) => open_redis(&address.0, refresh_token_ttl.saturating_mul(2))?,
+    })
+}
+
+#[cfg(feature = "redis")]
+fn open_redis(address: &str, remember: Duration) -> Result<Arc<dyn Store>, Failure> {
+    Ok(Arc::new(pilotlight_server::RedisStore::open(address, remember)?))
+}
+
+#[cfg(not(feature = "redis"))]
+fn open_redis(_: &str, _: Duration) -> Result<Arc<dyn Store>, Failure> {
+    Err(Failure::NoRedis)
+}
+
+/// For commands that are of no use to a store that ends with them.
+fn open_lasting(name: &StoreName) -> Result<Arc<dyn Store>, Failure> {
     match name {
         StoreName::Memory => Err(Failure::NeedsFile),
-        StoreName::Sqlite(path) => Ok(SqliteStore::open(path)?),
+        // They add no grant, and leave the lives of those that are there alone.
+        name => open_store(name, Duration::ZERO),
     }
 }
 
 /// For commands that have nothing to do in a new store: a slip in the path should not make one.
-fn open_existing(name: &StoreName) -> Result<SqliteStore, Failure> {
+fn open_existing(name: &StoreName) -> Result<Arc<dyn Store>, Failure> {
     match name {
         StoreName::Sqlite(path) if !path.exists() => Err(Failure::NoStore(path.clone())),
-        name => open_file(name),
+        name => open_lasting(name),
     }
 }
 
@@ -160,7 +215,7 @@ fn read_password(mut input: impl BufRead) -> Result<SecretString, Failure> {
 }
 
 fn add_client(
-    store: &SqliteStore,
+    store: &dyn Store,
     id: &str,
     redirect_uris: Vec<String>,
     name: Option<String>,
@@ -180,7 +235,7 @@ fn add_client(
     }
 }
 
-fn describe(store: &SqliteStore, grant: &GrantRecord) -> Result<serde_json::Value, Failure> {
+fn describe(store: &dyn Store, grant: &GrantRecord) -> Result<serde_json::Value, Failure> {
     Ok(json!({
         "grant_id": grant.id.to_string(),
         "user": store.user(&grant.subject)?.map(|user| user.name),
@@ -193,7 +248,7 @@ fn describe(store: &SqliteStore, grant: &GrantRecord) -> Result<serde_json::Valu
     }))
 }
 
-fn revoke_all(store: &SqliteStore, name: &str) -> Result<(), Failure> {
+fn revoke_all(store: &dyn Store, name: &str) -> Result<(), Failure> {
     let user = store.user_named(name)?.ok_or(Failure::NoUser)?;
     let now = SystemClock.now();
     for grant in store.grants()?.iter().filter(|grant| grant.subject == user.subject) {
@@ -201,6 +256,20 @@ fn revoke_all(store: &SqliteStore, name: &str) -> Result<(), Failure> {
         say(&json!({"grant_id": grant.id.to_string(), "ended_now": ended == Some(true)}))?;
     }
     Ok(())
+}
+
+/// Beside an embedded store, where no place was named.
+fn keys_of(named: Option<KeysName>, store: &StoreName) -> Result<KeySource, Failure> {
+    match (named, store) {
+        (Some(KeysName(source)), _) => Ok(source),
+        (None, StoreName::Memory) => Ok(KeySource::Ephemeral),
+        (None, StoreName::Sqlite(path)) => {
+            let mut beside = path.clone().into_os_string();
+            beside.push(".keys");
+            Ok(KeySource::File(beside.into()))
+        }
+        (None, StoreName::Redis(_)) => Err(Failure::NeedsKeys),
+    }
 }
 
 fn serve(serve: Serve) -> Result<(), Failure> {
@@ -225,13 +294,12 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         refresh_token_ttl: serve.refresh_token_ttl,
         grant_ttl: serve.grant_ttl,
         retry_window: serve.retry_window,
+        grant_uses: serve.grant_uses,
+        keys: keys_of(serve.keys, &serve.store)?,
         password_sign_in: !serve.no_password_sign_in,
         ..Config::new(issuer.clone())
     };
-    let store: Arc<dyn Store> = match &serve.store {
-        StoreName::Memory => Arc::new(MemoryStore::new()),
-        StoreName::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
-    };
+    let store = open_store(&serve.store, serve.refresh_token_ttl)?;
     if serve.demo {
         tracing::warn!("--demo: anybody can sign in as demo with the password demo");
         add_demo(&*store)?;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::keys::KeySource;
+
 /// The settings of one server.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -14,15 +16,19 @@ pub struct Config {
     /// The longest life of a grant, however often it is refreshed; `None` sets no end. Rotation never moves it.
     pub grant_ttl: Option<Duration>,
     /// How long after a rotation the predecessor, presented without an `Idempotency-Key`, is still answered with the
-    /// same successor. Zero, the default, leaves only keyed retries.
+    /// same successor, until that is used: for clients that know no keys. Zero leaves only keyed retries.
     pub retry_window: Duration,
+    /// How often a grant may be refreshed in all; `None` sets no limit.
+    pub grant_uses: Option<u32>,
+    /// Where the server's keys come from.
+    pub keys: KeySource,
     /// Whether `POST /login` and the password grant of `/token` are served (RFC 9700 section 2.4 advises against them
     /// for anybody but the operator's own programs).
     pub password_sign_in: bool,
 }
 
 impl Config {
-    /// The defaults: access tokens for 15 minutes, refresh tokens for 30 days, no retry window.
+    /// The defaults: access tokens for 15 minutes, refresh tokens for 30 days, a retry window of 10 seconds; keys that end with the process.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
@@ -30,7 +36,9 @@ impl Config {
             access_token_ttl: Duration::from_secs(15 * 60),
             refresh_token_ttl: Duration::from_secs(30 * 24 * 3600),
             grant_ttl: None,
-            retry_window: Duration::ZERO,
+            retry_window: Duration::from_secs(10),
+            grant_uses: None,
+            keys: KeySource::Ephemeral,
             password_sign_in: true,
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!                      ┌── presented: the current one ──▶ Rotated   (current + 1)
 //!  refresh token ──MAC─┤── the one before, same key ────▶ Repeated  (the same successor)
-//!                      ├── older, but the key it had ───▶ Late      (refused, nothing ends)
+//!                      ├── older, but the key it had ───▶ Late      (refused, nothing ends; the last eight are known)
 //!                      └── anything else that is old ───▶ Reused    (the grant is revoked)
 //! ```
 //! One presentation of the current generation consumes it. So while generation `n` is current, `n` was never presented,
@@ -45,8 +45,10 @@ impl FromStr for GrantId {
 #[error("not a grant id: it has 32 hexadecimal digits, as `pilotlight-server grant list` prints them")]
 pub struct NotAGrantId;
 
-/// SHA-256 of an `Idempotency-Key`: enough to recognise it, nothing to steal.
-pub type KeyHash = [u8; 32];
+pub use crate::recent_keys::{KeyHash, RecentKeys};
+
+/// Of how many rotations the key is remembered: so far behind a duplicate may be and is still told from a theft.
+pub const REMEMBERED_KEYS: usize = 8;
 
 /// Why a grant was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +97,17 @@ pub struct Grant {
     pub created_at: Timestamp,
     /// The end that no rotation moves; `None` where the operator set none.
     pub ends_at: Option<Timestamp>,
+    /// How often it may be refreshed in all; `None` where the operator set no limit.
+    pub uses: Option<u32>,
     /// The generation of the one refresh token that may be spent. The first is 0.
     pub generation: u32,
     /// When that generation was made.
     pub rotated_at: Timestamp,
-    /// The key that came with the last rotation, and with the one before it.
-    pub keys: [Option<KeyHash>; 2],
+    /// The keys that came with the last rotations.
+    pub keys: RecentKeys,
+    /// Whether the store knows that nobody was given the current refresh token: it made the rotation after all, later than
+    /// its caller waited for it.
+    pub answer_lost: bool,
     /// When and why it ended.
     pub revoked: Option<(Timestamp, Reason)>,
 }
@@ -124,6 +131,8 @@ pub struct Redemption {
     pub idle: Duration,
     /// See [`crate::Config::retry_window`].
     pub retry_window: Duration,
+    /// Of how many rotations the key is remembered: [`REMEMBERED_KEYS`].
+    pub remembered_keys: usize,
 }
 
 /// What came of a [`Redemption`].
@@ -139,7 +148,7 @@ pub enum Outcome {
     Late,
     /// A consumed token again: theft, or a broken client. The grant has been revoked by this very step.
     Reused,
-    /// Idle for too long, or past the absolute end.
+    /// Idle for too long, past the absolute end, or used as often as it may be.
     Expired,
     /// Revoked before.
     Revoked(Reason),
@@ -168,6 +177,31 @@ impl Outcome {
 }
 
 impl Grant {
+    /// A new one, never refreshed.
+    #[must_use]
+    pub fn new(id: GrantId, subject: String, client: String, scope: Scope, now: Timestamp) -> Self {
+        Self {
+            id,
+            subject,
+            client,
+            scope,
+            created_at: now,
+            ends_at: None,
+            uses: None,
+            generation: 0,
+            rotated_at: now,
+            keys: RecentKeys::default(),
+            answer_lost: false,
+            revoked: None,
+        }
+    }
+
+    /// How often the current refresh token and its successors may be used; `None` without limit.
+    #[must_use]
+    pub fn uses_left(&self) -> Option<u32> {
+        self.uses.map(|uses| uses.saturating_sub(self.generation))
+    }
+
     /// When the refresh token that is current now ends, if nobody uses it.
     #[must_use]
     pub fn refresh_expires_at(&self, idle: Duration) -> Timestamp {
@@ -189,6 +223,9 @@ impl Grant {
         }
         let too_wide = presented.scope.as_ref().is_some_and(|asked| !asked.iter().all(|t| self.scope.contains(t)));
         if presented.generation >= self.generation {
+            if self.uses.is_some_and(|uses| presented.generation >= uses) {
+                return Outcome::Expired;
+            }
             return if too_wide { Outcome::TooWide } else { self.rotate(presented) };
         }
         match self.retry_of_old(presented) {
@@ -204,21 +241,25 @@ impl Grant {
     fn rotate(&mut self, presented: &Redemption) -> Outcome {
         let Some(next) = presented.generation.checked_add(1) else { return Outcome::Expired };
         let healed = presented.generation > self.generation;
-        // What the store remembers of keys belongs to rotations that the healed gap has swallowed.
-        self.keys = [presented.key, if healed { None } else { self.keys[0] }];
+        if healed {
+            // What the store remembers of keys belongs to rotations that the healed gap has swallowed.
+            self.keys = RecentKeys::default();
+        }
+        self.keys.push(presented.key, presented.remembered_keys);
+        self.answer_lost = false;
         self.generation = next;
         self.rotated_at = presented.now;
         if healed { Outcome::Healed(self.clone()) } else { Outcome::Rotated(self.clone()) }
     }
 
     fn retry_of_old(&self, presented: &Redemption) -> Outcome {
-        let age = self.generation - presented.generation;
-        let same_key = |remembered: Option<KeyHash>| remembered.is_some() && remembered == presented.key;
+        let later = usize::try_from(self.generation - presented.generation - 1).unwrap_or(usize::MAX);
+        let same_key = presented.key.is_some() && self.keys.of_rotation(later) == presented.key;
         // Counted from the rotation, which a repetition does not touch: so it is never extended.
         let in_window = presented.key.is_none() && presented.now < self.rotated_at.plus(presented.retry_window);
-        match age {
-            1 if same_key(self.keys[0]) || in_window => Outcome::Repeated(self.clone()),
-            2 if same_key(self.keys[1]) => Outcome::Late,
+        match later {
+            0 if same_key || in_window || self.answer_lost => Outcome::Repeated(self.clone()),
+            1.. if same_key => Outcome::Late,
             _ => Outcome::Reused,
         }
     }
@@ -240,18 +281,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
     fn grant() -> Grant {
-        Grant {
-            id: GrantId([1; 16]),
-            subject: "ada".to_owned(),
-            client: "app".to_owned(),
-            scope: Scope::default(),
-            created_at: NOW,
-            ends_at: None,
-            generation: 0,
-            rotated_at: NOW,
-            keys: [None, None],
-            revoked: None,
-        }
+        Grant::new(GrantId([1; 16]), "ada".to_owned(), "app".to_owned(), Scope::default(), NOW)
     }
 
     fn presented(generation: u32, key: Option<KeyHash>) -> Redemption {
@@ -264,6 +294,7 @@ mod tests {
             now: NOW,
             idle: Duration::from_secs(60),
             retry_window: Duration::ZERO,
+            remembered_keys: REMEMBERED_KEYS,
         }
     }
 
@@ -271,15 +302,16 @@ mod tests {
     struct Honest {
         generation: u32,
         attempt: u8,
-        before: Option<(u32, u8)>,
+        /// What it sent before, and was answered: the network may deliver each of them again.
+        before: Vec<(u32, u8)>,
     }
 
     #[derive(Debug, Clone)]
     enum Event {
         Answered,
         AnswerLost,
-        /// The network delivers the attempt before this one once more.
-        Duplicate,
+        /// The network delivers an attempt that so many others followed once more.
+        Duplicate(usize),
         /// The store is set back to what it was some time ago.
         Restored,
     }
@@ -289,35 +321,36 @@ mod tests {
         #[test]
         fn an_honest_client_is_never_signed_out(
             events in prop::collection::vec(
-                prop_oneof![Just(Event::Answered), Just(Event::AnswerLost), Just(Event::Duplicate), Just(Event::Restored)],
+                prop_oneof![Just(Event::Answered), Just(Event::AnswerLost), (0..REMEMBERED_KEYS - 1).prop_map(Event::Duplicate),
+                    Just(Event::Restored)],
                 1..60,
             ),
         ) {
             let (mut grant, mut backup) = (grant(), grant());
-            let mut client = Honest { generation: 0, attempt: 0, before: None };
+            let mut client = Honest { generation: 0, attempt: 0, before: Vec::new() };
             for event in events {
                 match event {
                     Event::Answered | Event::AnswerLost => {
-                        let outcome = grant.redeem(&presented(client.generation, Some([client.attempt; 32])));
+                        let outcome = grant.redeem(&presented(client.generation, Some([client.attempt; 16])));
                         let (Outcome::Rotated(next) | Outcome::Healed(next) | Outcome::Repeated(next)) = outcome else {
                             return Err(TestCaseError::fail(format!("signed out: {outcome:?}")));
                         };
                         prop_assert_eq!(next.generation, client.generation + 1, "one successor for one token");
                         if matches!(event, Event::Answered) {
-                            client.before = Some((client.generation, client.attempt));
+                            client.before.insert(0, (client.generation, client.attempt));
                             client = Honest { generation: next.generation, attempt: client.attempt + 1, ..client };
                         }
                     }
-                    Event::Duplicate => {
-                        if let Some((generation, attempt)) = client.before {
-                            grant.redeem(&presented(generation, Some([attempt; 32])));
+                    Event::Duplicate(later) => {
+                        if let Some(&(generation, attempt)) = client.before.get(later) {
+                            grant.redeem(&presented(generation, Some([attempt; 16])));
                         }
                     }
                     Event::Restored => {
                         std::mem::swap(&mut grant, &mut backup);
                         // A duplicate from before the restore is not covered: the key that would excuse it is lost, and
                         // without it the duplicate looks like theft.
-                        client.before = None;
+                        client.before.clear();
                     }
                 }
                 prop_assert_eq!(grant.revoked, None);
@@ -330,7 +363,7 @@ mod tests {
             let mut grant = grant();
             for (generation, key) in uses {
                 let before = grant.clone();
-                grant.redeem(&presented(generation, key.map(|key| [key; 32])));
+                grant.redeem(&presented(generation, key.map(|key| [key; 16])));
                 prop_assert!(grant.generation >= before.generation);
                 prop_assert!(before.revoked.is_none() || grant == before);
             }

@@ -7,10 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::grant::{Grant, GrantId, KeyHash, Outcome, Redemption};
+use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Redemption};
 use crate::jwt;
 use crate::problem::{Problem, Refused};
-use crate::refresh_token::{Claims, derive_refresh_token, verify_refresh_token};
+use crate::refresh_token::{Claims, NotGenuine, derive_refresh_token, verify_refresh_token};
 use crate::store::User;
 use crate::system::{NoEntropy, make_random};
 
@@ -62,9 +62,11 @@ pub(crate) struct Issued {
     scope: String,
     expires_in: u64,
     refresh_expires_in: u64,
+    refresh_uses_left: Option<u32>,
 }
 
-/// A token answer, RFC 6749 section 5.1. `refresh_expires_in` lets a client warn in time.
+/// A token answer, RFC 6749 section 5.1. `refresh_expires_in` lets a client warn in time, and so does `refresh_uses_left`
+/// where the operator limits the uses: after the last one it is 0, and the grant ends with the access token.
 #[derive(Serialize)]
 pub(crate) struct Answer<'a> {
     access_token: &'a str,
@@ -72,6 +74,8 @@ pub(crate) struct Answer<'a> {
     expires_in: u64,
     refresh_token: &'a str,
     refresh_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_uses_left: Option<u32>,
     scope: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<&'a str>,
@@ -85,6 +89,7 @@ impl Issued {
             expires_in: self.expires_in,
             refresh_token: self.refresh_token.expose_secret(),
             refresh_expires_in: self.refresh_expires_in,
+            refresh_uses_left: self.refresh_uses_left,
             scope: &self.scope,
             id_token: self.id_token.as_ref().map(ExposeSecret::expose_secret),
         }
@@ -103,18 +108,9 @@ impl App {
     /// A new grant for somebody who just signed in, and its first tokens.
     pub(crate) async fn begin(&self, user: &User, client: &str, scope: Scope) -> Result<Issued, Problem> {
         let now = self.now();
-        let grant = Grant {
-            id: GrantId(make_random()?),
-            subject: user.subject.clone(),
-            client: client.to_owned(),
-            scope,
-            created_at: now,
-            ends_at: self.grant_ends_at(now),
-            generation: 0,
-            rotated_at: now,
-            keys: [None, None],
-            revoked: None,
-        };
+        let mut grant = Grant::new(GrantId(make_random()?), user.subject.clone(), client.to_owned(), scope, now);
+        grant.ends_at = self.grant_ends_at(now);
+        grant.uses = self.config.grant_uses;
         let kept = grant.clone();
         self.ask(move |store| store.add_grant(&kept)).await?;
         tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, %client, "grant");
@@ -123,7 +119,7 @@ impl App {
 
     /// Spends a refresh token.
     pub(crate) async fn refresh(&self, presented: Presented<'_>) -> Result<Issued, Problem> {
-        let Some(claims) = verify_refresh_token(&self.mac, presented.token, presented.client) else {
+        let Some(claims) = self.genuine(presented.token, presented.client).await? else {
             self.counts.count(&Outcome::Unknown);
             tracing::info!(outcome = %"unknown", "refresh");
             return Err(Problem::InvalidGrant(Refused::Unknown));
@@ -138,6 +134,7 @@ impl App {
             now,
             idle: self.config.refresh_token_ttl,
             retry_window: self.config.retry_window,
+            remembered_keys: REMEMBERED_KEYS,
         };
         let outcome = self.ask(move |store| store.redeem(&redemption)).await?;
         self.counts.count(&outcome);
@@ -152,6 +149,24 @@ impl App {
             Outcome::Unknown => return Err(Problem::InvalidGrant(Refused::Unknown)),
         };
         self.issue(&grant, presented.scope.as_ref(), None, now)
+    }
+
+    /// What a refresh token says, where it is genuine and this client's. One that was made with a newer key than this process
+    /// has read is nobody's fault but ours.
+    pub(crate) async fn genuine(&self, token: &str, client: &str) -> Result<Option<Claims>, Problem> {
+        let mut verified = verify_refresh_token(&self.keys.now(), token, client);
+        if verified == Err(NotGenuine::NewerKey) {
+            self.read_keys_again(Some(self.now())).await;
+            verified = verify_refresh_token(&self.keys.now(), token, client);
+        }
+        match verified {
+            Ok(claims) => Ok(Some(claims)),
+            Err(NotGenuine::Unknown) => Ok(None),
+            Err(NotGenuine::NewerKey) => {
+                tracing::error!("a refresh token names a newer key than the key file has; answering 503");
+                Err(Problem::Unavailable)
+            }
+        }
     }
 
     /// Makes the tokens of a grant that is durable already. `who` asks for an ID token too.
@@ -170,13 +185,22 @@ impl App {
             _ => None,
         };
         let claims = Claims { grant: grant.id, generation: grant.generation };
+        let keys = self.keys.now();
+        let refresh_uses_left = grant.uses_left();
+        // After the last use the person stays signed in as long as this access token. A plain 0 means "unknown" to clients
+        // that were made for Keycloak.
+        let refresh_until = match refresh_uses_left {
+            Some(0) => until,
+            _ => grant.refresh_expires_at(self.config.refresh_token_ttl),
+        };
         Ok(Issued {
             access_token: self.access_token(grant, &scope, now, until)?,
-            refresh_token: derive_refresh_token(&self.mac, claims, &grant.client),
+            refresh_token: derive_refresh_token(&keys, claims, &grant.client, grant.rotated_at),
             id_token,
             scope,
             expires_in: until.since(now).as_secs(),
-            refresh_expires_in: grant.refresh_expires_at(self.config.refresh_token_ttl).since(now).as_secs(),
+            refresh_expires_in: refresh_until.since(now).as_secs(),
+            refresh_uses_left,
         })
     }
 
@@ -199,7 +223,7 @@ impl App {
             auth_time: grant.created_at.as_secs(),
             gid: grant.id.to_string(),
         };
-        self.signer.sign(jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
+        self.keys.now().signer_at(now).sign(jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
     }
 
     fn id_token(
@@ -219,7 +243,7 @@ impl App {
             nonce,
             preferred_username: &user.name,
         };
-        self.signer.sign(jwt::ID_TOKEN, &claims).map(SecretString::from)
+        self.keys.now().signer_at(now).sign(jwt::ID_TOKEN, &claims).map(SecretString::from)
     }
 }
 
@@ -239,9 +263,4 @@ fn report(presented: Claims, outcome: &Outcome) {
         }
         _ => tracing::info!(%grant_id, outcome = %word, generation, "refresh"),
     }
-}
-
-/// The grant a refresh token names, where `client` presents a genuine one of its own.
-pub(crate) fn grant_of_refresh_token(app: &App, token: &str, client: &str) -> Option<GrantId> {
-    verify_refresh_token(&app.mac, token, client).map(|claims| claims.grant)
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::keys::KeyMaterial;
+use crate::keys::KeySet;
 use crate::system::NoEntropy;
 
 /// `typ` of an access token, RFC 9068 section 2.1.
@@ -36,16 +36,15 @@ struct Header<'a> {
     kid: std::borrow::Cow<'a, str>,
 }
 
-/// The stored signing key cannot be used.
+/// The signing key cannot be used.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the signing key in the store is damaged")]
+#[error("the signing key is damaged")]
 pub(crate) struct DamagedKey;
 
 impl Signer {
-    pub(crate) fn new(keys: &KeyMaterial) -> Result<Self, DamagedKey> {
+    pub(crate) fn new(pkcs8: &[u8]) -> Result<Self, DamagedKey> {
         let random = SystemRandom::new();
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &keys.signing, &random)
-            .map_err(|_| DamagedKey)?;
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &random).map_err(|_| DamagedKey)?;
         let (x, y) = coordinates(&key);
         // RFC 7638: the members in alphabetical order, no white space.
         let thumbprint = Sha256::digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
@@ -66,26 +65,43 @@ impl Signer {
         Ok(token)
     }
 
-    /// The claims, when the token is one of ours and of that type. Times are the caller's to check.
-    pub(crate) fn verify<T: DeserializeOwned>(&self, typ: &str, token: &str) -> Option<T> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, claims) = signed.split_once('.')?;
-        let header = URL_SAFE_NO_PAD.decode(header).ok()?;
-        let header: Header<'_> = serde_json::from_slice(&header).ok()?;
-        if header.alg != "ES256" || header.typ != typ || header.kid != self.kid {
-            return None;
-        }
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    /// The claims, when the token was signed by this key and is of that type. Times are the caller's to check.
+    fn verify<T: DeserializeOwned>(&self, token: &Compact<'_>) -> Option<T> {
+        let signature = URL_SAFE_NO_PAD.decode(token.signature).ok()?;
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key());
-        public.verify(signed.as_bytes(), &signature).ok()?;
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+        public.verify(token.signed.as_bytes(), &signature).ok()?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.claims).ok()?).ok()
     }
 
-    /// The public key as a JWK set, RFC 7517 section 5.
-    pub(crate) fn jwks(&self) -> Value {
-        let (x, y) = coordinates(&self.key);
-        json!({"keys": [{"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid, "x": x, "y": y}]})
+    /// RFC 7638.
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
     }
+
+    /// The public key as a JWK, RFC 7517 section 4.
+    pub(crate) fn jwk(&self) -> Value {
+        let (x, y) = coordinates(&self.key);
+        json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid, "x": x, "y": y})
+    }
+}
+
+/// The parts of a compact serialisation, RFC 7515 section 7.1.
+struct Compact<'a> {
+    signed: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+}
+
+/// The claims of a token that one of our keys signed, and that is of that type. Times are the caller's to check.
+pub(crate) fn verify<T: DeserializeOwned>(keys: &KeySet, typ: &str, token: &str) -> Option<T> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    let header = URL_SAFE_NO_PAD.decode(header).ok()?;
+    let header: Header<'_> = serde_json::from_slice(&header).ok()?;
+    if header.alg != "ES256" || header.typ != typ {
+        return None;
+    }
+    keys.signer_of(&header.kid)?.verify(&Compact { signed, claims, signature })
 }
 
 fn coordinates(key: &EcdsaKeyPair) -> (String, String) {

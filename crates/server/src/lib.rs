@@ -4,7 +4,7 @@
 //!            ┌───────────────────────── Server ─────────────────────────┐
 //!  browser ──▶ /authorize   sign in, consent                            │
 //!  client ───▶ /token       code + PKCE, refresh, password   ─┐         │
-//!  client ───▶ /login, /token/refresh   plain JSON           ─┼─▶ Store │  memory, or one SQLite file
+//!  client ───▶ /login, /token/refresh   plain JSON           ─┼─▶ Store │  memory, one SQLite file, or Redis
 //!  client ───▶ /revoke, /userinfo                            ─┘         │
 //!  anybody ──▶ /.well-known/…, /jwks                                    │
 //!            └──────────────────────────────────────────────────────────┘
@@ -13,7 +13,8 @@
 //! - **Rotation survives a lost answer.** A refresh that is repeated with its `Idempotency-Key` gets the same successor
 //!   again, until that successor is used. Anything else that is old is reuse, and revokes the grant ([`grant`]).
 //! - **Its own trouble is never the client's.** When the store fails the answer is 503 with `Retry-After`.
-//! - **The store keeps no token**, not even a hash of one: refresh tokens carry grant and generation under a MAC.
+//! - **The store keeps no secret**: no token, not even a hash of one, for refresh tokens carry grant and generation under a
+//!   MAC; and no key, for those stand in a file of their own.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -52,6 +53,7 @@ mod pages;
 mod params;
 mod password;
 mod problem;
+mod recent_keys;
 mod refresh_token;
 mod routes;
 mod server;
@@ -61,7 +63,9 @@ mod ticket;
 
 pub use app::Stats;
 pub use config::{Config, parse_duration};
-pub use keys::KeyMaterial;
+pub use keys::{KeyName, KeySource, KeysError, OldKeys, rotate_keys};
 pub use server::{AddUserError, OpenError, Server, add_demo, add_user};
+#[cfg(feature = "redis")]
+pub use store::RedisStore;
 pub use store::{MemoryStore, SqliteStore, Store, StoreError};
 pub use system::{Clock, NoEntropy, SystemClock};

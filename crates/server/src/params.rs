@@ -10,12 +10,12 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::grant::KeyHash;
 use crate::problem::Problem;
+use crate::recent_keys::hash_key;
 
 /// Decoded parameters. Wiped on drop, as passwords and codes are among them.
 pub(crate) struct Params {
@@ -121,6 +121,6 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<KeyHash>, Pr
         _ if more.is_some() => Err(Problem::InvalidRequest("Idempotency-Key is repeated.")),
         None | Some([]) => Ok(None),
         Some(key) if key.len() > 255 => Err(Problem::InvalidRequest("Idempotency-Key is longer than 255 bytes.")),
-        Some(key) => Ok(Some(Sha256::digest(key).into())),
+        Some(key) => Ok(Some(hash_key(key))),
     }
 }

@@ -13,8 +13,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Counts, Stats};
 use crate::config::Config;
-use crate::jwt::Signer;
-use crate::keys::{KeyMaterial, MacKey};
+use crate::keys::{KeysError, LiveKeys};
 use crate::limit::Limiter;
 use crate::password::{self, Checker};
 use crate::routes;
@@ -25,8 +24,10 @@ use crate::system::{Clock, NoEntropy, make_random};
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How often what is over is forgotten.
 const SWEEP: Duration = Duration::from_secs(3600);
+/// How often the key file is read.
+const READ_KEYS: Duration = Duration::from_secs(10);
 /// How long a spent code is remembered, so that its second use revokes the grant.
-const REMEMBER_CODES: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const REMEMBER_CODES: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a server cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +39,12 @@ pub enum OpenError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store's signing key cannot be read.
-    #[error("the signing key in the store is damaged")]
-    Key,
+    /// There are no keys to be had.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The keys are others than the store was used with: they would refuse the tokens that people hold.
+    #[error("the keys do not belong to this store, or are a copy from before their last rotation")]
+    WrongKeys,
     /// No randomness.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
@@ -51,17 +55,15 @@ pub enum OpenError {
 pub struct Server(Arc<App>);
 
 impl Server {
-    /// Reads the keys from the store, or makes them. Blocks for a moment.
+    /// Reads the keys, or makes them. Blocks for a moment.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Issuer::parse(&config.issuer)?;
-        let keys = store.keys(&KeyMaterial::make()?)?;
-        let signer = Signer::new(&keys).map_err(|_| OpenError::Key)?;
+        let keys = LiveKeys::open(config.keys.clone(), &*store)?;
         Ok(Self(Arc::new(App {
-            mac: MacKey::new(keys.mac),
-            signer,
+            keys: Arc::new(keys),
             passwords: Checker::new()?,
             limiter: Limiter::default(),
             counts: Counts::default(),
@@ -75,6 +77,11 @@ impl Server {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.counts.read()
+    }
+
+    /// Takes the keys that the key file has now, as [`Self::run`] does every few seconds.
+    pub async fn read_keys_again(&self) {
+        self.0.read_keys_again(None).await;
     }
 
     /// The routes, for tests without a socket.
@@ -93,6 +100,7 @@ impl Server {
     ) -> io::Result<()> {
         let (over, mut is_over) = watch::channel(false);
         let sweeper = tokio::spawn(sweep(self.0.clone()));
+        let reader = tokio::spawn(read_keys(self.0.clone()));
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
             shutdown.await;
@@ -108,6 +116,7 @@ impl Server {
             () = farewell => Ok(()),
         };
         sweeper.abort();
+        reader.abort();
         served
     }
 }
@@ -123,6 +132,14 @@ async fn sweep(app: Arc<App>) {
             tracing::debug!(grants, "forgot what is over");
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Notices a rotation of the keys long before they come into use.
+async fn read_keys(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(READ_KEYS).await;
+        app.read_keys_again(None).await;
     }
 }
 

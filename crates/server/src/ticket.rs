@@ -12,7 +12,7 @@ use pilotlight_oauth::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::keys::MacKey;
+use crate::keys::{KeySet, MacKey};
 
 const LIFE: Duration = Duration::from_secs(10 * 60);
 
@@ -48,19 +48,20 @@ impl Ticket {
     }
 
     /// The hidden field's value.
-    pub(crate) fn seal(&self, key: &MacKey, cookie: &str) -> String {
+    pub(crate) fn seal(&self, keys: &KeySet, cookie: &str, now: Timestamp) -> String {
         // Strings, numbers and nothing else: this cannot fail, and an empty ticket would open nothing.
         let bytes = serde_json::to_vec(self).unwrap_or_default();
-        let mac = mac(key, &bytes, cookie).finalize().into_bytes();
+        let mac = mac(&keys.mac_at(now).key, &bytes, cookie).finalize().into_bytes();
         format!("{}.{}", URL_SAFE_NO_PAD.encode(bytes), URL_SAFE_NO_PAD.encode(mac))
     }
 
     /// The ticket, if it is ours, of this browser, and in time.
-    pub(crate) fn open(key: &MacKey, sealed: &str, cookie: &str, now: Timestamp) -> Option<Self> {
+    pub(crate) fn open(keys: &KeySet, sealed: &str, cookie: &str, now: Timestamp) -> Option<Self> {
         let (bytes, tag) = sealed.split_once('.')?;
         let bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        mac(key, &bytes, cookie).verify_slice(&tag).ok()?;
+        // The key may have changed since it was sealed.
+        keys.macs().find(|known| mac(&known.key, &bytes, cookie).verify_slice(&tag).is_ok())?;
         let ticket: Self = serde_json::from_slice(&bytes).ok()?;
         (now < ticket.expires_at).then_some(ticket)
     }

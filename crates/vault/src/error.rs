@@ -40,7 +40,7 @@ pub enum VaultError {
     #[error("the vault's key in the keystore is damaged")]
     KeyCorrupt,
     /// The keystore's key is well formed and not this vault's.
-    #[error("the keystore holds another key than this vault's")]
+    #[error("the key at hand is another one than this vault's")]
     WrongKey,
     /// The vault is opened by a passphrase, and none was given.
     #[error("the vault needs its passphrase")]

@@ -6,7 +6,7 @@
 //!   │ kek-<vault>-<gen> ───┼── wraps ──▶ │ dek_slot: the DEK, sealed                    │
 //!   │                      │             │ token:    one row per grant, sealed under    │
 //!   │ anchor-<vault> ◀─────┼─ follows ── │           HKDF(DEK, record)                  │
-//!   │  epoch, digest       │             │ vault:    epoch and digest of all rows,      │
+//!   │  epoch, digest       │             │ vault:    epoch and sum of all rows,         │
 //!   └──────────────────────┘             │           sealed                             │
 //!                                        └──────────────────────────────────────────────┘
 //! ```
@@ -33,29 +33,45 @@
 //! keystore too.
 
 mod base32;
+mod columns;
 mod document;
 mod envelope;
 mod error;
 mod grant_id;
 pub mod keystore;
 mod memory;
+#[cfg(test)]
+mod model;
 mod passphrase;
 mod place;
 mod random;
+#[cfg(feature = "redis")]
+mod redis;
 mod sqlite;
 mod strategy;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
+#[cfg(all(any(test, feature = "testing"), any(feature = "redis", all(feature = "tpm", unix))))]
+pub mod testing;
+#[cfg(all(feature = "tpm", unix))]
+mod tpm;
 mod vaults;
+#[cfg(test)]
+mod wycheproof;
 
-pub use document::PlainFileVault;
+pub use columns::{CipherReport, PlainSqliteVault, SqlcipherVault};
+pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault, PrefsVault};
 pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
 pub use keystore::{Keystore, OsKeystore};
 pub use memory::MemoryVault;
+#[cfg(feature = "redis")]
+pub use redis::{RedisKey, RedisVault};
 pub use sqlite::{Opening, SlotInfo, SqliteVault};
 pub use strategy::{Exposure, Exposures, Need, NoSuchStrategy, Strategy};
+#[cfg(all(feature = "tpm", unix))]
+pub use tpm::TpmDevice;
 pub use vaults::Vaults;
 
 use std::fmt;

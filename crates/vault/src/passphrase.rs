@@ -4,7 +4,7 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretString};
 
-use crate::envelope::{Fields, SecretKey};
+use crate::envelope::SecretKey;
 use crate::{VaultError, random};
 
 /// The least that is accepted from a file: what OWASP calls the minimum, 19 MiB and two passes.
@@ -34,6 +34,12 @@ impl Stretching {
         Ok(Self { memory_kib: 64 * 1024, passes: 3, lanes: 1, salt: random::make()? })
     }
 
+    /// The least that a vault may ask for, so that tests of many vaults do not spend their time here.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn make_cheap() -> Result<Self, VaultError> {
+        Ok(Self { memory_kib: LEAST_MEMORY_KIB, passes: LEAST_PASSES, lanes: 1, salt: random::make()? })
+    }
+
     /// Whether a vault may ask for this. [`VaultError::Damaged`] where it is weaker or costlier than any of ours.
     pub(crate) fn checked(self) -> Result<Self, VaultError> {
         let sound = (LEAST_MEMORY_KIB..=MOST_MEMORY_KIB).contains(&self.memory_kib)
@@ -54,7 +60,7 @@ impl Stretching {
         Ok(key)
     }
 
-    /// All of it, for an AAD and for storing: algorithm, version, memory, passes, lanes, salt; 32 bytes.
+    /// All of it, for storing and for the AAD: algorithm, version, memory, passes, lanes, salt; 32 bytes.
     pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         bytes[0] = 2; // Argon2id, as RFC 9106 section 3.1 numbers the types
@@ -75,11 +81,6 @@ impl Stretching {
         salt.copy_from_slice(&bytes[16..]);
         let read = Self { memory_kib: number(4), passes: number(8), lanes: number(12), salt };
         if read.to_bytes() == *bytes { read.checked() } else { Err(unknown()) }
-    }
-
-    /// What an AAD holds of it.
-    pub(crate) fn bind(self, aad: Fields) -> Fields {
-        aad.bytes(&self.to_bytes())
     }
 }
 

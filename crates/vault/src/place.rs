@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +21,27 @@ const LARGEST: u64 = 1 << 30;
 pub(crate) struct Place {
     folder: PathBuf,
     name: OsString,
+}
+
+/// Which file this is, whatever its name: a write-ahead log is found by name, so that a vault that was moved away while it
+/// was open would write one that nobody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    /// The file that has this name now.
+    #[cfg(unix)]
+    pub(crate) fn of(path: &Path) -> Result<Self, VaultError> {
+        use std::os::unix::fs::MetadataExt;
+        let found = fs::symlink_metadata(path).map_err(|error| io("the vault file", &error))?;
+        Ok(Self(found.dev(), found.ino()))
+    }
+
+    /// Windows moves no file that is open.
+    #[cfg(not(unix))]
+    pub(crate) fn of(_path: &Path) -> Result<Self, VaultError> {
+        Ok(Self(0, 0))
+    }
 }
 
 /// Who else may hold the lock of a folder at the same time.
@@ -93,6 +114,20 @@ impl Place {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(io("the vault file", &error)),
         }
+    }
+
+    /// Says to those who watch the vault's file that something was written: its last byte once more.
+    pub(crate) fn touch(&self) -> Result<(), VaultError> {
+        let failed = |error| io("the vault file", &error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        private(&mut options);
+        let mut file = options.open(self.file()).map_err(failed)?;
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1)).map_err(failed)?;
+        file.read_exact(&mut last).map_err(failed)?;
+        file.seek(SeekFrom::End(-1)).map_err(failed)?;
+        file.write_all(&last).map_err(failed)
     }
 
     /// Makes an empty file beside the vault that nobody else can read.

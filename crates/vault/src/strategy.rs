@@ -119,6 +119,17 @@ impl Strategy {
         }
     }
 
+    /// Whether this program has it in: some are features that a build may leave out.
+    #[must_use]
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::SqlCipher => cfg!(feature = "sqlcipher"),
+            Self::Hardware => cfg!(all(feature = "tpm", unix)),
+            Self::Redis => cfg!(feature = "redis"),
+            _ => true,
+        }
+    }
+
     /// What must be there for it to work.
     #[must_use]
     pub const fn needs(self) -> &'static [Need] {
@@ -131,17 +142,16 @@ impl Strategy {
         }
     }
 
-    /// The file it keeps in the home folder, where it keeps one.
+    /// The file it keeps in the home folder, where it keeps one of this name always.
     #[must_use]
     pub const fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Memory | Self::KeystoreOnly | Self::Redis => None,
+            Self::Memory | Self::KeystoreOnly | Self::EncryptedPrefs | Self::Redis => None,
             Self::PlainFile => Some("vault.json"),
             Self::EncryptedFile => Some("vault.pl1"),
             Self::PlainSqlite => Some("vault-plain.db"),
             Self::SqliteAead => Some("vault.db"),
             Self::SqlCipher => Some("vault-cipher.db"),
-            Self::EncryptedPrefs => Some("vault-prefs.xml"),
             Self::Hardware => Some("vault-tpm.db"),
         }
     }

@@ -45,6 +45,8 @@ macro_rules! vault_suite {
             an_attempt_that_was_not_seen_is_neither_replaced_nor_forgotten,
             a_forgotten_attempt_is_gone_and_forgetting_again_is_fine,
             what_another_handle_wrote_is_told_once_and_ones_own_writes_are_not,
+            neither_reading_nor_writing_swallows_what_another_handle_wrote,
+            a_handle_that_is_opened_later_sees_everything,
             a_removed_record_is_gone_with_its_attempt_and_removing_again_is_fine,
             a_list_is_ordered_by_id_and_holds_every_record,
             payloads_of_every_length_up_to_the_limit_read_back,
@@ -214,6 +216,37 @@ pub fn what_another_handle_wrote_is_told_once_and_ones_own_writes_are_not(bench:
     let told = one.changed_elsewhere();
     assert!(matches!(told, Ok(told) if told == (one.strategy() != "memory")), "{told:?}");
     assert!(matches!(one.changed_elsewhere(), Ok(false)));
+}
+
+/// See the name.
+pub fn neither_reading_nor_writing_swallows_what_another_handle_wrote(bench: &impl Bench) {
+    let (one, other) = (bench.handle(), bench.handle());
+    let foreign = one.strategy() != "memory";
+    assert!(one.create(&ID, b"first").is_ok());
+    assert!(matches!(one.changed_elsewhere(), Ok(false)));
+    assert!(other.commit(&ID, 1, b"second").is_ok());
+    assert_holds(&*one, 2, b"second", None);
+    assert!(matches!(one.changed_elsewhere(), Ok(told) if told == foreign));
+    assert!(other.commit(&ID, 2, b"third").is_ok());
+    assert!(matches!(one.commit(&ID, 3, b"fourth"), Ok(4)));
+    assert!(matches!(one.changed_elsewhere(), Ok(told) if told == foreign));
+    assert!(other.remove(&ID).is_ok());
+    assert!(matches!(one.changed_elsewhere(), Ok(told) if told == foreign));
+    assert!(matches!(one.changed_elsewhere(), Ok(false)));
+}
+
+/// See the name.
+pub fn a_handle_that_is_opened_later_sees_everything(bench: &impl Bench) {
+    let (vault, other) = (bench.handle(), GrantId::from_bytes([8; 16]));
+    assert!(vault.create(&ID, b"first").is_ok());
+    assert!(vault.create(&other, b"other").is_ok());
+    assert!(matches!(vault.commit(&ID, 1, b"second"), Ok(2)));
+    assert!(vault.begin_attempt(&ID, 2, None, &attempt(3)).is_ok());
+    drop(vault);
+    let later = bench.handle();
+    assert_holds(&*later, 2, b"second", Some(&attempt(3)));
+    assert_eq!(loaded(&*later, &other).payload.as_slice(), b"other");
+    assert_eq!(later.list().map(|records| records.len()).unwrap_or_default(), 2);
 }
 
 /// See the name.

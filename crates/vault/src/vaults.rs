@@ -5,9 +5,18 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+#[cfg(all(feature = "tpm", unix))]
+use crate::TpmDevice;
 use crate::{
-    Keystore, Means, MemoryVault, Opening, PlainFileVault, SlotInfo, SqliteVault, Strategy, Vault, VaultError,
+    EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, PlainSqliteVault,
+    PrefsVault, SlotInfo, SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
 };
+#[cfg(feature = "redis")]
+use crate::{RedisKey, RedisVault};
+
+/// What the one vault that hosts share is called at their Redis.
+#[cfg(feature = "redis")]
+const SHARED: &str = "pilotlight";
 
 /// What vaults of one home are opened with; a strategy takes what it needs of it.
 #[derive(Clone)]
@@ -22,6 +31,8 @@ pub struct Vaults {
     pub passphrase: Option<SecretString>,
     /// The address of the Redis to share a vault by, `redis://HOST:PORT/NUMBER`; may hold a password.
     pub redis: Option<SecretString>,
+    /// The machine's TPM, where it is another device than the usual one.
+    pub tpm: Option<PathBuf>,
     /// Now, in milliseconds since the Unix epoch: dates new keys.
     pub now_ms: i64,
 }
@@ -37,6 +48,21 @@ impl Vaults {
                 let opening = if self.exists(strategy)? { self.opening() } else { self.by_keystore() };
                 Arc::new(SqliteVault::open_with(&self.file(strategy), &opening)?)
             }
+            Strategy::EncryptedFile => {
+                Arc::new(EncryptedFileVault::open(&self.home, &self.app, self.known_passphrase()?)?)
+            }
+            Strategy::KeystoreOnly => Arc::new(KeystoreVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
+            Strategy::EncryptedPrefs => Arc::new(PrefsVault::open(&self.home, &self.app, &*self.keystore)?),
+            Strategy::PlainSqlite => Arc::new(PlainSqliteVault::open(&self.home, &self.app)?),
+            Strategy::SqlCipher => Arc::new(SqlcipherVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
+            #[cfg(all(feature = "tpm", unix))]
+            Strategy::Hardware => Arc::new(SqliteVault::open_with(&self.file(strategy), &self.by_tpm())?),
+            #[cfg(feature = "redis")]
+            Strategy::Redis => {
+                let key = RedisKey::Passphrase(self.known_passphrase()?);
+                Arc::new(RedisVault::open(self.known_redis()?, SHARED, &self.app, &key)?)
+            }
+            #[cfg(not(all(feature = "tpm", feature = "redis", unix)))]
             other => return Err(not_built_in(other)),
         })
     }
@@ -45,6 +71,13 @@ impl Vaults {
     pub fn exists(&self, strategy: Strategy) -> Result<bool, VaultError> {
         Ok(match strategy {
             Strategy::Memory => false,
+            Strategy::KeystoreOnly => KeystoreVault::exists(&self.home)?,
+            Strategy::EncryptedPrefs => PrefsVault::exists(&self.home)?,
+            #[cfg(feature = "redis")]
+            Strategy::Redis => match &self.redis {
+                Some(address) => RedisVault::exists(address, SHARED)?,
+                None => false,
+            },
             other => other.file_name().is_some() && self.file(other).symlink_metadata().is_ok(),
         })
     }
@@ -52,7 +85,7 @@ impl Vaults {
     /// The ways to open the vault of this strategy, as its file says and nobody has verified.
     pub fn ways(&self, strategy: Strategy) -> Result<Vec<SlotInfo>, VaultError> {
         match strategy {
-            Strategy::SqliteAead => SqliteVault::protectors_at(&self.file(strategy)),
+            Strategy::SqliteAead | Strategy::Hardware => SqliteVault::protectors_at(&self.file(strategy)),
             _ => Ok(vec![]),
         }
     }
@@ -62,7 +95,17 @@ impl Vaults {
         match strategy {
             Strategy::Memory => Ok(()),
             Strategy::PlainFile => PlainFileVault::remove_whole(&self.home),
+            Strategy::EncryptedFile => EncryptedFileVault::remove_whole(&self.home),
+            Strategy::KeystoreOnly => KeystoreVault::remove_whole(&self.home, Arc::clone(&self.keystore)),
             Strategy::SqliteAead => SqliteVault::remove_whole(&self.file(strategy), &self.opening()),
+            Strategy::EncryptedPrefs => PrefsVault::remove_whole(&self.home, &*self.keystore),
+            Strategy::PlainSqlite => PlainSqliteVault::remove_whole(&self.home),
+            Strategy::SqlCipher => SqlcipherVault::remove_whole(&self.home, &*self.keystore),
+            #[cfg(all(feature = "tpm", unix))]
+            Strategy::Hardware => SqliteVault::remove_whole(&self.file(strategy), &self.by_tpm()),
+            #[cfg(feature = "redis")]
+            Strategy::Redis => RedisVault::remove_all(self.known_redis()?, SHARED),
+            #[cfg(not(all(feature = "tpm", feature = "redis", unix)))]
             other => Err(not_built_in(other)),
         }
     }
@@ -72,9 +115,31 @@ impl Vaults {
     pub fn set_aside(&self, strategy: Strategy) -> Result<PathBuf, VaultError> {
         match strategy {
             Strategy::PlainFile => PlainFileVault::set_aside(&self.home, self.now_ms),
-            Strategy::SqliteAead => SqliteVault::set_aside(&self.file(strategy), self.now_ms),
+            Strategy::EncryptedFile => EncryptedFileVault::set_aside(&self.home, self.now_ms),
+            Strategy::KeystoreOnly => KeystoreVault::set_aside(&self.home, self.now_ms),
+            Strategy::Hardware | Strategy::SqliteAead => SqliteVault::set_aside(&self.file(strategy), self.now_ms),
+            Strategy::EncryptedPrefs => PrefsVault::set_aside(&self.home, self.now_ms),
+            Strategy::PlainSqlite => PlainSqliteVault::set_aside(&self.home, self.now_ms),
+            Strategy::SqlCipher => SqlcipherVault::set_aside(&self.home, self.now_ms),
+            #[cfg(feature = "redis")]
+            Strategy::Redis => RedisVault::set_aside(self.known_redis()?, SHARED, self.now_ms).map(PathBuf::from),
             _ => Err(VaultError::NotFound),
         }
+    }
+
+    #[cfg(all(feature = "tpm", unix))]
+    fn by_tpm(&self) -> Opening {
+        let device = self.tpm.as_deref().map_or_else(TpmDevice::default, TpmDevice::at);
+        Opening::new(self.now_ms).app(&self.app).hardware(device)
+    }
+
+    #[cfg(feature = "redis")]
+    fn known_redis(&self) -> Result<&SecretString, VaultError> {
+        self.redis.as_ref().ok_or_else(|| VaultError::Unavailable("the address of the Redis is not given".to_owned()))
+    }
+
+    fn known_passphrase(&self) -> Result<&SecretString, VaultError> {
+        self.passphrase.as_ref().ok_or(VaultError::PassphraseNeeded)
     }
 
     fn by_keystore(&self) -> Opening {
@@ -95,6 +160,7 @@ impl Vaults {
     }
 }
 
+#[cfg(not(all(feature = "tpm", feature = "redis", unix)))]
 fn not_built_in(strategy: Strategy) -> VaultError {
     VaultError::Unavailable(format!("the strategy {strategy} is not built in"))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pilotlight_oauth::{Scope, Timestamp};
-use pilotlight_server::grant::{Grant, GrantId, Outcome, Reason, Redemption};
+use pilotlight_server::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
 
 use super::search::{Kind, Move, What};
 use super::state::{At, Behind, Key, Late, Revoked, Server, State, Wire};
@@ -141,13 +141,14 @@ impl Protocol {
             grant: ID,
             generation: generation(token),
             client: String::new(),
-            key: key.filter(|_| self.service == Service::KnowsKeys).map(|key| [key; 32]),
+            key: key.filter(|_| self.service == Service::KnowsKeys).map(|key| [key; 16]),
             scope: None,
             now: NOW,
             idle: Duration::from_secs(3600),
             retry_window: Duration::ZERO,
+            remembered_keys: state.server.keys.len(),
         });
-        state.server.keys = grant.keys.map(|key| key.map(|hash| hash[0]));
+        state.server.keys = std::array::from_fn(|later| grant.keys.of_rotation(later).map(|hash| hash[0]));
         state.server.revoked = grant.revoked.map(|(_, reason)| match reason {
             Reason::Reuse => Revoked::Reuse,
             _ => Revoked::Operator,
@@ -180,18 +181,11 @@ impl Protocol {
 
 fn grant_of(server: &Server) -> Grant {
     let reason = |revoked| if revoked == Revoked::Reuse { Reason::Reuse } else { Reason::Operator };
-    Grant {
-        id: ID,
-        subject: String::new(),
-        client: String::new(),
-        scope: Scope::default(),
-        created_at: NOW,
-        ends_at: None,
-        generation: PRESENT,
-        rotated_at: NOW,
-        keys: server.keys.map(|key| key.map(|key| [key; 32])),
-        revoked: server.revoked.map(|revoked| (NOW, reason(revoked))),
-    }
+    let mut grant = Grant::new(ID, String::new(), String::new(), Scope::default(), NOW);
+    grant.generation = PRESENT;
+    grant.keys = RecentKeys::new(server.keys.map(|key| key.map(|key| [key; 16])).to_vec());
+    grant.revoked = server.revoked.map(|revoked| (NOW, reason(revoked)));
+    grant
 }
 
 fn generation(token: Behind) -> u32 {

@@ -43,7 +43,9 @@ pub(super) struct Kept {
     pub(super) ended: bool,
 }
 
-/// What the server keeps of the grant.
+/// What the server keeps of the grant. The shipped rule remembers the keys of eight rotations
+/// (`pilotlight_server::grant::REMEMBERED_KEYS`). The number is handed to it, and here it is two, so that the states stay
+/// few: the last key, which may be repeated, and one that is merely late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Server {
     pub(super) keys: [Option<Key>; 2],

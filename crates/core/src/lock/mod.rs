@@ -5,6 +5,7 @@
 //! the record fences the commit.
 
 mod file;
+mod of_home;
 #[cfg(feature = "redis")]
 mod redis;
 
@@ -14,6 +15,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use file::FileLocks;
+pub(crate) use of_home::of_home;
 #[cfg(feature = "redis")]
 pub use redis::RedisLocks;
 

@@ -37,6 +37,12 @@ pub enum VaultStatus {
     Unavailable(Error),
 }
 
+/// Whether other hosts share the vault of this home.
+#[cfg(feature = "redis")]
+pub(crate) fn is_shared(home: &crate::Home) -> bool {
+    Choice::read(home).is_ok_and(|choice| choice.strategy == Strategy::Redis)
+}
+
 /// What this process knows of its vault.
 pub(crate) struct Storage {
     open: tokio::sync::Mutex<Option<Open>>,
@@ -207,6 +213,7 @@ impl Pilotlight {
             keystore: Arc::clone(&self.0.config.keystore),
             passphrase: lock(&self.0.storage.passphrase).clone(),
             redis: self.0.config.redis.clone(),
+            tpm: self.0.config.tpm.clone(),
             now_ms: self.now().as_millis(),
         }
     }

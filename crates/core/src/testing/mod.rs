@@ -419,6 +419,7 @@ pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) 
         keystore: Arc::new(MemoryKeystore::default()),
         browser: Arc::new(RecordingBrowser::default()),
         redis: None,
+        tpm: None,
         watch: false,
     }
 }

@@ -69,7 +69,7 @@ pub(crate) async fn begin(State(app): State<Arc<App>>, headers: HeaderMap, RawQu
         },
     };
     let redirect_uri = asked.redirect_uri.clone();
-    let ticket = Ticket::new(asked, None, app.now()).seal(&app.mac, &cookie);
+    let ticket = Ticket::new(asked, None, app.now()).seal(&app.keys.now(), &cookie, app.now());
     let form = SignInPage { client: &client, ticket: &ticket, username: "", error: None };
     let mut response = page(StatusCode::OK, &form, Some(&redirect_uri));
     if new {
@@ -96,7 +96,7 @@ pub(crate) async fn go_on(
         let stale = "This page has waited too long, or belongs to another browser. Go back to the app and start again.";
         let stale = Stop::Here(StatusCode::BAD_REQUEST, stale);
         let (Some(cookie), Some(sealed)) = (cookie(&headers), params.text("ticket")) else { return Err(stale) };
-        let Some(ticket) = Ticket::open(&app.mac, sealed, cookie, app.now()) else { return Err(stale) };
+        let Some(ticket) = Ticket::open(&app.keys.now(), sealed, cookie, app.now()) else { return Err(stale) };
         match (params.text("decision"), ticket.signed_in.clone()) {
             (Some("deny"), _) => Err(denied(ticket.asked)),
             (Some("allow"), Some(signed_in)) => allow(&app, ticket.asked, signed_in).await,
@@ -196,13 +196,13 @@ async fn sign_in(
             let wishes = Scope::parse(&asked.scope).iter().filter_map(wish).collect();
             let destination = destination(&asked.redirect_uri);
             let signed_in = SignedIn { subject: user.subject, at: app.now() };
-            let ticket = Ticket::new(asked, Some(signed_in), app.now()).seal(&app.mac, cookie);
+            let ticket = Ticket::new(asked, Some(signed_in), app.now()).seal(&app.keys.now(), cookie, app.now());
             let (client, username) = (&client.name, &user.name);
             let consent = ConsentPage { client, ticket: &ticket, username, wishes, destination: &destination };
             Ok(page(StatusCode::OK, &consent, target.as_deref()))
         }
         Err(problem) => {
-            let ticket = Ticket::new(asked, None, app.now()).seal(&app.mac, cookie);
+            let ticket = Ticket::new(asked, None, app.now()).seal(&app.keys.now(), cookie, app.now());
             let error = Some(problem.message());
             let form = SignInPage { client: &client.name, ticket: &ticket, username, error };
             let response = page(problem.status(), &form, target.as_deref());

@@ -45,5 +45,5 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
 }
 
 pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {
-    (CACHE, Json(app.signer.jwks())).into_response()
+    (CACHE, Json(app.keys.now().jwks(app.now(), app.config.access_token_ttl))).into_response()
 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 
 use crate::app::App;
 use crate::grant::{GrantId, Reason};
-use crate::issue::{AccessClaims, grant_of_refresh_token};
+use crate::issue::AccessClaims;
 use crate::jwt;
 use crate::params::Form;
 use crate::problem::Problem;
@@ -21,7 +21,8 @@ pub(crate) async fn revoke(
     let token = params.need("token", "token is missing.")?;
     let client = app.authenticate_client(&headers, &params).await?;
     // `token_type_hint` only saves time (section 2.1), and telling the two apart costs none.
-    let grant = grant_of_refresh_token(&app, token, &client).or_else(|| grant_of_access_token(&app, token, &client));
+    let refresh_token = app.genuine(token, &client).await?.map(|claims| claims.grant);
+    let grant = refresh_token.or_else(|| grant_of_access_token(&app, token, &client));
     if let Some(grant_id) = grant {
         let now = app.now();
         let ended = app.ask(move |store| store.revoke(grant_id, Reason::SignedOut, now)).await?;
@@ -34,7 +35,7 @@ pub(crate) async fn revoke(
 
 /// Even an expired one: who sends it wants the grant to end.
 fn grant_of_access_token(app: &App, token: &str, client: &str) -> Option<GrantId> {
-    let claims: AccessClaims = app.signer.verify(jwt::ACCESS_TOKEN, token)?;
+    let claims: AccessClaims = jwt::verify(&app.keys.now(), jwt::ACCESS_TOKEN, token)?;
     if claims.iss != app.config.issuer || claims.client_id != client {
         return None;
     }

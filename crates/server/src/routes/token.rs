@@ -64,6 +64,7 @@ async fn exchange(app: &App, client: &str, params: &Params) -> Result<Issued, Pr
         challenge: derive_challenge(verifier),
         new_grant: GrantId(make_random()?),
         ends_at: app.grant_ends_at(now),
+        uses: app.config.grant_uses,
         now,
     };
     let exchanged = app.ask(move |store| store.exchange(&presented)).await?;

@@ -46,7 +46,7 @@ pub(crate) async fn userinfo(State(app): State<Arc<App>>, headers: HeaderMap) ->
 
 async fn person(app: &App, headers: &HeaderMap) -> Result<Response, Denied> {
     let token = bearer(headers).ok_or(Denied::NoToken)?;
-    let claims: AccessClaims = app.signer.verify(jwt::ACCESS_TOKEN, token).ok_or(Denied::Invalid)?;
+    let claims: AccessClaims = jwt::verify(&app.keys.now(), jwt::ACCESS_TOKEN, token).ok_or(Denied::Invalid)?;
     let ours = claims.iss == app.config.issuer && claims.aud == app.config.issuer;
     if !ours || app.now().as_secs() >= claims.exp {
         return Err(Denied::Invalid);

@@ -1,6 +1,7 @@
 //! Everything in memory, gone with the process: for tests and demonstrations.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pilotlight_oauth::Timestamp;
@@ -9,7 +10,10 @@ use super::{Store, StoreError, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
-use crate::keys::KeyMaterial;
+use crate::keys::KeyName;
+
+/// How many grants are looked at before others have their turn.
+const STEP: usize = 1000;
 
 /// A store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -17,10 +21,11 @@ pub struct MemoryStore(Mutex<Tables>);
 
 #[derive(Debug, Default)]
 struct Tables {
-    keys: Option<KeyMaterial>,
+    newest_key: Option<KeyName>,
     users: Vec<User>,
     clients: HashMap<String, Client>,
-    grants: HashMap<GrantId, Grant>,
+    /// In order, so that a sweep can go on where it stopped.
+    grants: BTreeMap<GrantId, Grant>,
     codes: HashMap<[u8; 32], Code>,
 }
 
@@ -37,8 +42,15 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError> {
-        Ok(self.tables().keys.get_or_insert_with(|| fresh.clone()).clone())
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        Ok(self.tables().newest_key)
+    }
+
+    fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let admitted = KeyName::admit(tables.newest_key, ours);
+        tables.newest_key = admitted.or(tables.newest_key);
+        Ok(admitted.is_some())
     }
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
@@ -119,11 +131,27 @@ impl Store for MemoryStore {
     }
 
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
-        let mut tables = self.tables();
-        tables.codes.retain(|_, code| code.expires_at >= codes_before);
-        let before = tables.grants.len();
-        tables.grants.retain(|_, grant| grant.revoked.map_or(grant.rotated_at, |(at, _)| at) >= grants_before);
-        Ok(before - tables.grants.len())
+        // Codes live a minute and are remembered for a day: there are never many.
+        self.tables().codes.retain(|_, code| code.expires_at >= codes_before);
+        let mut forgotten = 0;
+        let mut from = Bound::Unbounded;
+        loop {
+            let mut tables = self.tables();
+            let mut last = None;
+            let mut over = Vec::new();
+            for (id, grant) in tables.grants.range((from, Bound::Unbounded)).take(STEP) {
+                last = Some(*id);
+                if grant.revoked.map_or(grant.rotated_at, |(at, _)| at) < grants_before {
+                    over.push(*id);
+                }
+            }
+            forgotten += over.len();
+            over.iter().for_each(|id| drop(tables.grants.remove(id)));
+            match last {
+                Some(id) => from = Bound::Excluded(id),
+                None => return Ok(forgotten),
+            }
+        }
     }
 }
 
@@ -132,4 +160,5 @@ mod tests {
     use super::*;
 
     crate::store::suite::every_test!((MemoryStore::new(), ()));
+    crate::store::suite::every_test_of_forgetting!((MemoryStore::new(), ()));
 }

@@ -2,20 +2,26 @@
 //! the store is) before it returns. The rules themselves are pure and stand in [`crate::grant`] and [`crate::code`].
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod suite_codes;
 mod writer;
 
 use pilotlight_oauth::Timestamp;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 pub use sqlite::SqliteStore;
 
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
-use crate::keys::KeyMaterial;
+use crate::keys::{KeyName, OldKeys};
 
 /// A person who can sign in.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,6 +50,14 @@ pub enum StoreError {
     /// A transition did not reach the disk; its log line says why. It may yet have happened: ask again.
     #[error("the store could not be written")]
     NotDurable,
+    /// Redis did not answer, or said no; its word for it. What was asked for may yet happen: ask again.
+    #[error("Redis cannot be used: {0}")]
+    Away(String),
+    /// This is no address of a Redis.
+    #[error(
+        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER"
+    )]
+    BadAddress,
     /// A row is not what this program writes.
     #[error("the store is damaged: {0}")]
     Damaged(&'static str),
@@ -60,10 +74,20 @@ pub enum StoreError {
     File(#[from] std::io::Error),
 }
 
-/// Where the server keeps people, clients, grants, codes and its keys. Calls may block.
+/// Where the server keeps people, clients, grants and codes. Calls may block.
 pub trait Store: Send + Sync + 'static {
-    /// The server's keys; `fresh` becomes them where there are none yet.
-    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError>;
+    /// The newest of the server's keys that this store has seen; `None` for a store that was never used.
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError>;
+    /// Notes by [`KeyName::admit`] which key is the newest, in one atomic step. Whether these are the keys of this store.
+    fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError>;
+    /// The keys that an older version of this program kept here, until they are forgotten.
+    fn old_keys(&self) -> Result<Option<OldKeys>, StoreError> {
+        Ok(None)
+    }
+    /// Forgets them, so that no copy of the store has them.
+    fn forget_old_keys(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Adds a person. False where the name is taken, and then nothing changes.
     fn add_user(&self, user: &User) -> Result<bool, StoreError>;
@@ -94,7 +118,7 @@ pub trait Store: Send + Sync + 'static {
     /// the code gave before, in one atomic durable step.
     fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError>;
 
-    /// Forgets what has been over since before `then`: codes that expired, grants revoked or last rotated.
-    /// How many grants were forgotten.
+    /// Forgets what has been over since before `then`: codes that expired, grants revoked or last rotated. It does so in
+    /// small steps, and holds nobody up in between. How many grants were forgotten.
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError>;
 }

@@ -1,9 +1,8 @@
--- Format 1. Times are milliseconds since the Unix epoch. No token, code or password stands here in the clear;
--- the keys do, and that is why the file belongs to its owner alone (0600).
-CREATE TABLE keys (
-    one     INTEGER PRIMARY KEY CHECK (one = 1),
-    mac     BLOB NOT NULL,
-    signing BLOB NOT NULL
+-- Format 2. Times are milliseconds since the Unix epoch. No token, code, password or key stands here in the clear.
+CREATE TABLE newest_key (           -- which of the server's keys was the newest when it last started; not the key itself
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    version     INTEGER NOT NULL,
+    fingerprint BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE users (
@@ -28,10 +27,11 @@ CREATE TABLE grants (
     ends_at        INTEGER,
     generation     INTEGER NOT NULL,
     rotated_at     INTEGER NOT NULL,
-    last_key       BLOB,            -- SHA-256 of the Idempotency-Key of the last rotation
-    previous_key   BLOB,            -- and of the one before
     revoked_at     INTEGER,
-    revoked_reason TEXT
+    revoked_reason TEXT,
+    keys           BLOB NOT NULL,   -- of the last rotations, the newest first: 1 and half of SHA-256 of the Idempotency-Key, or 0
+    uses           INTEGER,
+    answer_lost    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE codes (

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use pilotlight_oauth::{Scope, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use zeroize::Zeroizing;
 
 use super::writer::Writer;
 use super::{Store, StoreError, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
-use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
-use crate::keys::KeyMaterial;
+use crate::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
+use crate::keys::{KeyName, OldKeys};
 
 /// The format this program writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// How long another process (`grant revoke`, say) may hold the file before we give up and answer 503.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -61,6 +62,10 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             transaction.execute_batch(include_str!("schema.sql"))?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
+        1 => {
+            transaction.execute_batch(include_str!("from_1_to_2.sql"))?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+        }
         FORMAT => {}
         found => return Err(StoreError::TooNew { found, known: FORMAT }),
     }
@@ -72,7 +77,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-    // The mode above is for a new file only. One that stood there, readable by others, holds keys all the same.
+    // The mode above is for a new file only.
     if file.metadata()?.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
@@ -85,17 +90,45 @@ fn make_private(_: &Path) -> std::io::Result<()> {
 }
 
 impl Store for SqliteStore {
-    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError> {
-        let fresh = fresh.clone();
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        Ok(read_newest_key(&self.reader())?)
+    }
+
+    fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
+        let ours = ours.to_vec();
         self.writer.atomically(move |t| {
-            t.execute(
-                "INSERT INTO keys (one, mac, signing) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
-                params![fresh.mac, fresh.signing],
-            )?;
-            Ok(t.query_row("SELECT mac, signing FROM keys", [], |row| {
-                Ok(KeyMaterial { mac: row.get(0)?, signing: row.get(1)? })
-            })?)
+            let newest = read_newest_key(t)?;
+            let admitted = KeyName::admit(newest, &ours);
+            if let Some(name) = admitted {
+                t.execute(
+                    "INSERT OR REPLACE INTO newest_key (one, version, fingerprint) VALUES (1, ?1, ?2)",
+                    params![name.version, name.fingerprint],
+                )?;
+            }
+            Ok(admitted.is_some())
         })
+    }
+
+    fn old_keys(&self) -> Result<Option<OldKeys>, StoreError> {
+        let reader = self.reader();
+        if !has_old_keys(&reader)? {
+            return Ok(None);
+        }
+        let read =
+            |row: &Row<'_>| Ok(OldKeys { mac: Zeroizing::new(row.get(0)?), signing: Zeroizing::new(row.get(1)?) });
+        Ok(reader.query_row("SELECT mac, signing FROM keys", [], read).optional()?)
+    }
+
+    fn forget_old_keys(&self) -> Result<(), StoreError> {
+        // Overwritten where they stood, and then the log is emptied, which has the pages from before.
+        self.writer.atomically(|t| {
+            t.pragma_update(None, "secure_delete", true)?;
+            t.execute_batch("DROP TABLE IF EXISTS keys")?;
+            Ok(())
+        })?;
+        let reader = self.reader();
+        reader.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
     }
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
@@ -204,16 +237,70 @@ impl Store for SqliteStore {
     }
 
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
-        self.writer.atomically(move |t| {
-            t.execute("DELETE FROM codes WHERE expires_at < ?1", [codes_before.as_millis()])?;
-            let sql = "DELETE FROM grants WHERE COALESCE(revoked_at, rotated_at) < ?1";
-            Ok(t.execute(sql, [grants_before.as_millis()])?)
-        })
+        self.forget_from(&CODES, codes_before)?;
+        self.forget_from(&GRANTS, grants_before)
     }
 }
 
-const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, last_key, \
-                            previous_key, revoked_at, revoked_reason FROM grants";
+/// How to go through a table in the order of its key, and to delete what is over.
+struct Sweep {
+    /// The keys after ?1, as many as ?2, and whether each is over since before ?3.
+    look: &'static str,
+    /// The one with key ?1, if it is over since before ?2.
+    delete: &'static str,
+}
+
+const CODES: Sweep = Sweep {
+    look: "SELECT hash, expires_at < ?3 FROM codes WHERE hash > ?1 ORDER BY hash LIMIT ?2",
+    delete: "DELETE FROM codes WHERE hash = ?1 AND expires_at < ?2",
+};
+const GRANTS: Sweep = Sweep {
+    look: "SELECT id, COALESCE(revoked_at, rotated_at) < ?3 FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2",
+    delete: "DELETE FROM grants WHERE id = ?1 AND COALESCE(revoked_at, rotated_at) < ?2",
+};
+/// How many rows are looked at before others have their turn: well below a millisecond.
+const STEP: i64 = 500;
+
+impl SqliteStore {
+    /// Looks with the reader, so that the writer has only the deletions, few at a time; a rotation since the look counts.
+    fn forget_from(&self, table: &'static Sweep, before: Timestamp) -> Result<usize, StoreError> {
+        let (mut after, mut forgotten) = (Vec::new(), 0);
+        loop {
+            let seen = self.look(table, &after, before)?;
+            let Some((last, _)) = seen.last() else { return Ok(forgotten) };
+            after.clone_from(last);
+            let over: Vec<Vec<u8>> = seen.into_iter().filter(|(_, over)| *over).map(|(key, _)| key).collect();
+            if over.is_empty() {
+                continue;
+            }
+            forgotten += self.writer.atomically(move |t| {
+                let mut delete = t.prepare_cached(table.delete)?;
+                let deleted = over.iter().map(|key| delete.execute(params![key, before.as_millis()]));
+                Ok(deleted.sum::<rusqlite::Result<usize>>()?)
+            })?;
+        }
+    }
+
+    fn look(&self, table: &Sweep, after: &[u8], before: Timestamp) -> Result<Vec<(Vec<u8>, bool)>, StoreError> {
+        let reader = self.reader();
+        let mut look = reader.prepare_cached(table.look)?;
+        let rows = look.query_map(params![after, STEP, before.as_millis()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn read_newest_key(connection: &Connection) -> rusqlite::Result<Option<KeyName>> {
+    let read = |row: &Row<'_>| Ok(KeyName { version: row.get(0)?, fingerprint: row.get(1)? });
+    connection.query_row("SELECT version, fingerprint FROM newest_key", [], read).optional()
+}
+
+fn has_old_keys(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'keys')";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
+                            revoked_at, revoked_reason, keys, uses, answer_lost FROM grants";
 
 fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User { subject: row.get(0)?, name: row.get(1)?, password_hash: row.get(2)? })
@@ -227,8 +314,9 @@ fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, Sto
 
 fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
     let scope: String = row.get(3)?;
-    let revoked_at: Option<i64> = row.get(10)?;
-    let reason: Option<String> = row.get(11)?;
+    let revoked_at: Option<i64> = row.get(8)?;
+    let reason: Option<String> = row.get(9)?;
+    let keys: Vec<u8> = row.get(10)?;
     let reason = reason.as_deref().map(|word| Reason::from_word(word).ok_or(StoreError::Damaged("revoked_reason")));
     Ok(Grant {
         id: GrantId(row.get(0)?),
@@ -239,7 +327,9 @@ fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
         ends_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
         generation: row.get(6)?,
         rotated_at: Timestamp::from_millis(row.get(7)?),
-        keys: [row.get(8)?, row.get(9)?],
+        keys: RecentKeys::from_bytes(&keys).ok_or(StoreError::Damaged("keys"))?,
+        uses: row.get(11)?,
+        answer_lost: row.get(12)?,
         revoked: revoked_at.map(Timestamp::from_millis).zip(reason.transpose()?),
     })
 }
@@ -247,7 +337,8 @@ fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
 fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
     t.execute(
         "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-         last_key, previous_key, revoked_at, revoked_reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         revoked_at, revoked_reason, keys, uses, answer_lost) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             grant.id.0,
             grant.subject,
@@ -257,10 +348,11 @@ fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
             grant.ends_at.map(Timestamp::as_millis),
             grant.generation,
             grant.rotated_at.as_millis(),
-            grant.keys[0],
-            grant.keys[1],
             grant.revoked.map(|(at, _)| at.as_millis()),
             grant.revoked.map(|(_, reason)| reason.as_str()),
+            grant.keys.to_bytes(),
+            grant.uses,
+            grant.answer_lost,
         ],
     )?;
     Ok(())
@@ -319,45 +411,5 @@ fn write_code(t: &Connection, code: &Code) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::suite;
-
-    fn fresh() -> (SqliteStore, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        (SqliteStore::open(&folder.path().join("server.db")).unwrap(), folder)
-    }
-
-    suite::every_test!(fresh());
-
-    #[test]
-    fn two_processes_over_one_file_hand_out_one_successor() {
-        let (one, folder) = fresh();
-        let two = SqliteStore::open(&folder.path().join("server.db")).unwrap();
-        suite::two_stores_over_one_file_hand_out_one_successor(&one, &two);
-    }
-
-    #[test]
-    fn a_store_of_a_newer_format_is_refused_and_left_alone() {
-        let (store, folder) = fresh();
-        store.reader().pragma_update(None, "user_version", FORMAT + 1).unwrap();
-        let refused = SqliteStore::open(&folder.path().join("server.db")).err();
-        assert!(matches!(refused, Some(StoreError::TooNew { found: 2, known: FORMAT })));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_file_and_its_journals_belong_to_their_owner_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("server.db");
-        std::fs::write(&path, "").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let store = SqliteStore::open(&path).unwrap();
-        store.forget(Timestamp::from_secs(0), Timestamp::from_secs(0)).unwrap();
-        for file in std::fs::read_dir(folder.path()).unwrap() {
-            let file = file.unwrap();
-            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
-        }
-    }
-}
+#[path = "sqlite_tests.rs"]
+mod tests;

@@ -5,11 +5,17 @@ use std::time::Duration;
 
 use pilotlight_oauth::{Scope, Timestamp};
 
+pub(super) use super::suite_codes::{
+    a_code_gives_one_grant_and_its_second_use_ends_it, a_code_of_another_client_or_redirect_is_refused,
+    a_wrong_verifier_spends_the_code, an_expired_code_is_unknown,
+    fifty_exchanges_of_one_code_give_one_grant_and_end_it,
+};
+use super::suite_codes::{code, exchange};
 use super::{Store, User};
 use crate::client::Client;
-use crate::code::{Code, Exchange, Exchanged, derive_challenge};
-use crate::grant::{Grant, GrantId, KeyHash, Outcome, Reason, Redemption};
-use crate::keys::KeyMaterial;
+use crate::code::Exchanged;
+use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Reason, RecentKeys, Redemption};
+use crate::keys::KeyName;
 
 /// Makes a test of each named body. `$open` gives a fresh store, and what must outlive it.
 macro_rules! suite {
@@ -26,7 +32,7 @@ macro_rules! suite {
 macro_rules! every_test {
     ($open:expr) => {
         crate::store::suite::suite!($open;
-            keys_are_made_once,
+            other_keys_than_the_newest_it_saw_are_refused,
             a_name_belongs_to_one_person,
             a_client_id_belongs_to_one_client,
             a_grant_comes_back_as_it_was_kept,
@@ -34,16 +40,21 @@ macro_rules! every_test {
             the_current_generation_rotates,
             a_repeat_with_the_same_key_gets_the_same_successor,
             a_repeat_after_the_successor_was_used_is_late_and_ends_nothing,
+            a_duplicate_seven_rotations_late_ends_nothing_and_an_older_one_is_reuse,
+            a_late_duplicate_with_another_key_is_reuse,
             another_key_is_reuse_and_ends_the_grant,
             a_repeat_without_key_is_reuse_and_ends_the_grant,
             a_repeat_without_key_is_answered_inside_the_window_only,
             repeating_does_not_extend_the_window,
+            the_successors_first_use_closes_the_window,
+            a_revoked_grant_has_no_window,
             another_key_is_reuse_inside_the_window_too,
-            an_older_generation_is_reuse_even_inside_the_window,
+            a_lost_answer_gives_the_old_token_a_way_back_without_key_or_window,
             a_newer_generation_heals_the_store,
             reuse_ends_one_grant_and_no_other,
             an_idle_grant_expires_at_the_very_millisecond,
             rotation_does_not_move_the_absolute_end,
+            a_grant_is_refreshed_as_often_as_it_may_be_and_its_last_use_may_be_repeated,
             more_scope_than_granted_spends_nothing,
             another_client_spends_nothing,
             the_last_generation_ends_without_a_wrap,
@@ -57,38 +68,37 @@ macro_rules! every_test {
             a_code_of_another_client_or_redirect_is_refused,
             an_expired_code_is_unknown,
             fifty_exchanges_of_one_code_give_one_grant_and_end_it,
-            what_is_over_is_forgotten_and_the_rest_stays,
         );
     };
 }
-pub(super) use {every_test, suite};
 
-const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+/// For stores that do not forget by themselves.
+macro_rules! every_test_of_forgetting {
+    ($open:expr) => {
+        crate::store::suite::suite!($open;
+            what_is_over_is_forgotten_and_the_rest_stays,
+            a_sweep_goes_through_more_grants_than_it_looks_at_in_one_step,
+        );
+    };
+}
+pub(super) use {every_test, every_test_of_forgetting, suite};
+
+pub(super) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const IDLE: Duration = Duration::from_secs(3600);
-const KEY: KeyHash = [1; 32];
-const OTHER_KEY: KeyHash = [2; 32];
+pub(super) const KEY: KeyHash = [1; 16];
+const OTHER_KEY: KeyHash = [2; 16];
 
-fn grant(n: u8) -> Grant {
-    Grant {
-        id: GrantId([n; 16]),
-        subject: "ada".to_owned(),
-        client: "app".to_owned(),
-        scope: Scope::parse("openid profile"),
-        created_at: START,
-        ends_at: None,
-        generation: 0,
-        rotated_at: START,
-        keys: [None, None],
-        revoked: None,
-    }
+pub(super) fn grant(n: u8) -> Grant {
+    let scope = Scope::parse("openid profile");
+    Grant::new(GrantId([n; 16]), "ada".to_owned(), "app".to_owned(), scope, START)
 }
 
-fn kept(store: &impl Store, grant: &Grant) -> GrantId {
+pub(super) fn kept(store: &impl Store, grant: &Grant) -> GrantId {
     store.add_grant(grant).unwrap();
     grant.id
 }
 
-fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemption {
+pub(super) fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemption {
     Redemption {
         grant,
         generation,
@@ -98,10 +108,11 @@ fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -> Redemptio
         now: START.plus(Duration::from_secs(1)),
         idle: IDLE,
         retry_window: Duration::ZERO,
+        remembered_keys: REMEMBERED_KEYS,
     }
 }
 
-fn redeem(store: &impl Store, grant: GrantId, generation: u32, key: Option<KeyHash>) -> Outcome {
+pub(super) fn redeem(store: &impl Store, grant: GrantId, generation: u32, key: Option<KeyHash>) -> Outcome {
     store.redeem(&presented(grant, generation, key)).unwrap()
 }
 
@@ -112,15 +123,18 @@ fn generation_of(outcome: &Outcome) -> Option<u32> {
     }
 }
 
-fn reason(store: &impl Store, id: GrantId) -> Option<Reason> {
+pub(super) fn reason(store: &impl Store, id: GrantId) -> Option<Reason> {
     store.grant(id).unwrap().unwrap().revoked.map(|(_, reason)| reason)
 }
 
-pub(super) fn keys_are_made_once(store: &impl Store) {
-    let first = KeyMaterial { mac: [7; 32], signing: vec![1, 2, 3] };
-    let second = KeyMaterial { mac: [8; 32], signing: vec![4] };
-    assert!(store.keys(&first).unwrap() == first);
-    assert!(store.keys(&second).unwrap() == first);
+pub(super) fn other_keys_than_the_newest_it_saw_are_refused(store: &impl Store) {
+    let name = |version, byte| KeyName { version, fingerprint: [byte; 16] };
+    assert!(store.admit_keys(&[name(1, 1)]).unwrap(), "the first ones it sees are its own");
+    assert!(!store.admit_keys(&[name(1, 2)]).unwrap(), "others of the same version");
+    assert!(store.admit_keys(&[name(1, 1), name(2, 2)]).unwrap(), "a newer one beside its own");
+    assert!(!store.admit_keys(&[name(1, 1)]).unwrap(), "a copy from before the rotation");
+    assert!(store.admit_keys(&[name(2, 2), name(3, 3)]).unwrap(), "the oldest was forgotten");
+    assert!(!store.admit_keys(&[]).unwrap());
 }
 
 pub(super) fn a_name_belongs_to_one_person(store: &impl Store) {
@@ -148,7 +162,9 @@ pub(super) fn a_grant_comes_back_as_it_was_kept(store: &impl Store) {
     let mut full = grant(1);
     full.ends_at = Some(START.plus(IDLE));
     full.generation = u32::MAX;
-    full.keys = [Some(KEY), Some(OTHER_KEY)];
+    full.keys = RecentKeys::new(vec![Some(KEY), None, Some(OTHER_KEY)]);
+    full.uses = Some(7);
+    full.answer_lost = true;
     full.revoked = Some((START.plus(IDLE), Reason::Operator));
     for grant in [full, grant(2)] {
         store.add_grant(&grant).unwrap();
@@ -189,6 +205,26 @@ pub(super) fn a_repeat_after_the_successor_was_used_is_late_and_ends_nothing(sto
     redeem(store, id, 1, Some(OTHER_KEY));
     assert_eq!(redeem(store, id, 0, Some(KEY)), Outcome::Late);
     assert!(matches!(redeem(store, id, 2, None), Outcome::Rotated(_)), "the grant lives on");
+}
+
+pub(super) fn a_duplicate_seven_rotations_late_ends_nothing_and_an_older_one_is_reuse(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    let key = |generation: u32| Some([u8::try_from(generation).unwrap() + 1; 16]);
+    for generation in 0..8 {
+        redeem(store, id, generation, key(generation));
+    }
+    for generation in 0..7 {
+        assert_eq!(redeem(store, id, generation, key(generation)), Outcome::Late, "{generation}");
+    }
+    assert!(matches!(redeem(store, id, 8, key(8)), Outcome::Rotated(_)), "the grant lives on");
+    assert_eq!(redeem(store, id, 0, key(0)), Outcome::Reused, "its key is forgotten by now");
+}
+
+pub(super) fn a_late_duplicate_with_another_key_is_reuse(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    redeem(store, id, 0, Some(KEY));
+    redeem(store, id, 1, Some(OTHER_KEY));
+    assert_eq!(redeem(store, id, 0, Some(OTHER_KEY)), Outcome::Reused, "a key belongs to its own rotation");
 }
 
 pub(super) fn another_key_is_reuse_and_ends_the_grant(store: &impl Store) {
@@ -232,11 +268,27 @@ pub(super) fn another_key_is_reuse_inside_the_window_too(store: &impl Store) {
     assert_eq!(store.redeem(&in_window(id, Some(OTHER_KEY), 1)).unwrap(), Outcome::Reused);
 }
 
-pub(super) fn an_older_generation_is_reuse_even_inside_the_window(store: &impl Store) {
+pub(super) fn the_successors_first_use_closes_the_window(store: &impl Store) {
     let id = kept(store, &grant(1));
     store.redeem(&in_window(id, None, 0)).unwrap();
     store.redeem(&Redemption { generation: 1, ..in_window(id, None, 1) }).unwrap();
     assert_eq!(store.redeem(&in_window(id, None, 2)).unwrap(), Outcome::Reused);
+}
+
+pub(super) fn a_revoked_grant_has_no_window(store: &impl Store) {
+    let id = kept(store, &grant(1));
+    store.redeem(&in_window(id, None, 0)).unwrap();
+    store.revoke(id, Reason::SignedOut, START).unwrap();
+    assert_eq!(store.redeem(&in_window(id, None, 1)).unwrap(), Outcome::Revoked(Reason::SignedOut));
+}
+
+pub(super) fn a_lost_answer_gives_the_old_token_a_way_back_without_key_or_window(store: &impl Store) {
+    let id = kept(store, &Grant { generation: 1, answer_lost: true, ..grant(1) });
+    for _ in 0..2 {
+        assert!(matches!(redeem(store, id, 0, None), Outcome::Repeated(grant) if grant.generation == 1));
+    }
+    assert!(matches!(redeem(store, id, 1, None), Outcome::Rotated(grant) if !grant.answer_lost));
+    assert_eq!(redeem(store, id, 1, None), Outcome::Reused, "that answer was not lost");
 }
 
 pub(super) fn a_newer_generation_heals_the_store(store: &impl Store) {
@@ -272,6 +324,16 @@ pub(super) fn rotation_does_not_move_the_absolute_end(store: &impl Store) {
     let Outcome::Rotated(rotated) = redeem(store, id, 0, None) else { panic!("it did not rotate") };
     assert_eq!(rotated.refresh_expires_at(IDLE), end);
     assert_eq!(store.redeem(&Redemption { now: end, ..presented(id, 1, None) }).unwrap(), Outcome::Expired);
+}
+
+pub(super) fn a_grant_is_refreshed_as_often_as_it_may_be_and_its_last_use_may_be_repeated(store: &impl Store) {
+    let id = kept(store, &Grant { uses: Some(2), ..grant(1) });
+    redeem(store, id, 0, None);
+    let Outcome::Rotated(last) = redeem(store, id, 1, Some(KEY)) else { panic!("it did not rotate") };
+    assert_eq!(last.uses_left(), Some(0));
+    assert_eq!(redeem(store, id, 1, Some(KEY)), Outcome::Repeated(last), "a repeat is no use");
+    assert_eq!(redeem(store, id, 2, None), Outcome::Expired);
+    assert_eq!(redeem(store, id, 9, None), Outcome::Expired, "nor does it help that the store forgot some");
 }
 
 pub(super) fn more_scope_than_granted_spends_nothing(store: &impl Store) {
@@ -314,7 +376,7 @@ pub(super) fn a_retry_does_not_bring_back_a_revoked_grant(store: &impl Store) {
 }
 
 /// The same at the same moment, fifty times.
-fn at_once<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
+pub(super) fn at_once<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(50);
     let run = || {
         barrier.wait();
@@ -355,81 +417,6 @@ pub(super) fn revoking_wins_against_fifty_refreshes(store: &impl Store) {
     assert_eq!(redeem(store, id, 1, None), Outcome::Revoked(Reason::SignedOut), "whichever came first");
 }
 
-const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
-
-fn code() -> Code {
-    Code {
-        hash: [5; 32],
-        client: "app".to_owned(),
-        redirect_uri: "http://127.0.0.1:5000/callback".to_owned(),
-        challenge: derive_challenge(VERIFIER),
-        nonce: Some("n".to_owned()),
-        subject: "ada".to_owned(),
-        scope: Scope::parse("openid"),
-        signed_in_at: START,
-        expires_at: START.plus(Duration::from_secs(60)),
-        spent: false,
-        grant: None,
-    }
-}
-
-fn exchange(new_grant: u8) -> Exchange {
-    Exchange {
-        hash: [5; 32],
-        client: "app".to_owned(),
-        redirect_uri: "http://127.0.0.1:5000/callback".to_owned(),
-        challenge: derive_challenge(VERIFIER),
-        new_grant: GrantId([new_grant; 16]),
-        ends_at: None,
-        now: START.plus(Duration::from_secs(1)),
-    }
-}
-
-pub(super) fn a_code_gives_one_grant_and_its_second_use_ends_it(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let Exchanged::Granted(grant, nonce) = store.exchange(&exchange(1)).unwrap() else { panic!("no grant") };
-    assert_eq!((nonce.as_deref(), grant.id, grant.created_at), (Some("n"), GrantId([1; 16]), START));
-    assert_eq!(store.grant(grant.id).unwrap(), Some(grant.clone()));
-    assert_eq!(store.exchange(&exchange(2)).unwrap(), Exchanged::Again(Some(grant.id)));
-    assert_eq!(reason(store, grant.id), Some(Reason::CodeReuse));
-    assert_eq!(store.grant(GrantId([2; 16])).unwrap(), None);
-}
-
-pub(super) fn a_wrong_verifier_spends_the_code(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let wrong = Exchange { challenge: derive_challenge("another"), ..exchange(1) };
-    assert_eq!(store.exchange(&wrong).unwrap(), Exchanged::Mismatch);
-    assert_eq!(store.exchange(&exchange(1)).unwrap(), Exchanged::Again(None));
-    assert_eq!(store.grants().unwrap(), []);
-}
-
-pub(super) fn a_code_of_another_client_or_redirect_is_refused(store: &impl Store) {
-    let wrongs = [
-        Exchange { client: "thief".to_owned(), ..exchange(1) },
-        Exchange { redirect_uri: "http://127.0.0.1:5001/callback".to_owned(), ..exchange(1) },
-    ];
-    for wrong in wrongs {
-        store.add_code(&code()).unwrap();
-        assert_eq!(store.exchange(&wrong).unwrap(), Exchanged::Mismatch);
-    }
-    assert_eq!(store.grants().unwrap(), []);
-}
-
-pub(super) fn an_expired_code_is_unknown(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let late = Exchange { now: START.plus(Duration::from_secs(60)), ..exchange(1) };
-    assert_eq!(store.exchange(&late).unwrap(), Exchanged::Unknown);
-    assert_eq!(store.exchange(&Exchange { hash: [6; 32], ..exchange(1) }).unwrap(), Exchanged::Unknown);
-}
-
-pub(super) fn fifty_exchanges_of_one_code_give_one_grant_and_end_it(store: &impl Store) {
-    store.add_code(&code()).unwrap();
-    let exchanged = at_once(|| store.exchange(&exchange(1)).unwrap());
-    assert_eq!(exchanged.iter().filter(|e| matches!(e, Exchanged::Granted(..))).count(), 1);
-    assert_eq!(exchanged.iter().filter(|e| matches!(e, Exchanged::Again(Some(_)))).count(), 49);
-    assert_eq!(reason(store, GrantId([1; 16])), Some(Reason::CodeReuse));
-}
-
 pub(super) fn what_is_over_is_forgotten_and_the_rest_stays(store: &impl Store) {
     let later = START.plus(IDLE);
     let live = kept(store, &Grant { rotated_at: later, ..grant(1) });
@@ -442,8 +429,20 @@ pub(super) fn what_is_over_is_forgotten_and_the_rest_stays(store: &impl Store) {
     assert_eq!(store.exchange(&exchange(4)).unwrap(), Exchanged::Unknown);
 }
 
+pub(super) fn a_sweep_goes_through_more_grants_than_it_looks_at_in_one_step(store: &impl Store) {
+    let later = START.plus(IDLE);
+    for n in 0..2500_u16 {
+        let mut id = [0; 16];
+        id[7..9].copy_from_slice(&n.to_be_bytes());
+        let rotated_at = if n % 5 == 0 { later } else { START };
+        store.add_grant(&Grant { id: GrantId(id), rotated_at, ..grant(1) }).unwrap();
+    }
+    assert_eq!(store.forget(later, later).unwrap(), 2000);
+    assert_eq!(store.grants().unwrap().len(), 500);
+}
+
 /// For stores that several processes share: not part of the macro.
-pub(super) fn two_stores_over_one_file_hand_out_one_successor(one: &impl Store, two: &impl Store) {
+pub(super) fn two_processes_hand_out_one_successor(one: &impl Store, two: &impl Store) {
     let id = kept(one, &grant(1));
     let turn = std::sync::atomic::AtomicUsize::new(0);
     let outcomes = at_once(|| {
@@ -451,4 +450,10 @@ pub(super) fn two_stores_over_one_file_hand_out_one_successor(one: &impl Store, 
         if odd { redeem(one, id, 0, None) } else { redeem(two, id, 0, None) }
     });
     assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "reused"), count(&outcomes, "revoked")), (1, 1, 48));
+    let id = kept(one, &grant(2));
+    let outcomes = at_once(|| {
+        let odd = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 1;
+        if odd { redeem(one, id, 0, Some(KEY)) } else { redeem(two, id, 0, Some(KEY)) }
+    });
+    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "repeated")), (1, 49));
 }

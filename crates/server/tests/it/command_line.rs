@@ -7,10 +7,10 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_pilotlight-server");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pilotlight-server");
 
 /// A server process, ended with its test.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     issuer: String,
 }
@@ -22,7 +22,7 @@ impl Drop for Serving {
     }
 }
 
-fn serve(more: &[&str]) -> Serving {
+pub(crate) fn serve(more: &[&str]) -> Serving {
     let mut child = Command::new(PROGRAM)
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(more)
@@ -38,20 +38,41 @@ fn serve(more: &[&str]) -> Serving {
 
 impl Serving {
     /// Posts JSON; gives the status and the body.
-    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.try_post(path, &[], body).unwrap()
+    }
+
+    /// The same; `None` where the server is gone before it has answered.
+    pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<(u16, Value)> {
         let address = self.issuer.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = TcpStream::connect(address).ok()?;
         let body = body.to_string();
         let length = body.len();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}");
+        write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").ok()?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let whole = serde_json::from_str(body).ok();
+        Some((head[9..12].parse().unwrap(), whole.unwrap_or_default()))
+    }
+
+    /// The refresh token of the demo's person, signed in anew; again, as long as the server says 503.
+    pub(crate) fn sign_in(&self) -> Value {
+        let person = json!({"username": "demo", "password": "demo"});
+        loop {
+            let (status, answer) = self.post("/login", &person);
+            if status == 200 {
+                return answer["refresh_token"].clone();
+            }
+            assert_eq!(status, 503);
+        }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(&self) {
+        Command::new("kill").args(["-9", &self.child.id().to_string()]).status().unwrap();
     }
 
     /// Asks it to stop; gives its exit code and what it wrote to stdout and stderr after the first line.
@@ -66,7 +87,7 @@ impl Serving {
     }
 }
 
-fn run(args: &[&str], input: &str) -> Output {
+pub(crate) fn run(args: &[&str], input: &str) -> Output {
     let mut child = Command::new(PROGRAM)
         .args(args)
         .stdin(Stdio::piped())
@@ -91,7 +112,7 @@ fn lines(output: &Output) -> Vec<Value> {
 #[cfg(unix)]
 #[test]
 fn serve_says_where_logs_what_happened_without_secrets_and_stops_when_asked() {
-    let server = serve(&["--demo"]);
+    let server = serve(&["--demo", "--retry-window", "0s"]);
     let (status, tokens) = server.post("/login", &json!({"username": "demo", "password": "demo"}));
     assert_eq!(status, 200);
     let token = tokens["refresh_token"].as_str().unwrap();

@@ -8,6 +8,10 @@ mod chaos_command_line;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod pages;
@@ -15,6 +19,12 @@ mod pages;
 mod plain;
 #[cfg(test)]
 mod promises;
+#[cfg(test)]
+#[cfg(all(unix, feature = "redis"))]
+mod redis;
+#[cfg(test)]
+#[cfg(all(unix, feature = "redis"))]
+mod redis_server;
 #[cfg(test)]
 mod rfc6749;
 #[cfg(test)]

@@ -63,7 +63,7 @@ async fn a_missing_token_or_bad_json_is_400() {
 
 #[tokio::test]
 async fn a_refused_token_is_401_with_its_reason() {
-    let world = World::new();
+    let world = World::strict();
     assert_refused(&refresh(&world, "nonsense", None).await, "unknown");
     let expired = login(&world).await.text("refresh_token");
     world.pass(Duration::from_secs(30 * 24 * 3600));
@@ -121,7 +121,7 @@ async fn a_token_of_an_oauth_client_is_not_taken_here() {
 
 #[tokio::test]
 async fn a_malformed_idempotency_key_spends_nothing() {
-    let world = World::new();
+    let world = World::strict();
     let token = login(&world).await.text("refresh_token");
     refresh(&world, &token, Some(&"k".repeat(256))).await.assert_error(400, "invalid_request");
     let twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")];

@@ -9,7 +9,7 @@ use pilotlight_server::client::Client;
 use pilotlight_server::code::{Code, Exchange, Exchanged};
 use pilotlight_server::grant::{Grant, GrantId, Outcome, Reason, Redemption};
 use pilotlight_server::store::User;
-use pilotlight_server::{Config, KeyMaterial, MemoryStore, SqliteStore, Store, StoreError};
+use pilotlight_server::{Config, KeyName, KeySource, MemoryStore, SqliteStore, Store, StoreError};
 use serde_json::json;
 
 use crate::kit::{ISSUER, World, request};
@@ -54,8 +54,23 @@ async fn fifty_requests_at_once_with_one_key_get_one_successor() {
 }
 
 #[tokio::test]
-async fn fifty_requests_at_once_without_key_give_one_successor_and_end_the_grant() {
+async fn fifty_requests_at_once_without_key_get_one_successor_inside_the_window() {
     let world = Arc::new(World::new());
+    let token = world.refresh_token().await;
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (world, token) = (world.clone(), token.clone());
+        requests.spawn(async move { world.refresh(&token).await.text("refresh_token") });
+    }
+    let mut successors = requests.join_all().await;
+    successors.dedup();
+    assert_eq!(successors.len(), 1);
+    assert_eq!(world.refresh(&successors[0]).await.status, 200);
+}
+
+#[tokio::test]
+async fn fifty_requests_at_once_without_key_give_one_successor_and_end_the_grant() {
+    let world = Arc::new(World::strict());
     let token = world.refresh_token().await;
     let mut requests = tokio::task::JoinSet::new();
     for _ in 0..50 {
@@ -73,13 +88,14 @@ async fn fifty_requests_at_once_without_key_give_one_successor_and_end_the_grant
 async fn everything_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.db");
-    let world = World::with(Config::new(ISSUER), Arc::new(SqliteStore::open(&path).unwrap()));
+    let config = Config { keys: KeySource::File(folder.path().join("keys")), ..Config::new(ISSUER) };
+    let world = World::with(config.clone(), Arc::new(SqliteStore::open(&path).unwrap()));
     let tokens = world.tokens().await;
     let code = world.code().await;
     let keys = world.fetch("/jwks").await.body;
     let lost = world.refresh_keyed(&tokens.text("refresh_token"), "k").await.text("refresh_token");
     drop(world);
-    let world = World::over(Config::new(ISSUER), Arc::new(SqliteStore::open(&path).unwrap()));
+    let world = World::over(config, Arc::new(SqliteStore::open(&path).unwrap()));
     assert_eq!(world.fetch("/jwks").await.body, keys);
     assert_eq!(world.userinfo(&tokens.text("access_token")).await.status, 200);
     let again = world.refresh_keyed(&tokens.text("refresh_token"), "k").await;
@@ -91,13 +107,14 @@ async fn everything_survives_a_restart() {
 async fn a_store_restored_from_a_backup_is_healed_by_the_next_refresh() {
     let folder = tempfile::tempdir().unwrap();
     let (live, backup) = (folder.path().join("live.db"), folder.path().join("backup.db"));
-    let world = World::with(Config::new(ISSUER), Arc::new(SqliteStore::open(&live).unwrap()));
+    let config = Config { keys: KeySource::File(folder.path().join("keys")), ..Config::new(ISSUER) };
+    let world = World::with(config.clone(), Arc::new(SqliteStore::open(&live).unwrap()));
     let token = world.refresh_token().await;
     let copy = rusqlite::Connection::open(&live).unwrap();
     copy.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
     let newer = world.refresh(&token).await.text("refresh_token");
     let newest = world.refresh(&newer).await.text("refresh_token");
-    let world = World::over(Config::new(ISSUER), Arc::new(SqliteStore::open(&backup).unwrap()));
+    let world = World::over(config, Arc::new(SqliteStore::open(&backup).unwrap()));
     let answer = world.refresh(&newest).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(world.server.stats().healed, 1);
@@ -133,8 +150,11 @@ impl FailingStore {
 }
 
 impl Store for FailingStore {
-    fn keys(&self, fresh: &KeyMaterial) -> Result<KeyMaterial, StoreError> {
-        self.inner()?.keys(fresh)
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        self.inner()?.newest_key()
+    }
+    fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
+        self.inner()?.admit_keys(ours)
     }
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
         self.inner()?.add_user(user)
@@ -207,16 +227,69 @@ async fn trouble_with_the_store_is_503_at_every_endpoint_and_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_retry_window_answers_clients_without_keys_and_is_off_by_default() {
-    let config = Config { retry_window: Duration::from_secs(10), ..Config::new(ISSUER) };
-    let world = World::with(config, Arc::new(MemoryStore::new()));
+async fn a_retry_window_of_ten_seconds_answers_clients_without_keys() {
+    let world = World::new();
     let token = world.refresh_token().await;
     let lost = world.refresh(&token).await.text("refresh_token");
     world.pass(Duration::from_secs(9));
     assert_eq!(world.refresh(&token).await.text("refresh_token"), lost);
     world.pass(Duration::from_secs(1));
+    assert_eq!(world.refresh(&token).await.text("reason"), "reused", "counted from the rotation, not from the repeat");
+}
+
+#[tokio::test]
+async fn the_retry_window_closes_with_the_first_use_of_the_successor() {
+    let world = World::new();
+    let token = world.refresh_token().await;
+    let next = world.refresh(&token).await.text("refresh_token");
+    assert_eq!(world.refresh(&next).await.status, 200);
     assert_eq!(world.refresh(&token).await.text("reason"), "reused");
-    assert_eq!(Config::new(ISSUER).retry_window, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_revoked_grant_has_no_retry_window() {
+    let world = World::new();
+    let token = world.refresh_token().await;
+    let next = world.refresh(&token).await.text("refresh_token");
+    assert_eq!(world.form("/revoke", &[("token", &next), ("client_id", "pilotlight")]).await.status, 200);
+    assert_eq!(world.refresh(&token).await.text("reason"), "revoked");
+}
+
+#[tokio::test]
+async fn without_a_retry_window_a_repeat_without_key_is_reuse() {
+    let world = World::strict();
+    let token = world.refresh_token().await;
+    assert_eq!(world.refresh(&token).await.status, 200);
+    assert_eq!(world.refresh(&token).await.text("reason"), "reused");
+}
+
+#[tokio::test]
+async fn a_duplicate_some_rotations_late_is_refused_and_the_grant_lives_on() {
+    let world = World::strict();
+    let first = world.refresh_token().await;
+    let mut token = first.clone();
+    for attempt in 0..8 {
+        token = world.refresh_keyed(&token, &format!("attempt-{attempt}")).await.text("refresh_token");
+    }
+    assert_eq!(world.refresh_keyed(&first, "attempt-0").await.text("reason"), "late_repeat");
+    assert_eq!(world.refresh(&token).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_limit_of_uses_is_told_and_kept() {
+    let config = Config { grant_uses: Some(2), ..Config::new(ISSUER) };
+    let world = World::with(config, Arc::new(MemoryStore::new()));
+    let tokens = world.tokens().await;
+    assert_eq!(tokens.json()["refresh_uses_left"], 2);
+    let once = world.refresh(&tokens.text("refresh_token")).await;
+    assert_eq!((&once.json()["refresh_uses_left"], &once.json()["refresh_expires_in"]), (&json!(1), &json!(2_592_000)));
+    let last = world.refresh_keyed(&once.text("refresh_token"), "k").await;
+    let told = last.json();
+    assert_eq!((&told["refresh_uses_left"], &told["refresh_expires_in"]), (&json!(0), &told["expires_in"]));
+    let again = world.refresh_keyed(&once.text("refresh_token"), "k").await;
+    assert_eq!(again.text("refresh_token"), last.text("refresh_token"), "a lost answer costs no use");
+    assert_eq!(world.refresh(&last.text("refresh_token")).await.text("reason"), "expired");
+    assert!(World::new().tokens().await.json().get("refresh_uses_left").is_none());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::place::{FolderLock, Hold, Place, remove_if_there};
 use crate::{Payload, VaultError};
 
 /// How often the lock is tried, 20 milliseconds apart: five seconds in all.
-pub(super) const TRIES: u32 = 250;
+const TRIES: u32 = 250;
 
 /// A longer file is none of ours, in bytes: it would hold a hundred thousand grants, and be rewritten for each refresh.
 const LARGEST: u64 = 256 << 20;
@@ -40,9 +40,34 @@ impl FileBacking {
     pub(crate) fn remove(path: &Path) -> Result<(), VaultError> {
         let Some(place) = Place::find(path)? else { return Ok(()) };
         let _lock = place.hold(Hold::Alone, TRIES)?;
-        remove_if_there(&place.beside(UNFINISHED))?;
-        remove_if_there(&place.file())?;
-        place.sync()
+        Self { place }.remove_held()
+    }
+
+    /// The same for who holds the lock.
+    pub(super) fn remove_held(&self) -> Result<(), VaultError> {
+        remove_if_there(&self.place.beside(UNFINISHED))?;
+        remove_if_there(&self.place.file())?;
+        self.place.sync()
+    }
+
+    /// Whether somebody began to write and did not finish.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.place.beside(UNFINISHED).symlink_metadata().is_ok()
+    }
+
+    /// Leaves a sign that somebody began to write, for a document that does not lie in the file; under the lock alone.
+    pub(super) fn begin(&self) -> Result<(), VaultError> {
+        if self.is_unfinished() { Ok(()) } else { self.place.make_empty(UNFINISHED).map(drop) }
+    }
+
+    /// Takes the sign of [`Self::begin`] away.
+    pub(super) fn finish(&self) -> Result<(), VaultError> {
+        remove_if_there(&self.place.beside(UNFINISHED))
+    }
+
+    /// Says to those who watch the file that something was written.
+    pub(super) fn touch(&self) -> Result<(), VaultError> {
+        self.place.touch()
     }
 
     /// Renames the file to `<name>.lost-<now_ms>`, usable or not, and gives the new name. [`VaultError::NotFound`] where
@@ -82,16 +107,16 @@ impl Backing for FileBacking {
         // What a crash left there; whoever wrote it no longer holds the lock.
         remove_if_there(&self.place.beside(UNFINISHED))?;
         let (path, file) = self.place.make_file(UNFINISHED)?;
-        let written = fill(file, bytes).and_then(|written| {
+        let written = fill(file, bytes).and_then(|mark| {
             fs::rename(&path, self.place.file()).map_err(|error| io("the vault file", &error))?;
-            Ok(written)
+            Ok(mark)
         });
         if written.is_err() {
             remove_if_there(&path)?;
         }
-        let (file, found) = written?;
+        let mark = written?;
         self.place.sync()?;
-        Ok(mark_of(&found, Some(file)))
+        Ok(mark)
     }
 
     fn mark(&self) -> Result<Mark, VaultError> {
@@ -101,12 +126,12 @@ impl Backing for FileBacking {
     }
 }
 
-fn fill(mut file: File, bytes: &[u8]) -> Result<(File, Metadata), VaultError> {
+fn fill(mut file: File, bytes: &[u8]) -> Result<Mark, VaultError> {
     let failed = |error| io("a new vault file", &error);
     file.write_all(bytes).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
-    Ok((file, found))
+    Ok(mark_of(&found, Some(file)))
 }
 
 #[cfg(unix)]
@@ -122,3 +147,31 @@ fn mark_of(found: &Metadata, held: Option<File>) -> Mark {
 fn mark_of(found: &Metadata, _held: Option<File>) -> Mark {
     Mark::of(format!("{} {:?} {:?}", found.len(), found.modified().ok(), found.created().ok()).into_bytes(), None)
 }
+
+/// What can be done to a file of a vault without opening it.
+macro_rules! document_in_home {
+    ($vault:ty, $file:literal) => {
+        impl $vault {
+            /// What the file in the home is called.
+            pub const FILE: &str = $file;
+
+            /// Whether there is such a vault in `home`, usable or not. Makes nothing.
+            pub fn exists(home: &std::path::Path) -> Result<bool, $crate::VaultError> {
+                $crate::document::FileBacking::exists(&home.join(Self::FILE))
+            }
+
+            /// Removes the vault and all its records. Removing what is not there is fine.
+            pub fn remove_whole(home: &std::path::Path) -> Result<(), $crate::VaultError> {
+                $crate::document::FileBacking::remove(&home.join(Self::FILE))
+            }
+
+            /// Sets an unusable vault aside under the name of its file and `.lost-<now_ms>`, so that a new one can be
+            /// made: only ever on the person's word. Returns the new name. [`VaultError::NotFound`](crate::VaultError)
+            /// where there is nothing to set aside.
+            pub fn set_aside(home: &std::path::Path, now_ms: i64) -> Result<std::path::PathBuf, $crate::VaultError> {
+                $crate::document::FileBacking::set_aside(&home.join(Self::FILE), now_ms)
+            }
+        }
+    };
+}
+pub(crate) use document_in_home;

@@ -6,16 +6,24 @@
 //! ```
 
 mod body;
+mod entries;
 mod file;
+mod keystore;
 mod plain;
+mod prefs;
+mod sealed;
+mod sealed_header;
 mod steps;
 mod vault;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 
-pub(crate) use file::FileBacking;
+pub(crate) use file::{FileBacking, document_in_home};
+pub use keystore::KeystoreVault;
 pub use plain::PlainFileVault;
+pub use prefs::PrefsVault;
+pub use sealed::EncryptedFileVault;
 pub(crate) use vault::{DocumentVault, vault_by_document};
 
 use crate::place::{FolderLock, Hold};

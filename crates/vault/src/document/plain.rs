@@ -1,6 +1,6 @@
 //! `plain-file`: JSON that anybody can read who can read the file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Document, DocumentVault, Entry, FileBacking, Format, body, vault_by_document};
+use super::{Document, DocumentVault, Entry, FileBacking, Format, body, document_in_home, vault_by_document};
 use crate::error::damaged;
 use crate::{Attempt, GrantId, MAX_PAYLOAD, Payload, VaultError};
 
 const STRATEGY: &str = "plain-file";
-const FILE: &str = "vault.json";
 
 /// The form of the file that this version writes, and the latest it reads.
 const FORMAT: u32 = 1;
@@ -31,34 +30,19 @@ pub struct PlainFileVault {
 }
 
 vault_by_document!(PlainFileVault);
+document_in_home!(PlainFileVault, "vault.json");
 
 impl PlainFileVault {
     /// Opens the vault in the folder `home`, or makes one where there is none. `home` is absolute; it is made if it is
     /// missing, and closed to others.
     pub fn open(home: &Path) -> Result<Self, VaultError> {
-        Ok(Self { document: DocumentVault::open(Json, FileBacking::new(&home.join(FILE))?)? })
-    }
-
-    /// Whether there is such a vault in `home`, usable or not. Makes nothing.
-    pub fn exists(home: &Path) -> Result<bool, VaultError> {
-        FileBacking::exists(&home.join(FILE))
-    }
-
-    /// Removes the vault and all its records. Removing what is not there is fine.
-    pub fn remove_whole(home: &Path) -> Result<(), VaultError> {
-        FileBacking::remove(&home.join(FILE))
-    }
-
-    /// Sets an unusable vault aside as `vault.json.lost-<now_ms>`, so that a new one can be made: only ever on the
-    /// person's word. Returns the new name. [`VaultError::NotFound`] where there is nothing to set aside.
-    pub fn set_aside(home: &Path, now_ms: i64) -> Result<PathBuf, VaultError> {
-        FileBacking::set_aside(&home.join(FILE), now_ms)
+        Ok(Self { document: DocumentVault::open(Json, FileBacking::new(&home.join(Self::FILE))?)? })
     }
 }
 
 /// The form of `vault.json`.
 #[derive(Debug)]
-struct Json;
+pub(super) struct Json;
 
 /// Read before the rest, which a later version may spell otherwise.
 #[derive(Deserialize)]

@@ -77,16 +77,16 @@ impl<F: Format, B: Backing> DocumentVault<F, B> {
     }
 
     fn write<T>(&self, step: impl FnOnce(&mut Document) -> Result<Step<T>, VaultError>) -> Result<T, VaultError> {
-        self.write_with(step, |document| self.format.encode(document), |_| ())
+        self.write_with(step, |document| self.format.encode(document), || ())
     }
 
-    /// Writes what `step` makes of the document in the bytes that `encode` makes of that. `kept` is told of them as soon as
-    /// they stand there, also where it is not certain that they are durable.
+    /// Writes what `step` makes of the document in the bytes that `encode` makes of that. Nobody uses this handle between
+    /// that and `kept`.
     pub(super) fn write_with<T>(
         &self,
         step: impl FnOnce(&mut Document) -> Result<Step<T>, VaultError>,
         encode: impl FnOnce(&Document) -> Result<Payload, VaultError>,
-        kept: impl FnOnce(&[u8]),
+        kept: impl FnOnce(),
     ) -> Result<T, VaultError> {
         let mut seen = self.seen();
         let _lock = self.backing.lock(Hold::Alone)?;
@@ -99,18 +99,8 @@ impl<F: Format, B: Backing> DocumentVault<F, B> {
         };
         document.epoch = document.epoch.checked_add(1).ok_or_else(|| damaged("its epoch is the last one"))?;
         let bytes = encode(&document)?;
-        let mark = match self.backing.replace(&bytes, document.epoch) {
-            Ok(mark) => mark,
-            Err(error) => {
-                if let Ok(Some((found, _))) = self.backing.read()
-                    && *found == *bytes
-                {
-                    kept(&bytes);
-                }
-                return Err(error);
-            }
-        };
-        kept(&bytes);
+        let mark = self.backing.replace(&bytes, document.epoch)?;
+        kept();
         let elsewhere = seen.elsewhere || before != seen.mark;
         *seen = Seen { epoch: document.epoch, mark, elsewhere };
         Ok(outcome)

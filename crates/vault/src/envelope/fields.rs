@@ -1,12 +1,14 @@
 //! The canonical bytes of a list of fields: what AAD, MACs and key derivations are made over.
 
+use zeroize::Zeroizing;
+
 /// Every field is written as its length (four bytes, big endian) and its bytes, so that no two lists share their bytes.
-pub(crate) struct Fields(Vec<u8>);
+pub(crate) struct Fields(Zeroizing<Vec<u8>>);
 
 impl Fields {
     /// A list that begins with its purpose, e.g. `pilotlight/v1/record`.
     pub(crate) fn of(purpose: &str) -> Self {
-        Self(Vec::with_capacity(192)).text(purpose)
+        Self(Zeroizing::new(Vec::with_capacity(192))).text(purpose)
     }
 
     pub(crate) fn bytes(mut self, field: &[u8]) -> Self {
@@ -37,6 +39,18 @@ impl Fields {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// The fields of such a list, its purpose first; `None` of any other bytes.
+    pub(crate) fn parts(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+        let mut parts = Vec::new();
+        while !bytes.is_empty() {
+            let (length, rest) = bytes.split_first_chunk::<4>()?;
+            let (part, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+            parts.push(part);
+            bytes = rest;
+        }
+        Some(parts)
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +63,17 @@ mod tests {
         let other = Fields::of("p").text("a").text("bc");
         assert_ne!(one.as_bytes(), other.as_bytes());
         assert_ne!(Fields::of("p").as_bytes(), Fields::of("p").text("").as_bytes());
+    }
+
+    #[test]
+    fn fields_read_back_and_cut_ones_do_not() {
+        let fields = Fields::of("p").text("").bytes(&[1, 2, 3]);
+        assert_eq!(Fields::parts(fields.as_bytes()).unwrap(), [&b"p"[..], b"", &[1, 2, 3]]);
+        let bytes = fields.as_bytes();
+        for length in (0..bytes.len()).filter(|length| ![0, 5, 9].contains(length)) {
+            assert!(Fields::parts(&bytes[..length]).is_none(), "{length}");
+        }
+        assert!(Fields::parts(&[255; 9]).is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod aead;
 mod fields;
 mod keys;
-mod protector;
+pub(crate) mod protector;
 
 pub use aead::Aead;
 pub(crate) use aead::Ciphertext;
@@ -11,6 +11,8 @@ pub(crate) use fields::Fields;
 #[cfg(test)]
 pub(crate) use keys::key_of;
 pub(crate) use keys::{DekId, Identity, Kek, Keyring, Keys, MacKey, SecretKey, derive};
+#[cfg(all(feature = "tpm", unix))]
+pub(crate) use protector::Candidates;
 pub(crate) use protector::{KekRef, KeystoreProtector, Protector};
 pub use protector::{Means, RecoveryCode};
 

@@ -20,7 +20,8 @@ pub type KeystoreSecret = Zeroizing<String>;
 
 /// Where the vault's key is kept. Calls block, up to the deadline of the implementation.
 pub trait Keystore: Send + Sync {
-    /// Which keystore this is, for people and for the record of what was used: `secret-service`, `credential-manager`, `keychain`, `memory`.
+    /// Which keystore this is, for people and for the record of what was used: `secret-service`, `credential-manager`, `keychain`,
+    /// `android-keystore`, `memory`.
     fn kind(&self) -> &'static str;
 
     /// The secret under `name`. `None` only where the keystore answered, unlocked, that it has none.

@@ -21,7 +21,10 @@ pub(super) const KIND: &str = "credential-manager";
 #[cfg(target_os = "macos")]
 pub(super) const KIND: &str = "keychain";
 /// The name of this platform's keystore.
-#[cfg(not(any(target_os = "linux", windows, target_os = "macos")))]
+#[cfg(target_os = "android")]
+pub(super) const KIND: &str = "android-keystore";
+/// The name of this platform's keystore.
+#[cfg(not(any(target_os = "linux", windows, target_os = "macos", target_os = "android")))]
 pub(super) const KIND: &str = "none";
 
 /// Why a store did not do what was asked.
@@ -91,7 +94,16 @@ fn open_platform() -> Result<Arc<CredentialStore>, KeystoreError> {
     }
 }
 
-#[cfg(not(any(target_os = "linux", windows, target_os = "macos")))]
+/// The app has told `ndk-context` of itself by then, as Tauri's mobile apps do.
+#[cfg(target_os = "android")]
+fn open_platform() -> Result<Arc<CredentialStore>, KeystoreError> {
+    match android_native_keyring_store::Store::new() {
+        Ok(store) => Ok(store),
+        Err(error) => Err(absence_of(&error)),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", windows, target_os = "macos", target_os = "android")))]
 fn open_platform() -> Result<Arc<CredentialStore>, KeystoreError> {
     Err(KeystoreError::Absent("this platform has none that is known".to_owned()))
 }

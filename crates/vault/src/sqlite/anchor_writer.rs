@@ -4,11 +4,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::anchor::Anchor;
-use crate::envelope::Keyring;
+use crate::envelope::{Identity, MacKey};
 use crate::{Keystore, VaultError};
 
 /// One thread and the latest anchor; what was not written yet when a later one comes is left out.
-pub(super) struct AnchorWriter {
+pub(crate) struct AnchorWriter {
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,7 +67,7 @@ impl Drop for Leaving<'_> {
 }
 
 impl AnchorWriter {
-    pub(super) fn start(keystore: Arc<dyn Keystore>, keys: Arc<Keyring>) -> Result<Self, VaultError> {
+    pub(crate) fn start(keystore: Arc<dyn Keystore>, identity: Identity, key: Arc<MacKey>) -> Result<Self, VaultError> {
         let desk = Arc::new(Desk::default());
         let shared = Arc::clone(&desk);
         let thread = std::thread::Builder::new()
@@ -75,7 +75,7 @@ impl AnchorWriter {
             .spawn(move || {
                 let _leaving = Leaving(&shared);
                 while let Some(anchor) = shared.next() {
-                    if let Err(error) = anchor.write_forward(&*keystore, &keys.active) {
+                    if let Err(error) = anchor.write_forward(&*keystore, &identity, &key) {
                         // Harmless until the next commit or opening writes it: an anchor may lag.
                         tracing::warn!(%error, "the vault's anchor could not be written");
                     }
@@ -86,7 +86,7 @@ impl AnchorWriter {
     }
 
     /// Hands over an anchor and returns at once.
-    pub(super) fn submit(&self, anchor: Anchor) {
+    pub(crate) fn submit(&self, anchor: Anchor) {
         let mut tray = self.desk.tray();
         if !tray.closed && tray.latest.as_ref().is_none_or(|waiting| waiting.epoch < anchor.epoch) {
             tray.latest = Some(anchor);
@@ -95,7 +95,7 @@ impl AnchorWriter {
     }
 
     /// Waits until everything handed over was tried.
-    pub(super) fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let mut tray = self.desk.tray();
         while tray.writing || tray.latest.is_some() {
             tray = self.desk.wait(tray);

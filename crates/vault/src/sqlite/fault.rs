@@ -22,6 +22,7 @@ impl From<rusqlite::Error> for VaultError {
         match failure.code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
             ErrorCode::DatabaseCorrupt => damaged(&format!("malformed, SQLite code {code}")),
+            ErrorCode::TooBig => damaged("a row is too large"),
             ErrorCode::NotADatabase => damaged("not a database"),
             ErrorCode::DiskFull => Self::Io("the disk is full".to_owned()),
             ErrorCode::ReadOnly if code == SQLITE_READONLY_DBMOVED => {

@@ -1,5 +1,7 @@
 //! Making a vault: the key is safe in the keystore before the file appears under its name.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, params};
 
 use super::anchor::Anchor;
@@ -7,8 +9,9 @@ use super::connect;
 use super::fault::{damaged, io};
 use super::opening::Opening;
 use super::schema::{ACTIVE, APPLICATION_ID, FORMAT, TABLES};
+use super::set::Summing;
 use super::slots::Slot;
-use super::state::{self, State};
+use super::state::State;
 use crate::envelope::{Identity, KekRef, Keys, Means};
 use crate::place::{Place, remove_if_there};
 use crate::{VaultError, random};
@@ -18,13 +21,13 @@ use crate::{VaultError, random};
 /// A crash at any point leaves either no vault, and at most a key in the keystore that nothing needs, or a whole one.
 pub(super) fn make(place: &Place, opening: &Opening) -> Result<(), VaultError> {
     // SQLite would play a journal that lies there back into our new file.
-    if place.beside("-journal").symlink_metadata().is_ok() {
+    if ["-journal", "-wal"].iter().any(|suffix| place.beside(suffix).symlink_metadata().is_ok()) {
         return Err(damaged("its journal is there and the vault is not"));
     }
     if opening.means.is_empty() {
         return Err(VaultError::Unavailable("a new vault needs a way to be opened".to_owned()));
     }
-    for suffix in [".new", ".new-journal"] {
+    for suffix in [".new", ".new-journal", ".new-wal", ".new-shm"] {
         remove_if_there(&place.beside(suffix))?;
     }
     let identity = Identity { app: opening.app.clone(), vault_id: random::make()? };
@@ -68,7 +71,7 @@ fn write(place: &Place, opening: &Opening, keys: &Keys, slots: &[Slot]) -> Resul
     let path = place.make_empty(".new")?;
     let first = fill(&path, opening, keys, slots)?;
     if let Some(keystore) = &opening.anchors
-        && let Err(error) = Anchor::of(&first).write_forward(&**keystore, keys)
+        && let Err(error) = Anchor::of(&first, keys).write_forward(&**keystore, &keys.identity, &first.anchor_key)
     {
         tracing::warn!(%error, "the new vault's anchor could not be written");
     }
@@ -88,22 +91,25 @@ fn fill(path: &std::path::Path, opening: &Opening, keys: &Keys, slots: &[Slot]) 
     for slot in slots {
         slot.insert(&transaction)?;
     }
-    let first = State { epoch: 1, manifest: state::manifest(&transaction, keys)? };
-    let sealed = first.seal(keys)?;
-    transaction.execute(
-        "INSERT INTO vault(id, vault_id, format, epoch, dek_id, state_nonce, state_ct) VALUES(1,?1,?2,?3,?4,?5,?6)",
-        params![keys.identity.vault_id, FORMAT, 1, keys.dek_id, sealed.nonce, sealed.ct],
-    )?;
+    let first = State {
+        epoch: 1,
+        strategy: opening.strategy.to_owned(),
+        sum: Summing::with(keys).whole(&transaction)?,
+        anchor_key: Arc::new(keys.mac_key()),
+    };
+    first.insert(&transaction, keys)?;
     transaction.commit()?;
-    // Closed before the rename: SQLite knows its journal by the name it opened.
+    connect::log_ahead(&connection)?;
+    // Closed before the rename: SQLite knows its log by the name it opened, and removes it with the last connection.
     connection.close().map_err(|(_, error)| error)?;
     Ok(first)
 }
 
-fn insert_key(connection: &Connection, keys: &Keys, now_ms: i64) -> Result<(), VaultError> {
+/// Notes a data key as the active one.
+pub(super) fn insert_key(connection: &Connection, keys: &Keys, now_ms: i64) -> Result<(), VaultError> {
     connection.execute(
-        "INSERT INTO dek(dek_id, status, kcv, created_at) VALUES(?1,?2,?3,?4)",
-        params![keys.dek_id, ACTIVE, keys.check_value(), now_ms],
+        "INSERT INTO dek(dek_id, status, alg, kcv, created_at) VALUES(?1,?2,?3,?4,?5)",
+        params![keys.dek_id, ACTIVE, keys.aead.number(), keys.check_value(), now_ms],
     )?;
     Ok(())
 }

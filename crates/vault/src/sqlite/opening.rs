@@ -4,13 +4,19 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use rusqlite::Connection;
+
 use super::anchor::{self, Anchor};
 use super::anchor_writer::AnchorWriter;
 use super::fault::io;
+use super::janitor::Janitor;
+use super::schema::FORMAT;
+use super::state::State;
 use super::unlock::{self, Unlocked};
-use super::{Database, SqliteVault, connect, make, state};
-use crate::envelope::{Aead, KeystoreProtector, Means};
-use crate::place::Place;
+use super::{Database, SqliteVault, checked, connect, data_version, make, migrate, state};
+use crate::envelope::{Aead, Keyring, KeystoreProtector, Means};
+use crate::keystore::KeystoreSecret;
+use crate::place::{FileId, Place};
 use crate::{Keystore, VaultError};
 
 /// Whose vaults these are unless somebody says otherwise.
@@ -83,11 +89,53 @@ impl Opening {
         self
     }
 
+    /// Strategy `hardware`: the machine's TPM opens the vault. By custom the file is `vault-tpm.db`.
+    #[cfg(all(feature = "tpm", unix))]
+    #[must_use]
+    pub fn hardware(self, device: crate::TpmDevice) -> Self {
+        self.means(Means::tpm(device)).strategy("hardware")
+    }
+
     /// The name of the strategy, where it is another one on this file: bound into the sealed state and the anchor.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the strategies that only add a protector"))]
+    #[cfg_attr(
+        not(any(test, all(feature = "tpm", unix))),
+        expect(dead_code, reason = "for the strategies that only add a protector")
+    )]
     pub(crate) fn strategy(mut self, strategy: &'static str) -> Self {
         self.strategy = strategy;
         self
+    }
+}
+
+impl Opening {
+    /// What the keystore keeps as the vault's anchor.
+    fn anchor_texts(&self, unlocked: &Unlocked) -> Result<Vec<KeystoreSecret>, VaultError> {
+        let Some(keystore) = &self.anchors else { return Ok(Vec::new()) };
+        match anchor::texts(&**keystore, &unlocked.keyring.active.identity) {
+            // Other means are there for when the keystore is not.
+            Err(error) if unlocked.by != KeystoreProtector::KIND => {
+                tracing::warn!(%error, "the vault's anchor cannot be read; an older copy would not be noticed");
+                Ok(Vec::new())
+            }
+            texts => Ok(texts?),
+        }
+    }
+
+    /// The state, and the rows of a vault that is not large; those of a large one are compared before the first is used.
+    fn first_look(&self, connection: &mut Connection, keyring: &Keyring) -> Result<(State, Option<i64>), VaultError> {
+        let snapshot = connection.transaction()?;
+        let (mut seen, mut verified) = (0, None);
+        let state = if connect::is_small(&snapshot)? {
+            checked(&snapshot, keyring, &mut seen, &mut verified)?
+        } else {
+            state::read(&snapshot, &keyring.active)?
+        };
+        // Another process has changed the data key since it was opened: rare enough to leave the next try to the caller.
+        let state = state.ok_or(VaultError::Busy)?;
+        if state.strategy != self.strategy {
+            return Err(VaultError::Unavailable(format!("this is a vault of the strategy {}", state.strategy)));
+        }
+        Ok((state, verified))
     }
 }
 
@@ -120,36 +168,37 @@ impl SqliteVault {
     }
 
     fn open_existing(path: PathBuf, opening: &Opening) -> Result<Self, VaultError> {
-        let mut connection = connect::open(&path)?;
-        let Unlocked { keyring, by } = unlock::unlock(&mut connection, &opening.app, &opening.means)?;
+        let (mut connection, format) = connect::open(&path)?;
+        let unlocked = unlock::unlock(&mut connection, format, &opening.app, &opening.means)?;
         // The anchor first: see anchor::check.
-        let anchor = match &opening.anchors {
-            None => None,
-            Some(keystore) => match Anchor::read(&**keystore, &keyring.active) {
-                // Other means are there for when the keystore is not.
-                Err(error) if by != KeystoreProtector::KIND => {
-                    tracing::warn!(%error, "the vault's anchor cannot be read; an older copy would not be noticed");
-                    None
-                }
-                read => read?,
-            },
-        };
-        let snapshot = connection.transaction()?;
-        let state = state::verified(&snapshot, &keyring.active)?;
-        snapshot.finish()?;
-        let heal = anchor::check(&state, anchor.as_ref())?;
-        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
-
-        let keys = Arc::new(keyring);
+        let kept = opening.anchor_texts(&unlocked)?;
+        let Unlocked { keyring, .. } = unlocked;
+        if format != FORMAT {
+            migrate::migrate(&mut connection, &keyring.active, &kept)?;
+        }
+        connect::log_ahead(&connection)?;
+        let (state, verified) = opening.first_look(&mut connection, &keyring)?;
+        let (identity, anchor_key) = (keyring.active.identity.clone(), Arc::clone(&state.anchor_key));
+        let found = Anchor::of(&state, &keyring.active);
         let anchors = match &opening.anchors {
             None => None,
-            Some(keystore) => Some(AnchorWriter::start(Arc::clone(keystore), Arc::clone(&keys))?),
+            Some(keystore) => {
+                let heal = anchor::check(&found, Anchor::furthest(&kept, &identity, &anchor_key).as_ref())?;
+                let writer = AnchorWriter::start(Arc::clone(keystore), identity, anchor_key)?;
+                if heal {
+                    writer.submit(found);
+                }
+                Some(writer)
+            }
         };
-        if let Some(anchors) = anchors.as_ref().filter(|_| heal) {
-            anchors.submit(Anchor::of(&state));
-        }
-        let database = Mutex::new(Database { connection, seen: state.epoch, version });
-        Ok(Self { path, keys, opening: opening.clone(), database, anchors })
+        let version = data_version(&connection)?;
+        let means = opening.means.clone();
+        let file = FileId::of(&path)?;
+        let seen = state.epoch;
+        let told = seen;
+        let database = Arc::new(Mutex::new(Database { connection, keyring, means, seen, version, told, verified }));
+        let janitor = Janitor::start(Arc::clone(&database))?;
+        Ok(Self { path, file, app: opening.app.clone(), strategy: opening.strategy, database, anchors, janitor })
     }
 
     /// Sets an unusable vault aside as `vault.db.lost-<now_ms>` so that a new one can be made: only ever on the person's word.
@@ -157,20 +206,20 @@ impl SqliteVault {
     pub fn set_aside(path: &Path, now_ms: i64) -> Result<PathBuf, VaultError> {
         let place = Place::prepare(path)?;
         let _lock = place.lock()?;
-        let (file, journal) = (place.file(), place.beside("-journal"));
-        if file.symlink_metadata().is_err() && journal.symlink_metadata().is_err() {
+        // What SQLite keeps beside a file belongs to it: alone it would be played into a new one.
+        let all = ["", "-journal", "-wal", "-shm"];
+        let there = |suffix: &&str| place.beside(suffix).symlink_metadata().is_ok();
+        if !all.iter().any(there) {
             return Err(VaultError::NotFound);
         }
         let aside = (now_ms..)
             .map(|number| place.beside(&format!(".lost-{number}")))
             .find(|name| name.symlink_metadata().is_err())
             .ok_or_else(|| VaultError::Io("no name is left".to_owned()))?;
-        let mut aside_journal = OsString::from(&aside);
-        aside_journal.push("-journal");
-        for (from, to) in [(&file, &aside), (&journal, &PathBuf::from(aside_journal))] {
-            if from.symlink_metadata().is_ok() {
-                std::fs::rename(from, to).map_err(|error| io("the vault file", &error))?;
-            }
+        for suffix in all.iter().filter(|suffix| there(suffix)) {
+            let mut to = OsString::from(&aside);
+            to.push(suffix);
+            std::fs::rename(place.beside(suffix), to).map_err(|error| io("the vault file", &error))?;
         }
         place.sync()?;
         Ok(aside)

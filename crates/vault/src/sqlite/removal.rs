@@ -16,8 +16,8 @@ impl SqliteVault {
         if place.exists()? {
             forget_keys(&place, opening)?;
         }
-        // The journal before the file: a journal without a file would stand in the way of a new vault.
-        for suffix in ["-journal", ""] {
+        // The file last: what lies beside it would stand in the way of a new vault.
+        for suffix in ["-journal", "-wal", "-shm", ""] {
             remove_if_there(&place.beside(suffix))?;
         }
         place.sync()
@@ -25,7 +25,7 @@ impl SqliteVault {
 }
 
 fn forget_keys(place: &Place, opening: &Opening) -> Result<(), VaultError> {
-    let connection = connect::open(&place.file())?;
+    let (connection, _format) = connect::open(&place.file())?;
     let (vault_id, dek_id): ([u8; 16], u32) =
         connection
             .query_row("SELECT vault_id, dek_id FROM vault WHERE id=1", (), |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::fault::damaged;
+use super::schema::BY_DEK;
 use crate::envelope::{Aead, Ciphertext, DekId, Fields, Identity, Kek, KekRef, Keys};
 use crate::{VaultError, random};
 
@@ -53,6 +54,20 @@ impl Slot {
         let mut slot = Self::blank(keys, protector, reference, kek.check_value(&keys.identity.vault_id))?;
         slot.sealed = kek.wrap(keys, &aad(&keys.identity, &slot))?;
         Ok(slot)
+    }
+
+    /// Wraps an older DEK by the one that takes its place.
+    pub(super) fn wrap_older(older: &Keys, by: &Keys) -> Result<Self, VaultError> {
+        let reference = KekRef { name: format!("dek/{}", by.dek_id), params: Vec::new() };
+        let mut slot = Self::blank(older, BY_DEK, reference, by.check_value())?;
+        slot.sealed = by.wrap(older, &aad(&older.identity, &slot))?;
+        Ok(slot)
+    }
+
+    /// The older DEK that [`Self::wrap_older`] wrapped.
+    pub(super) fn unwrap_by(&self, by: &Keys) -> Option<Keys> {
+        let dek = DekId { identity: &by.identity, dek_id: self.dek_id, aead: self.aead };
+        by.unwrap(&dek, &aad(&by.identity, self), &self.sealed.nonce, &self.sealed.ct)
     }
 
     fn params(&self) -> Vec<u8> {

@@ -3,16 +3,25 @@
 use rusqlite::Connection;
 
 use super::fault::damaged;
-use super::schema::ACTIVE;
+use super::schema::{ACTIVE, BY_DEK, OPENS_ONLY};
 use super::slots::{self, Slot};
-use crate::envelope::{Identity, Keyring, Keys, Means, Protector};
+use crate::envelope::{Aead, Identity, Keyring, Keys, Means, Protector};
 use crate::{KeystoreError, VaultError};
+
+/// A data key, as the file says.
+struct Dek {
+    dek_id: u32,
+    aead: Aead,
+    kcv: Vec<u8>,
+}
 
 /// What the file says of its keys.
 struct Locked {
     identity: Identity,
-    kcv: Vec<u8>,
+    active: Dek,
     slots: Vec<Slot>,
+    /// Those that only open, each with the slots that the active one opens.
+    older: Vec<(Dek, Vec<Slot>)>,
 }
 
 /// The vault's keys, and what opened them.
@@ -22,11 +31,16 @@ pub(super) struct Unlocked {
     pub(super) by: &'static str,
 }
 
-/// Opens the DEK by the first of `means` that can, in their order.
-pub(super) fn unlock(connection: &mut Connection, app: &str, means: &[Means]) -> Result<Unlocked, VaultError> {
+/// Opens the vault's keys by the first of `means` that can, in their order.
+pub(super) fn unlock(
+    connection: &mut Connection,
+    format: u32,
+    app: &str,
+    means: &[Means],
+) -> Result<Unlocked, VaultError> {
     // Read and let go: the keystore may take seconds, and others want to write meanwhile.
     let snapshot = connection.transaction()?;
-    let locked = read(&snapshot, app)?;
+    let locked = read(&snapshot, format, app)?;
     snapshot.finish()?;
 
     let mut failed = None;
@@ -34,7 +48,8 @@ pub(super) fn unlock(connection: &mut Connection, app: &str, means: &[Means]) ->
         match locked.open_by(protector) {
             None => {}
             Some(Ok(active)) => {
-                return Ok(Unlocked { keyring: Keyring { active, older: Vec::new() }, by: protector.kind() });
+                let older = locked.open_older(&active)?;
+                return Ok(Unlocked { keyring: Keyring { active, older }, by: protector.kind() });
             }
             // The last means are those that the person just gave.
             Some(Err(error)) => failed = Some(error),
@@ -43,20 +58,58 @@ pub(super) fn unlock(connection: &mut Connection, app: &str, means: &[Means]) ->
     Err(failed.unwrap_or_else(|| locked.needs()))
 }
 
-fn read(connection: &Connection, app: &str) -> Result<Locked, VaultError> {
-    let (vault_id, dek_id): ([u8; 16], u32) =
+fn read(connection: &Connection, format: u32, app: &str) -> Result<Locked, VaultError> {
+    let (vault_id, active): ([u8; 16], u32) =
         connection
             .query_row("SELECT vault_id, dek_id FROM vault WHERE id=1", (), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let kcv = connection
-        .query_row("SELECT kcv FROM dek WHERE dek_id=?1 AND status=?2", (dek_id, ACTIVE), |row| row.get(0))?;
-    let slots = slots::read(connection, dek_id)?;
+    let one = deks(connection, format, ACTIVE)?.into_iter().find(|dek| dek.dek_id == active);
+    let slots = slots::read(connection, active)?;
     if slots.is_empty() {
         return Err(damaged("no key slot is left"));
     }
-    Ok(Locked { identity: Identity { app: app.to_owned(), vault_id }, kcv, slots })
+    let mut older = Vec::new();
+    for dek in deks(connection, format, OPENS_ONLY)? {
+        let slots = slots::read(connection, dek.dek_id)?;
+        older.push((dek, slots));
+    }
+    let active = one.ok_or_else(|| damaged("the vault's key is not among its keys"))?;
+    Ok(Locked { identity: Identity { app: app.to_owned(), vault_id }, active, slots, older })
+}
+
+fn deks(connection: &Connection, format: u32, status: i64) -> Result<Vec<Dek>, VaultError> {
+    // Format 1 knew AES-256-GCM alone.
+    let query = if format == 1 { "SELECT dek_id, 1, kcv FROM dek" } else { "SELECT dek_id, alg, kcv FROM dek" };
+    let mut statement = connection.prepare(&format!("{query} WHERE status=?1"))?;
+    let mut rows = statement.query([status])?;
+    let mut deks = Vec::new();
+    while let Some(row) = rows.next()? {
+        let aead = Aead::of(row.get(1)?).ok_or_else(|| damaged("a key has an unknown cipher"))?;
+        deks.push(Dek { dek_id: row.get(0)?, aead, kcv: row.get(2)? });
+    }
+    Ok(deks)
+}
+
+impl Dek {
+    /// Whether these are its keys, for the cipher that it names.
+    fn is(&self, keys: &Keys) -> bool {
+        keys.aead == self.aead && keys.matches(&self.kcv)
+    }
 }
 
 impl Locked {
+    /// The keys that a rekey has not put away yet.
+    fn open_older(&self, active: &Keys) -> Result<Vec<Keys>, VaultError> {
+        let open = |(dek, slots): &(Dek, Vec<Slot>)| {
+            slots
+                .iter()
+                .filter(|slot| slot.protector == BY_DEK)
+                .find_map(|slot| slot.unwrap_by(active))
+                .filter(|keys| dek.is(keys))
+                .ok_or_else(|| damaged("the key before this one does not open"))
+        };
+        self.older.iter().map(open).collect()
+    }
+
     /// What opening takes, where nothing that was given is of any use.
     fn needs(&self) -> VaultError {
         let has = |kind: &str| self.slots.iter().any(|slot| slot.protector == kind);
@@ -96,7 +149,7 @@ impl Locked {
         let fitting = candidates.keks.iter().find(|kek| slot.is_of(&self.identity, kek));
         let Some(kek) = fitting else { return Err(candidates.otherwise) };
         match slot.unwrap(&self.identity, kek) {
-            Some(keys) if keys.matches(&self.kcv) => Ok(keys),
+            Some(keys) if self.active.is(&keys) => Ok(keys),
             Some(_) => Err(damaged("the key's check value was changed")),
             None => Err(damaged("the wrapped key was changed")),
         }

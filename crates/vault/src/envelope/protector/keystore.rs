@@ -13,6 +13,9 @@ pub(crate) struct KeystoreProtector {
     keystore: Arc<dyn Keystore>,
 }
 
+/// How many generations back entries are looked for that nothing needs: a keystore cannot be asked for a list.
+const REMEMBERED: u32 = 16;
+
 /// Under which name a KEK is kept.
 fn entry_of(vault_id: &[u8; 16], generation: u32) -> String {
     format!("kek-{}-{generation}", base32::encode(vault_id))
@@ -88,6 +91,15 @@ impl Protector for KeystoreProtector {
     fn settle(&self) -> bool {
         self.keystore.settle();
         true
+    }
+
+    fn forget_unused(&self, vault_id: &[u8; 16], in_use: &[KekRef]) -> Result<(), VaultError> {
+        let kept = in_use.iter().map(|reference| Ok(parts(reference)?.1)).collect::<Result<Vec<_>, VaultError>>()?;
+        let last = kept.iter().copied().max().unwrap_or(0);
+        for generation in (last.saturating_sub(REMEMBERED)..last).filter(|generation| !kept.contains(generation)) {
+            self.keystore.delete(&entry_of(vault_id, generation))?;
+        }
+        Ok(())
     }
 
     fn forget(&self, vault_id: &[u8; 16], reference: &KekRef) -> Result<(), VaultError> {

@@ -54,6 +54,11 @@ pub(crate) trait Protector: Send + Sync {
         false
     }
 
+    /// Forgets all KEKs of this vault but those `in_use`: what earlier rekeys left behind, cut short or not.
+    fn forget_unused(&self, _vault_id: &[u8; 16], _in_use: &[KekRef]) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     /// Forgets a KEK whose slot is gone. Forgetting what is not there is fine.
     fn forget(&self, _vault_id: &[u8; 16], _reference: &KekRef) -> Result<(), VaultError> {
         Ok(())
@@ -83,7 +88,18 @@ impl Means {
         Self(Arc::new(RecoveryProtector::new(code)))
     }
 
+    /// A random key that a TPM 2.0 seals: this machine opens the vault, and no other.
+    #[cfg(all(feature = "tpm", unix))]
+    #[must_use]
+    pub fn tpm(device: crate::TpmDevice) -> Self {
+        Self::of(Arc::new(crate::tpm::TpmProtector::new(device)))
+    }
+
     /// Any other protector.
+    #[cfg_attr(
+        not(any(test, all(feature = "tpm", unix))),
+        expect(dead_code, reason = "for the strategies that only add a protector")
+    )]
     pub(crate) fn of(protector: Arc<dyn Protector>) -> Self {
         Self(protector)
     }

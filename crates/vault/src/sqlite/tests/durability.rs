@@ -74,24 +74,64 @@ fn a_vault_that_somebody_holds_is_busy_and_works_again_afterwards() {
     let vault = home.open().unwrap();
     vault.database().connection.busy_timeout(std::time::Duration::ZERO).unwrap();
     let holder = Connection::open(home.path()).unwrap();
-    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(matches!(vault.commit(&ONE, 1, b"successor"), Err(VaultError::Busy)));
-    assert!(matches!(vault.load(&ONE), Err(VaultError::Busy)));
+    assert_eq!(vault.load(&ONE).unwrap().unwrap().generation, 1, "reading waits for nobody");
     holder.execute_batch("ROLLBACK").unwrap();
     assert_eq!(vault.commit(&ONE, 1, b"successor").unwrap(), 2);
 }
 
 #[test]
-fn a_reader_that_stays_makes_a_commit_busy_and_changes_nothing() {
+fn a_reader_that_stays_keeps_nobody_from_committing_and_sees_what_it_saw() {
     let home = Home::with_two_records();
     let vault = home.open().unwrap();
-    vault.database().connection.busy_timeout(std::time::Duration::ZERO).unwrap();
     let reader = Connection::open(home.path()).unwrap();
-    reader.execute_batch("BEGIN; SELECT count(*) FROM token").unwrap();
-    assert!(matches!(vault.commit(&ONE, 1, b"successor"), Err(VaultError::Busy)));
-    reader.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(vault.load(&ONE).unwrap().unwrap().generation, 1);
+    let seen = || reader.query_row("SELECT sum(seq) FROM token", (), |row| row.get::<_, i64>(0)).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    assert_eq!(seen(), 2);
     assert_eq!(vault.commit(&ONE, 1, b"successor").unwrap(), 2);
+    vault.flush_log();
+    assert_eq!(seen(), 2, "the log is not emptied under a reader");
+    reader.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(seen(), 3);
+}
+
+#[test]
+fn the_log_is_empty_soon_after_a_commit_and_gone_once_the_vault_is_closed() {
+    let home = Home::with_two_records();
+    let log = home.beside("vault.db-wal");
+    let length = || std::fs::metadata(&log).map(|found| found.len()).unwrap_or(0);
+    let vault = home.open().unwrap();
+    let attempt = crate::Attempt { idempotency_key: [3; 16], started_at_ms: 1 };
+    vault.begin_attempt(&ONE, 1, None, &attempt).unwrap();
+    vault.flush_log();
+    assert!(length() > 0, "left for the commit that follows");
+    vault.commit(&ONE, 1, b"successor").unwrap();
+    vault.flush_log();
+    assert_eq!(length(), 0);
+    assert!(!vault.changed_elsewhere().unwrap(), "emptying the log is no change");
+    vault.begin_attempt(&ONE, 2, None, &attempt).unwrap();
+    drop(vault);
+    assert!(!log.exists() && !home.beside("vault.db-shm").exists());
+    assert!(home.open().unwrap().load(&ONE).unwrap().unwrap().attempt.is_some());
+}
+
+#[test]
+fn own_writes_and_an_emptied_log_do_not_make_the_rows_be_summed_up_again() {
+    let home = Home::with_two_records();
+    let (vault, other) = (home.open().unwrap(), home.open().unwrap());
+    let verified = |vault: &SqliteVault| {
+        let database = vault.database();
+        database.verified == Some(crate::sqlite::data_version(&database.connection).unwrap())
+    };
+    for generation in 1..6 {
+        vault.commit(&ONE, generation, b"successor").unwrap();
+        vault.flush_log();
+        assert!(verified(&vault), "{generation}");
+    }
+    assert!(!verified(&other), "somebody else wrote");
+    other.load(&ONE).unwrap();
+    assert!(verified(&other));
 }
 
 /// Windows moves no file that is open.
@@ -109,6 +149,8 @@ fn the_settings_of_the_connection_are_the_safe_ones() {
     let home = Home::new();
     let vault = home.open().unwrap();
     let database = vault.database();
+    let journal: String = database.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(journal, "wal");
     for (pragma, expected) in [
         ("synchronous", 3),
         ("secure_delete", 1),

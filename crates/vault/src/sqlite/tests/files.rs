@@ -82,7 +82,7 @@ mod unix {
         let vault = home.open().unwrap();
         vault.create(&ONE, b"payload").unwrap();
         assert_eq!(mode(&home.beside("")), 0o700);
-        // In the middle of a transaction the journal is there too.
+        // While it is open its log is there too.
         let mut database = vault.database();
         let transaction = database.connection.transaction().unwrap();
         transaction.execute("UPDATE vault SET epoch=epoch+1", ()).unwrap();
@@ -93,7 +93,7 @@ mod unix {
             names.push(path.file_name().unwrap().to_owned());
         }
         names.sort();
-        assert_eq!(names, ["vault.db", "vault.db-journal", "vault.lock"]);
+        assert_eq!(names, ["vault.db", "vault.db-shm", "vault.db-wal", "vault.lock"]);
     }
 
     #[test]

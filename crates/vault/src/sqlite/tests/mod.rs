@@ -1,11 +1,15 @@
 //! The strategy under test: its suite, its keys, its file, its anchor and its folder.
 
 mod anchors;
+mod crashes;
 mod durability;
 mod files;
+mod golden;
 mod keys;
 mod model;
 mod processes;
+mod protectors;
+mod rekey;
 mod tampering;
 
 use std::path::PathBuf;
@@ -22,6 +26,12 @@ use crate::{GrantId, Vault, VaultError};
 const NOW: i64 = 1_800_000_000_000;
 const ONE: GrantId = GrantId::from_bytes([1; 16]);
 const TWO: GrantId = GrantId::from_bytes([2; 16]);
+
+/// Whether to try everything where a sample does otherwise. It takes an hour.
+#[expect(clippy::disallowed_methods, reason = "the one place where these tests ask the environment")]
+fn thorough() -> bool {
+    std::env::var_os("PILOTLIGHT_EVERY_BIT").is_some()
+}
 
 /// A folder for one vault, and the keystore that holds its key.
 struct Home {
@@ -51,6 +61,17 @@ impl Home {
         self.folder.path().join("app").join(name)
     }
 
+    fn log(&self) -> PathBuf {
+        self.beside("vault.db-wal")
+    }
+
+    /// Removes what SQLite keeps beside the file, as if it had never been.
+    fn drop_log(&self) {
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let _ = std::fs::remove_file(self.beside(&format!("vault.db{suffix}")));
+        }
+    }
+
     fn open(&self) -> Result<SqliteVault, VaultError> {
         SqliteVault::open(&self.path(), Arc::new(self.keystore.clone()), NOW)
     }
@@ -59,6 +80,11 @@ impl Home {
     fn tamper(&self, sql: &str) {
         let connection = Connection::open(self.path()).unwrap();
         connection.execute_batch(&format!("PRAGMA foreign_keys=OFF; {sql}")).unwrap();
+    }
+
+    /// One number out of the file.
+    fn count(&self, sql: &str) -> i64 {
+        Connection::open(self.path()).unwrap().query_row(sql, (), |row| row.get(0)).unwrap()
     }
 
     fn bytes(&self) -> Vec<u8> {

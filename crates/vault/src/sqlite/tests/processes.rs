@@ -24,13 +24,7 @@ fn child() {
     if !std::env::args().any(|argument| argument == OTHER_PROCESS) {
         return;
     }
-    let lines: Vec<String> = std::io::stdin().lock().lines().map_while(Result::ok).collect();
-    let keystore = MemoryKeystore::default();
-    for entry in &lines[1..] {
-        let (name, secret) = entry.split_once(' ').unwrap();
-        keystore.plant(name, secret);
-    }
-    let vault = SqliteVault::open(&PathBuf::from(&lines[0]), Arc::new(keystore), NOW).unwrap();
+    let vault = open_as_told().unwrap();
     let mut wins = 0;
     while wins < 100 {
         let step = vault.load(&ONE).and_then(|record| {
@@ -52,10 +46,76 @@ fn child() {
     }
 }
 
+/// Opens the vault that the parent names, with the keys that it hands over.
+fn open_as_told() -> Result<SqliteVault, VaultError> {
+    let lines: Vec<String> = std::io::stdin().lock().lines().map_while(Result::ok).collect();
+    let keystore = MemoryKeystore::default();
+    for entry in &lines[1..] {
+        let (name, secret) = entry.split_once(' ').unwrap();
+        keystore.plant(name, secret);
+    }
+    SqliteVault::open(&PathBuf::from(&lines[0]), Arc::new(keystore), NOW)
+}
+
+/// Another process, which may write no file longer than some kilobytes: commits more and more until it is refused, and
+/// then goes on with less.
+#[cfg(unix)]
+#[test]
+fn child_on_a_full_disk() {
+    if !std::env::args().any(|argument| argument == OTHER_PROCESS) {
+        return;
+    }
+    let vault = open_as_told().unwrap();
+    for generation in 1..60 {
+        match vault.commit(&ONE, generation, &large(generation + 1)) {
+            Ok(now) => println!("\ncommitted {now}"),
+            Err(VaultError::Io(_)) => {
+                let record = vault.load(&ONE).unwrap().unwrap();
+                assert_eq!(record.payload.as_slice(), large(generation), "the old value, still there");
+                println!("\nrefused");
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// What the child on a full disk commits at each generation.
+#[cfg(unix)]
+fn large(generation: u64) -> Vec<u8> {
+    if generation == 1 {
+        b"payload one".to_vec()
+    } else {
+        payload(generation).repeat(usize::try_from(generation).unwrap())
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_refuses_a_commit_and_keeps_all_that_were_made() {
+    let home = Home::with_two_records();
+    // In blocks of 512 bytes: more than the index of a log takes, and less than what the child writes in the end.
+    let limited = ["-c", "trap '' XFSZ; ulimit -f 100; exec \"$@\"", "sh"];
+    let mut command = Command::new("sh");
+    command.args(limited).arg(std::env::current_exe().unwrap());
+    let (mut child, output) = start_as(&home, command, "sqlite::tests::processes::child_on_a_full_disk");
+    let lines: Vec<_> = output.map_while(Result::ok).collect();
+    assert!(child.wait().unwrap().success());
+    assert!(lines.iter().any(|line| line == "refused"), "{lines:?}");
+    let last = lines.iter().filter_map(|line| reported(line)).max().unwrap();
+    let record = home.open().unwrap().load(&ONE).unwrap().unwrap();
+    assert_eq!((record.generation, record.payload.as_slice()), (last, &large(last)[..]));
+    assert_eq!(home.open().unwrap().commit(&ONE, last, b"there is room again").unwrap(), last + 1);
+}
+
 /// Starts a child on the vault of `home`; gives it and what it prints.
 fn start(home: &Home) -> (Child, Lines<BufReader<ChildStdout>>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["sqlite::tests::processes::child", OTHER_PROCESS, "--exact", "--nocapture"])
+    start_as(home, Command::new(std::env::current_exe().unwrap()), "sqlite::tests::processes::child")
+}
+
+fn start_as(home: &Home, mut command: Command, name: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut child = command
+        .args([name, OTHER_PROCESS, "--exact", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -19,21 +19,55 @@ fn assert_old_value_or_error(home: &Home, what: impl std::fmt::Display) {
     }
 }
 
-/// Every bit that is read of a vault lies in a page that is in use: bytes of empty space are passed over.
+/// Every byte that is read of a vault lies in a page that is in use: empty space is passed over.
 fn interesting(bytes: &[u8]) -> Vec<usize> {
     (0..bytes.len()).filter(|place| bytes[place.saturating_sub(1)..(place + 2).min(bytes.len())] != [0; 3]).collect()
+}
+
+/// Which bits to flip: all of them where somebody has the time, and otherwise one of every third byte in use, another in
+/// each run of the tests.
+fn bits_of(bytes: &[u8]) -> Vec<(usize, u8)> {
+    if super::thorough() {
+        return (0..bytes.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))).collect();
+    }
+    let seed = crate::random::make::<2>().unwrap();
+    println!("seed {seed:?}");
+    let chosen = interesting(bytes).into_iter().skip(usize::from(seed[0] % 3)).step_by(3);
+    chosen.zip((0..8).cycle().skip(usize::from(seed[1] % 8))).collect()
 }
 
 #[test]
 fn a_flipped_bit_anywhere_gives_the_old_value_or_an_error() {
     let home = Home::with_two_records();
     let whole = home.bytes();
-    for (turn, place) in interesting(&whole).into_iter().enumerate().step_by(3) {
+    for (place, bit) in bits_of(&whole) {
         let mut bytes = whole.clone();
-        bytes[place] ^= 1 << (turn % 8);
+        bytes[place] ^= 1 << bit;
         home.put(&bytes);
-        assert_old_value_or_error(&home, place);
+        assert_old_value_or_error(&home, format_args!("byte {place}, bit {bit}"));
+        home.drop_log();
     }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_the_log_gives_the_old_value_or_an_error() {
+    let home = Home::with_two_records();
+    let vault = home.open().unwrap();
+    vault.begin_attempt(&ONE, 1, None, &Attempt { idempotency_key: [1; 16], started_at_ms: 1 }).unwrap();
+    let (file, log) = (home.bytes(), std::fs::read(home.log()).unwrap());
+    drop(vault);
+    assert!(!home.log().exists() && !log.is_empty());
+    for (place, bit) in bits_of(&log) {
+        let mut bytes = log.clone();
+        bytes[place] ^= 1 << bit;
+        home.put(&file);
+        home.drop_log();
+        std::fs::write(home.log(), bytes).unwrap();
+        assert_old_value_or_error(&home, format_args!("byte {place}, bit {bit}"));
+    }
+    home.put(&file);
+    std::fs::write(home.log(), &log).unwrap();
+    assert!(home.open().unwrap().load(&ONE).unwrap().unwrap().attempt.is_some(), "whole, it is played back");
 }
 
 #[test]
@@ -42,7 +76,9 @@ fn a_truncated_or_extended_file_gives_the_old_value_or_an_error() {
     let whole = home.bytes();
     for length in (0..whole.len()).step_by(509).chain([1, 99, 100, 101, 511, 512, 4095, 4096, whole.len() - 1]) {
         home.put(&whole[..length]);
-        assert!(home.open().is_err(), "{length}");
+        // SQLite takes what is missing of the last page for zeros, which it may have been: one tag in 256 ends with one.
+        let same = whole.len() - length < 4096 && whole[length..].iter().all(|byte| *byte == 0);
+        assert!(same || home.open().is_err(), "{length}");
         assert_eq!(home.bytes().len(), length, "left as it is");
     }
     for tail in [vec![0; 4096], b"junk".repeat(1024), vec![1]] {
@@ -167,6 +203,52 @@ fn a_row_of_yesterday_is_noticed_in_the_file_of_today() {
     assert!(matches!(home.open(), Err(VaultError::Damaged(_))));
 }
 
+/// A vault that is too large to be compared when it is opened.
+fn large() -> Home {
+    let home = Home::with_two_records();
+    let vault = home.open().unwrap();
+    for number in 3..80 {
+        vault.create(&crate::GrantId::from_bytes([number; 16]), &[number; crate::MAX_PAYLOAD]).unwrap();
+    }
+    drop(vault);
+    assert!(home.count("PRAGMA page_count") > crate::sqlite::connect::CHECKED_AT_ONCE);
+    home
+}
+
+#[test]
+fn the_rows_of_a_large_vault_are_compared_before_the_first_of_them_is_used() {
+    let home = large();
+    assert!(home.open().unwrap().load(&ONE).unwrap().is_some());
+    let copy = home.beside("yesterday.db");
+    std::fs::copy(home.path(), &copy).unwrap();
+    home.open().unwrap().commit(&ONE, 1, b"successor").unwrap();
+    home.tamper(&format!(
+        "ATTACH '{}' AS old; DELETE FROM token WHERE hex(record_id) LIKE '01%';
+         INSERT INTO token SELECT * FROM old.token WHERE hex(record_id) LIKE '01%';",
+        copy.display()
+    ));
+    let vault = home.open().unwrap();
+    assert!(matches!(vault.load(&ONE), Err(VaultError::Damaged(_))));
+    assert!(matches!(vault.load(&TWO), Err(VaultError::Damaged(_))), "and again");
+    assert!(matches!(vault.commit(&TWO, 1, b"successor"), Err(VaultError::Damaged(_))));
+    assert!(matches!(vault.list(), Err(VaultError::Damaged(_))));
+    assert!(matches!(vault.verify(), Err(VaultError::Damaged(_))));
+}
+
+#[test]
+fn rows_that_another_program_changes_under_an_open_vault_are_noticed() {
+    for sql in
+        ["DELETE FROM token WHERE hex(record_id) LIKE '01%'", "UPDATE token SET seq=9", "UPDATE dek SET status=2"]
+    {
+        let home = Home::with_two_records();
+        let vault = home.open().unwrap();
+        vault.commit(&ONE, 1, b"successor").unwrap();
+        home.tamper(sql);
+        assert!(matches!(vault.load(&ONE), Err(VaultError::Damaged(_))), "{sql}");
+        assert!(matches!(vault.commit(&TWO, 1, b"successor"), Err(VaultError::Damaged(_))), "{sql}");
+    }
+}
+
 #[test]
 fn an_attempt_can_be_neither_dropped_nor_altered_nor_moved() {
     let attempt = Attempt { idempotency_key: [5; 16], started_at_ms: 77 };
@@ -201,7 +283,6 @@ fn a_schema_with_anything_of_somebody_elses_is_refused() {
         "PRAGMA application_id=1",
         "PRAGMA user_version=0",
         "PRAGMA user_version=-1",
-        "PRAGMA journal_mode=WAL",
     ] {
         let home = Home::with_two_records();
         home.tamper(sql);
@@ -212,13 +293,15 @@ fn a_schema_with_anything_of_somebody_elses_is_refused() {
 #[test]
 fn values_larger_than_the_schema_allows_are_refused_before_they_are_read() {
     for sql in [
-        "UPDATE vault SET state_ct=zeroblob(100000000)",
-        "UPDATE dek_slot SET params=zeroblob(1000000)",
+        "UPDATE vault SET state_ct=zeroblob(8000000)",
+        "UPDATE dek_slot SET params=zeroblob(8000000)",
         "UPDATE token SET ct=zeroblob(1000000)",
+        "UPDATE token SET nonce=zeroblob(8000000)",
     ] {
         let home = Home::with_two_records();
         home.tamper(&format!("PRAGMA ignore_check_constraints=ON; {sql}"));
-        assert!(matches!(home.open(), Err(VaultError::Damaged(_))), "{sql}");
+        let read = home.open().and_then(|vault| vault.load(&ONE));
+        assert!(matches!(read, Err(VaultError::Damaged(_))), "{sql}");
     }
     let home = Home::with_two_records();
     let file = std::fs::OpenOptions::new().write(true).open(home.path()).unwrap();

@@ -1,0 +1,307 @@
+//! Where the keys are kept: a file of their owner's alone, made at the first start and replaced as a whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pilotlight_oauth::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{KeyName, KeySet, MacKey, OldKeys, VersionedMac, VersionedSigner, make_mac_key, make_signing_key};
+use crate::jwt::Signer;
+use crate::system::{NoEntropy, make_random};
+
+/// The format this program writes.
+const FORMAT: u32 = 1;
+/// Far more than any number of keys takes.
+const LARGEST: u64 = 1 << 20;
+/// How long after its successor took over a key is kept: no token lives longer, unless the operator lets it.
+const KEEP: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// Where a server has its keys from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// New ones at each start: for a store that does not outlive the process either.
+    Ephemeral,
+    /// A file, made with mode 0600 where there is none. A running server notices when it is replaced.
+    File(PathBuf),
+    /// An open file descriptor that the process inherited: a pipe or file from whoever keeps the keys. It is read once.
+    Descriptor(u32),
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// The file cannot be read or written.
+    #[error("the key file cannot be used: {0}")]
+    Io(#[from] io::Error),
+    /// It is not there, and new keys are no good: the store was used with others.
+    #[error("there is no key file at {}, and the store was used with one", .0.display())]
+    Missing(PathBuf),
+    /// It is not what this program writes.
+    #[error("the key file is damaged, or no key file")]
+    Damaged,
+    /// Others than its owner may read or change it.
+    #[error("the key file may be read by everybody, or written by others than its owner")]
+    Open,
+    /// A rotation began and did not end, or is under way.
+    #[error("there is {} already: another rotation is under way, or one broke off", .0.display())]
+    UnderWay(PathBuf),
+    /// The store still has the keys of format 1, and this source takes none.
+    #[error("the store's keys have to move to a key file")]
+    NeedsFile,
+    /// No randomness.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+}
+
+/// The contents of a key file.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Entries {
+    format: u32,
+    mac: Vec<MacEntry>,
+    signing: Vec<SigningEntry>,
+    /// Keys that leaked: no more than their names, by which a store sees that it is not the file that is wrong.
+    #[serde(default)]
+    dropped: Vec<DroppedEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DroppedEntry {
+    version: u16,
+    fingerprint: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MacEntry {
+    version: u16,
+    /// Seconds since the Unix epoch.
+    active_from: i64,
+    key: Zeroizing<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SigningEntry {
+    alg: String,
+    active_from: i64,
+    pkcs8: Zeroizing<String>,
+}
+
+impl Entries {
+    fn make() -> Result<Self, NoEntropy> {
+        Ok(Self::of(&OldKeys { mac: make_mac_key()?, signing: make_signing_key()? }))
+    }
+
+    fn of(keys: &OldKeys) -> Self {
+        let mac = MacEntry { version: 1, active_from: 0, key: encode(&*keys.mac) };
+        let signing = SigningEntry { alg: "ES256".to_owned(), active_from: 0, pkcs8: encode(&keys.signing) };
+        Self { format: FORMAT, mac: vec![mac], signing: vec![signing], dropped: Vec::new() }
+    }
+
+    /// Whether the keys of a store of format 1 are in it.
+    pub(crate) fn hold(&self, old: &OldKeys) -> bool {
+        let (mac, signing) = (encode(&*old.mac), encode(&old.signing));
+        self.mac.iter().any(|entry| entry.key == mac) && self.signing.iter().any(|entry| entry.pkcs8 == signing)
+    }
+
+    pub(crate) fn keys(&self) -> Result<KeySet, KeysError> {
+        let mac = |entry: &MacEntry| {
+            let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(&*entry.key).ok()?);
+            let key = MacKey::new(bytes.as_slice().try_into().ok()?);
+            Some(VersionedMac { version: entry.version, active_from: Timestamp::from_secs(entry.active_from), key })
+        };
+        let signer = |entry: &SigningEntry| {
+            let pkcs8 = Zeroizing::new(URL_SAFE_NO_PAD.decode(&*entry.pkcs8).ok()?);
+            let signer = (entry.alg == "ES256").then(|| Signer::new(&pkcs8).ok())??;
+            Some(VersionedSigner { active_from: Timestamp::from_secs(entry.active_from), signer })
+        };
+        let dropped = |entry: &DroppedEntry| {
+            let fingerprint = URL_SAFE_NO_PAD.decode(&entry.fingerprint).ok()?.try_into().ok()?;
+            Some(KeyName { version: entry.version, fingerprint })
+        };
+        let dropped: Option<Vec<_>> = self.dropped.iter().map(dropped).collect();
+        let macs: Option<Vec<_>> = self.mac.iter().map(mac).collect();
+        let signers: Option<Vec<_>> = self.signing.iter().map(signer).collect();
+        let set = macs.zip(signers).filter(|_| self.format == FORMAT);
+        let set = set.zip(dropped).and_then(|((macs, signers), dropped)| KeySet::new(macs, signers, dropped));
+        set.ok_or(KeysError::Damaged)
+    }
+
+    /// One more key of each kind, in use from `active_from` on.
+    fn rotate(&mut self, active_from: Timestamp) -> Result<(), KeysError> {
+        let newest = self.mac.last().ok_or(KeysError::Damaged)?;
+        let version = newest.version.checked_add(1).ok_or(KeysError::Damaged)?;
+        let active_from = active_from.as_secs().max(newest.active_from);
+        self.mac.push(MacEntry { version, active_from, key: encode(&*make_mac_key()?) });
+        let active_from = active_from.max(self.signing.last().map_or(0, |entry| entry.active_from));
+        let pkcs8 = encode(&make_signing_key()?);
+        self.signing.push(SigningEntry { alg: "ES256".to_owned(), active_from, pkcs8 });
+        Ok(())
+    }
+
+    /// One new key of each kind, and no other.
+    fn replace(&mut self, now: Timestamp) -> Result<(), KeysError> {
+        let leaked = self.keys()?.names();
+        self.rotate(now)?;
+        self.mac.drain(..self.mac.len() - 1);
+        self.signing.drain(..self.signing.len() - 1);
+        let entry = |name: KeyName| DroppedEntry {
+            version: name.version,
+            fingerprint: URL_SAFE_NO_PAD.encode(name.fingerprint),
+        };
+        self.dropped = leaked.into_iter().map(entry).collect();
+        Ok(())
+    }
+
+    /// Forgets the keys whose successors have been active since before `then`.
+    fn forget(&mut self, then: Timestamp) {
+        let over = |next: Option<i64>| next.is_some_and(|active_from| active_from < then.as_secs());
+        while over(self.mac.get(1).map(|next| next.active_from)) {
+            self.mac.remove(0);
+        }
+        while over(self.signing.get(1).map(|next| next.active_from)) {
+            self.signing.remove(0);
+        }
+    }
+}
+
+fn encode(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+impl KeySource {
+    /// The keys as they are now; for a store that was not `used` with any, new ones where there are none. Those of a store
+    /// of format 1 become the first.
+    pub(crate) fn read_or_make(&self, old: Option<&OldKeys>, used: bool) -> Result<Entries, KeysError> {
+        match self {
+            Self::Ephemeral => match old {
+                None => Ok(Entries::make()?),
+                Some(_) => Err(KeysError::NeedsFile),
+            },
+            Self::Descriptor(number) => read(File::open(format!("/dev/fd/{number}"))?),
+            Self::File(path) => {
+                if !path.exists() {
+                    if used && old.is_none() {
+                        return Err(KeysError::Missing(path.clone()));
+                    }
+                    let first = old.map_or_else(|| Ok(Entries::make()?), |old| Ok::<_, KeysError>(Entries::of(old)))?;
+                    create(path, &first)?;
+                }
+                // Also where it was made just now: by another process, perhaps, and then its keys count.
+                read(open_private(path)?)
+            }
+        }
+    }
+
+    /// What the file has now; `None` for a source that cannot change.
+    pub(crate) fn read_again(&self) -> Result<Option<Entries>, KeysError> {
+        match self {
+            Self::File(path) => read(open_private(path)?).map(Some),
+            Self::Ephemeral | Self::Descriptor(_) => Ok(None),
+        }
+    }
+}
+
+/// Adds a new key of each kind to the key file, in use `announced` from `now` on: give every process time to read the file,
+/// and everybody else the JWKS. After a leak, `all_at_once` puts the new keys in the old ones' place, and everybody has to
+/// sign in again.
+///
+/// # Errors
+/// [`KeysError`]; the file is as it was then.
+pub fn rotate_keys(path: &Path, now: Timestamp, announced: Duration, all_at_once: bool) -> Result<(), KeysError> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".new");
+    let next = PathBuf::from(next);
+    // Made before the old file is read, and by one process only: it is the lock of the rotation too.
+    let mut file = match make_private(&next) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(KeysError::UnderWay(next)),
+        file => file?,
+    };
+    let written = (|| {
+        let mut entries = read(open_private(path)?)?;
+        entries.keys()?;
+        if all_at_once {
+            entries.replace(now)?;
+        } else {
+            entries.rotate(now.plus(announced))?;
+            entries.forget(now.minus(KEEP));
+        }
+        write(&mut file, &entries)?;
+        Ok(fs::rename(&next, path)?)
+    })();
+    if written.is_err() {
+        fs::remove_file(&next)?;
+    }
+    written.and_then(|()| Ok(sync_folder(path)?))
+}
+
+fn read(file: File) -> Result<Entries, KeysError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    serde_json::from_slice(&bytes).map_err(|_| KeysError::Damaged)
+}
+
+fn write(file: &mut File, entries: &Entries) -> Result<(), KeysError> {
+    let mut bytes = Zeroizing::new(serde_json::to_vec_pretty(entries).map_err(|_| KeysError::Damaged)?);
+    bytes.push(b'\n');
+    file.write_all(&bytes)?;
+    Ok(file.sync_all()?)
+}
+
+/// Makes the file with these keys unless there is one; whole and durable, or not at all.
+fn create(path: &Path, entries: &Entries) -> Result<(), KeysError> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{:016x}", u64::from_be_bytes(make_random()?)));
+    let draft = PathBuf::from(draft);
+    let made = (|| {
+        write(&mut make_private(&draft)?, entries)?;
+        match fs::hard_link(&draft, path) {
+            // Another process was first.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => Ok(linked?),
+        }
+    })();
+    fs::remove_file(&draft)?;
+    made.and_then(|()| Ok(sync_folder(path)?))
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn make_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+#[cfg(unix)]
+fn open_private(path: &Path) -> Result<File, KeysError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = File::open(path)?;
+    // A group may read it: so systemd hands credentials to a service.
+    if file.metadata()?.permissions().mode() & 0o027 == 0 { Ok(file) } else { Err(KeysError::Open) }
+}
+
+#[cfg(not(unix))]
+fn open_private(path: &Path) -> Result<File, KeysError> {
+    Ok(File::open(path)?)
+}
+
+/// A new name in a folder is durable once the folder is.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Connections to one Redis, to a Cluster, or to whichever node Sentinel calls the master. A connection on which anything
+//! went wrong is dropped, for the answer to one question might come as the answer to the next.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::cluster::ClusterClient;
+use redis::sentinel::{SentinelClient, SentinelServerType};
+use redis::{Client, ConnectionLike, IntoConnectionInfo as _, RedisError, RedisResult};
+
+use crate::store::StoreError;
+
+/// More idle connections than this are closed.
+const IDLE: usize = 64;
+
+pub(super) type Connection = Box<dyn ConnectionLike + Send>;
+
+enum Address {
+    One(Client),
+    Cluster(Box<ClusterClient>),
+    Sentinel(Box<Mutex<SentinelClient>>),
+}
+
+/// Where connections come from, and those that nobody uses now.
+pub(super) struct Connections {
+    address: Address,
+    patience: Duration,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// `redis://HOST:PORT/DB`, `redis+unix://PATH`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER`.
+fn parse(address: &str, patience: Duration) -> Option<Address> {
+    let nodes = |list: &str| list.split(',').map(|node| format!("redis://{node}")).collect::<Vec<_>>();
+    if let Some(list) = address.strip_prefix("redis+cluster://") {
+        let client = ClusterClient::builder(nodes(list)).connection_timeout(patience).response_timeout(patience);
+        return client.build().ok().map(|client| Address::Cluster(Box::new(client)));
+    }
+    if let Some(rest) = address.strip_prefix("redis+sentinel://") {
+        let (list, master) = rest.split_once('/')?;
+        let client = SentinelClient::build(nodes(list), master.to_owned(), None, SentinelServerType::Master);
+        return client.ok().map(|client| Address::Sentinel(Box::new(Mutex::new(client))));
+    }
+    client_of(address).ok().map(Address::One)
+}
+
+/// Without the client's name, which nobody asked for: a connection to a frozen Redis would wait for those answers too.
+fn client_of(address: &str) -> RedisResult<Client> {
+    let info = address.into_connection_info()?;
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Client::open(info.set_redis_settings(settings))
+}
+
+impl Connections {
+    pub(super) fn new(address: &str, patience: Duration) -> Result<Self, StoreError> {
+        let address = parse(address, patience).ok_or(StoreError::BadAddress)?;
+        Ok(Self { address, patience, idle: Mutex::new(Vec::new()) })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connect_to(&self, client: &Client) -> RedisResult<Connection> {
+        let connection = client.get_connection_with_timeout(self.patience)?;
+        connection.set_read_timeout(Some(self.patience))?;
+        connection.set_write_timeout(Some(self.patience))?;
+        Ok(Box::new(connection))
+    }
+
+    fn connect(&self) -> RedisResult<Connection> {
+        match &self.address {
+            Address::One(client) => self.connect_to(client),
+            Address::Sentinel(sentinel) => {
+                let master = sentinel.lock().unwrap_or_else(PoisonError::into_inner).get_client()?;
+                self.connect_to(&master)
+            }
+            Address::Cluster(cluster) => {
+                let connection = cluster.get_connection()?;
+                connection.set_read_timeout(Some(self.patience))?;
+                connection.set_write_timeout(Some(self.patience))?;
+                Ok(Box::new(connection))
+            }
+        }
+    }
+
+    /// Asks what may be asked twice. Where Redis was restarted, an idle connection is found dead here, and a new one is
+    /// made; it comes back with the answer, so that the change that follows is made on a connection known to be good.
+    pub(super) fn ask<T>(
+        &self,
+        question: impl Fn(&mut dyn ConnectionLike) -> RedisResult<T>,
+    ) -> Result<(Connection, T), StoreError> {
+        let idle = self.idle().pop();
+        if let Some(mut connection) = idle {
+            match question(&mut *connection) {
+                Ok(answer) => return Ok((connection, answer)),
+                Err(error) => {
+                    self.idle().clear();
+                    // It waited long enough already.
+                    if error.is_timeout() {
+                        return Err(away(&error));
+                    }
+                }
+            }
+        }
+        let mut connection = self.connect().map_err(|error| away(&error))?;
+        match question(&mut *connection) {
+            Ok(answer) => Ok((connection, answer)),
+            Err(error) => Err(away(&error)),
+        }
+    }
+
+    /// The same, where nothing follows.
+    pub(super) fn ask_once<T>(
+        &self,
+        question: impl Fn(&mut dyn ConnectionLike) -> RedisResult<T>,
+    ) -> Result<T, StoreError> {
+        let (connection, answer) = self.ask(question)?;
+        self.give_back(connection);
+        Ok(answer)
+    }
+
+    /// For whoever needs it next. Not after an error.
+    pub(super) fn give_back(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
+    }
+
+    /// After an error: the others are likely dead too.
+    pub(super) fn distrust(&self) {
+        self.idle().clear();
+    }
+
+    /// Visits all nodes that have a part of the keys: one, or the masters of a Cluster.
+    pub(super) fn each_node<T>(
+        &self,
+        mut visit: impl FnMut(&mut dyn ConnectionLike) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let Address::Cluster(cluster) = &self.address else {
+            let (mut connection, ()) = self.ask(|connection| redis::cmd("PING").exec(connection))?;
+            return Ok(vec![visit(&mut *connection)?]);
+        };
+        let nodes: String = {
+            let mut connection = cluster.get_connection().map_err(|error| away(&error))?;
+            redis::cmd("CLUSTER").arg("NODES").query(&mut connection).map_err(|error| away(&error))?
+        };
+        masters(&nodes)
+            .map(|node| {
+                let client = client_of(&format!("redis://{node}")).map_err(|error| away(&error))?;
+                visit(&mut *self.connect_to(&client).map_err(|error| away(&error))?)
+            })
+            .collect()
+    }
+}
+
+/// `HOST:PORT` of the masters in an answer of `CLUSTER NODES`.
+fn masters(nodes: &str) -> impl Iterator<Item = &str> {
+    nodes.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (address, flags) = (words.nth(1)?, words.next()?);
+        let serves = flags.split(',').any(|flag| flag == "master") && !flags.contains("fail");
+        // HOST:PORT@BUSPORT,NAME
+        serves.then(|| address.split('@').next()).flatten()
+    })
+}
+
+/// As an error of the store. Redis's own words may repeat what was sent, so only the kind is told.
+pub(super) fn away(error: &RedisError) -> StoreError {
+    let kind = match error.code() {
+        Some(code) => code.to_owned(),
+        None if error.is_timeout() => "time-out".to_owned(),
+        None => error.category().to_owned(),
+    };
+    StoreError::Away(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_masters_of_a_cluster_are_read_from_its_list_of_nodes() {
+        let nodes = "07c3 127.0.0.1:30004@31004,host4 slave e7d1 0 1426238317239 4 connected\n\
+                     67ed 127.0.0.1:30002@31002 master - 0 1426238316232 2 connected 5461-10922\n\
+                     292f 127.0.0.1:30003@31003 master,fail - 0 1426238318243 3 connected 10923-16383\n\
+                     e7d1 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460\n";
+        assert_eq!(masters(nodes).collect::<Vec<_>>(), ["127.0.0.1:30002", "127.0.0.1:30001"]);
+    }
+
+    #[test]
+    fn an_address_is_of_one_redis_of_a_cluster_or_of_sentinels_or_is_refused() {
+        let parse = |address| super::parse(address, Duration::from_secs(1));
+        assert!(matches!(parse("redis://127.0.0.1:6379/1"), Some(Address::One(_))));
+        assert!(matches!(parse("redis+unix:///run/redis.sock"), Some(Address::One(_))));
+        assert!(matches!(parse("redis+cluster://127.0.0.1:1,127.0.0.1:2"), Some(Address::Cluster(_))));
+        assert!(matches!(parse("redis+sentinel://127.0.0.1:1/main"), Some(Address::Sentinel(_))));
+        for bad in ["", "http://127.0.0.1", "redis+sentinel://127.0.0.1:1", "redis+cluster://"] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+}

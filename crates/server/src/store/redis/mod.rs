@@ -1,0 +1,374 @@
+//! Redis, for several server processes that behave as one.
+//!
+//! ```text
+//!  pilotlight:grant:{ID}     a grant, with the mark of its last change      lives twice as long as a token unused
+//!  pilotlight:code:{HASH}    an authorization code                          a day after its end
+//!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
+//!  pilotlight:client:{ID}    a client
+//!  pilotlight:newest-key     which of the server's keys is the newest
+//! ```
+//! Every transition is one key and one script: read, decide here by the pure rule, and swap if the record still is what was
+//! decided on; else decide again on what it is now. A grant is one key in one hash slot, so that a Cluster serves, and what
+//! is over is forgotten by Redis itself.
+
+mod connections;
+mod records;
+mod unsettled;
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pilotlight_oauth::Timestamp;
+use redis::{ConnectionLike, FromRedisValue as _, RedisError, RedisResult, Script, Value};
+
+use self::connections::{Connection, Connections, away};
+use self::records::Marked;
+use self::unsettled::{Doubt, Unsettled};
+use super::{Store, StoreError, User};
+use crate::client::Client;
+use crate::code::{Code, Exchange, Exchanged, LIFE};
+use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
+use crate::keys::KeyName;
+use crate::server::REMEMBER_CODES;
+use crate::system::make_random;
+
+/// How long Redis may take to answer. A client is told 503 well before it would give up.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How often a decision is made again because another process was faster. Each time some other one went through.
+const ROUNDS: usize = 100;
+
+/// A store in Redis 7 or newer.
+pub struct RedisStore {
+    connections: Arc<Connections>,
+    unsettled: Arc<Unsettled>,
+    swap: Script,
+    remember: Duration,
+}
+
+/// What became of a swap.
+enum Swapped {
+    Done(Connection),
+    /// The record is another by now, or gone.
+    Other(Connection, Option<String>),
+}
+
+/// Why a swap has no answer.
+enum NotSwapped {
+    /// Redis said no.
+    Refused(RedisError),
+    /// It may have been made, and may yet be made.
+    InDoubt(RedisError),
+}
+
+impl RedisStore {
+    /// A store at that address: `redis://HOST:PORT/DB`, `redis+unix://PATH`, `redis+cluster://HOST:PORT,…` or
+    /// `redis+sentinel://HOST:PORT,…/MASTER`. Connects when it is first asked. Grants are remembered for that long after
+    /// their last rotation.
+    ///
+    /// # Errors
+    /// Where this is no address.
+    pub fn open(address: &str, remember: Duration) -> Result<Self, StoreError> {
+        Self::open_with(address, remember, PATIENCE)
+    }
+
+    /// The same, where Redis may take longer to answer.
+    ///
+    /// # Errors
+    /// Where this is no address.
+    pub fn open_with(address: &str, remember: Duration, patience: Duration) -> Result<Self, StoreError> {
+        let connections = Arc::new(Connections::new(address, patience)?);
+        let unsettled = Unsettled::new(connections.clone())?;
+        Ok(Self { connections, unsettled, swap: Script::new(include_str!("swap.lua")), remember })
+    }
+
+    fn swap(
+        &self,
+        mut connection: Connection,
+        key: &str,
+        before: &str,
+        after: &str,
+        life: Option<Duration>,
+    ) -> Result<Swapped, NotSwapped> {
+        let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
+        let answer: RedisResult<Value> = self.swap.key(key).arg(before).arg(after).arg(life).invoke(&mut *connection);
+        let answer = answer.map_err(|error| {
+            self.connections.distrust();
+            // What Redis answers with an error it has not done.
+            if error.code().is_some() { NotSwapped::Refused(error) } else { NotSwapped::InDoubt(error) }
+        })?;
+        if answer == Value::Int(1) {
+            return Ok(Swapped::Done(connection));
+        }
+        let other = String::from_redis_value(answer).map_err(|error| NotSwapped::InDoubt(error.into()))?;
+        if other == after {
+            // It was sent twice, as to a Cluster that moved a slot meanwhile. No other change leaves the same mark.
+            return Ok(Swapped::Done(connection));
+        }
+        Ok(Swapped::Other(connection, Some(other).filter(|other| !other.is_empty())))
+    }
+
+    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer.
+    fn change<T>(
+        &self,
+        key: &str,
+        life: Option<Duration>,
+        mut decide: impl FnMut(Option<&str>) -> Result<(Option<String>, T), StoreError>,
+        mut doubted: impl FnMut(&str, &str),
+    ) -> Result<T, StoreError> {
+        let (mut connection, mut is) = self.connections.ask(|connection| fetch(connection, key))?;
+        for _ in 0..ROUNDS {
+            let (becomes, answer) = decide(is.as_deref())?;
+            let Some(becomes) = becomes else {
+                self.connections.give_back(connection);
+                return Ok(answer);
+            };
+            let before = is.unwrap_or_default();
+            match self.swap(connection, key, &before, &becomes, life) {
+                Ok(Swapped::Done(good)) => {
+                    self.connections.give_back(good);
+                    return Ok(answer);
+                }
+                Ok(Swapped::Other(good, other)) => (connection, is) = (good, other),
+                Err(NotSwapped::Refused(error)) => return Err(away(&error)),
+                Err(NotSwapped::InDoubt(error)) => {
+                    doubted(&before, &becomes);
+                    return Err(away(&error));
+                }
+            }
+        }
+        Err(StoreError::Away("others were always faster".to_owned()))
+    }
+
+    /// Adds a record where there is none. Whether there was none.
+    fn add(&self, key: &str, record: &str, life: Option<Duration>) -> Result<bool, StoreError> {
+        let decide = |is: Option<&str>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
+        self.change(key, life, decide, |_, _| {})
+    }
+
+    fn read<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        self.connections.ask_once(|connection| fetch(connection, key))?.as_deref().map(read).transpose()
+    }
+
+    fn forget_one(&self, key: &str) -> Result<(), StoreError> {
+        self.connections.ask_once(|connection| redis::cmd("DEL").arg(key).exec(connection))
+    }
+}
+
+fn fetch(connection: &mut dyn ConnectionLike, key: &str) -> RedisResult<Option<String>> {
+    redis::cmd("GET").arg(key).query(connection)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+fn grant_key(id: GrantId) -> String {
+    format!("pilotlight:grant:{{{id}}}")
+}
+
+fn code_key(hash: &[u8; 32]) -> String {
+    use base64::Engine as _;
+    format!("pilotlight:code:{{{}}}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash))
+}
+
+fn user_key(name: &str) -> String {
+    format!("pilotlight:user:{name}")
+}
+
+fn subject_key(subject: &str) -> String {
+    format!("pilotlight:subject:{subject}")
+}
+
+fn client_key(id: &str) -> String {
+    format!("pilotlight:client:{id}")
+}
+
+const NEWEST_KEY: &str = "pilotlight:newest-key";
+
+fn make_mark() -> Result<u64, StoreError> {
+    make_random().map(u64::from_be_bytes).map_err(|_| StoreError::NotDurable)
+}
+
+impl Store for RedisStore {
+    fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
+        self.read(NEWEST_KEY, records::read_key_name)
+    }
+
+    fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
+        let decide = |is: Option<&str>| {
+            let seen = is.map(records::read_key_name).transpose()?;
+            let admitted = KeyName::admit(seen, ours);
+            let becomes = admitted.filter(|name| seen != Some(*name)).map(records::write_key_name);
+            Ok((becomes.transpose()?, admitted.is_some()))
+        };
+        self.change(NEWEST_KEY, None, decide, |_, _| {})
+    }
+
+    fn add_user(&self, user: &User) -> Result<bool, StoreError> {
+        // The way from the subject first: until the person is there it leads nowhere.
+        self.add(&subject_key(&user.subject), &user.name, None)?;
+        let added = self.add(&user_key(&user.name), &records::write_user(user)?, None)?;
+        if !added {
+            self.forget_one(&subject_key(&user.subject))?;
+        }
+        Ok(added)
+    }
+
+    fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
+        self.read(&user_key(name), records::read_user)
+    }
+
+    fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
+        let Some(name) = self.read(&subject_key(subject), |name| Ok(name.to_owned()))? else { return Ok(None) };
+        Ok(self.user_named(&name)?.filter(|user| user.subject == subject))
+    }
+
+    fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        self.add(&client_key(&client.id), &records::write_client(client)?, None)
+    }
+
+    fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        self.read(&client_key(id), |text| records::read_client(id, text))
+    }
+
+    fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+        let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+        self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
+    }
+
+    fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        self.read(&grant_key(id), |text| Ok(Marked::read(id, text)?.grant))
+    }
+
+    fn grants(&self) -> Result<Vec<Grant>, StoreError> {
+        let mut grants: Vec<Grant> = self.connections.each_node(scan)?.into_iter().flatten().collect();
+        grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
+        Ok(grants)
+    }
+
+    fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
+        let id = presented.grant;
+        self.unsettled.settle(id)?;
+        let (mark, anew) = (make_mark()?, make_mark()?);
+        let decide = |is: Option<&str>| {
+            let Some(text) = is else { return Ok((None, Outcome::Unknown)) };
+            let before = Marked::read(id, text)?;
+            let mut after = Marked { grant: before.grant.clone(), mark };
+            let outcome = after.grant.redeem(presented);
+            let becomes = if after.grant == before.grant { None } else { Some(after.write()?) };
+            Ok((becomes, outcome))
+        };
+        let doubted = |before: &str, after: &str| match doubt(id, before, after, anew) {
+            Ok(doubt) => self.unsettled.note(id, doubt),
+            Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
+        };
+        self.change(&grant_key(id), Some(self.remember), decide, doubted)
+    }
+
+    fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
+        let mark = make_mark()?;
+        let decide = |is: Option<&str>| {
+            let Some(text) = is else { return Ok((None, None)) };
+            let mut grant = Marked::read(id, text)?.grant;
+            let first = grant.revoke(reason, now);
+            let becomes = first.then(|| Marked { grant, mark }.write()).transpose()?;
+            Ok((becomes, Some(first)))
+        };
+        self.change(&grant_key(id), None, decide, |_, _| {})
+    }
+
+    fn add_code(&self, code: &Code) -> Result<(), StoreError> {
+        let record = records::write_code(code, make_mark()?)?;
+        let life = Some(LIFE + REMEMBER_CODES);
+        self.change(&code_key(&code.hash), life, |_| Ok((Some(record.clone()), ())), |_, _| {})
+    }
+
+    /// Two keys, which may be in two hash slots. So the grant is there before the code names it, and then is nobody's until
+    /// the code is swapped; whoever finds the code spent finds the grant that it names.
+    fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError> {
+        let (key, mark) = (code_key(&presented.hash), make_mark()?);
+        let mut made = None;
+        let decide = |is: Option<&str>| {
+            let Some(text) = is else { return Ok((None, Exchanged::Unknown)) };
+            let before = records::read_code(presented.hash, text)?;
+            let mut after = before.clone();
+            let exchanged = after.exchange(presented);
+            if let (Exchanged::Granted(grant, _), None) = (&exchanged, &made) {
+                let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+                self.add(&grant_key(grant.id), &record, Some(self.remember))?;
+                made = Some(grant.id);
+            }
+            let becomes = if after == before { None } else { Some(records::write_code(&after, mark)?) };
+            Ok((becomes, exchanged))
+        };
+        let exchanged = self.change(&key, None, decide, |_, _| {})?;
+        if let Exchanged::Again(of_code) = &exchanged {
+            if let Some(id) = of_code {
+                self.revoke(*id, Reason::CodeReuse, presented.now)?;
+            }
+            // Ours, if another exchange was faster.
+            if let Some(ours) = made.filter(|ours| Some(*ours) != *of_code) {
+                self.forget_one(&grant_key(ours))?;
+            }
+        }
+        Ok(exchanged)
+    }
+
+    /// Redis forgets by itself.
+    fn forget(&self, _: Timestamp, _: Timestamp) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+}
+
+fn doubt(id: GrantId, before: &str, after: &str, anew: u64) -> Result<Doubt, StoreError> {
+    let mut lost = Marked::read(id, after)?;
+    lost.grant.answer_lost = true;
+    lost.mark = anew;
+    let fenced = Marked { mark: anew, ..Marked::read(id, before)? };
+    Ok(Doubt {
+        before: before.to_owned(),
+        after: after.to_owned(),
+        after_lost: lost.write()?,
+        before_marked_anew: fenced.write()?,
+    })
+}
+
+/// All grants of one node.
+fn scan(connection: &mut dyn ConnectionLike) -> Result<Vec<Grant>, StoreError> {
+    let mut grants = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    let mut cursor = 0_u64;
+    loop {
+        let page =
+            redis::cmd("SCAN")
+                .arg(cursor)
+                .arg(&["MATCH", "pilotlight:grant:*", "COUNT", "1000"])
+                .query::<(u64, Vec<String>)>(connection);
+        let (next, keys) = page.map_err(|error| away(&error))?;
+        let new = keys.into_iter().filter_map(|key| {
+            let id = key.strip_prefix("pilotlight:grant:{")?.strip_suffix('}')?.parse::<GrantId>().ok()?;
+            seen.insert(id).then_some((id, key))
+        });
+        let (ids, keys): (Vec<_>, Vec<_>) = new.unzip();
+        let mut all = redis::pipe();
+        for key in &keys {
+            all.cmd("GET").arg(key);
+        }
+        let texts: Vec<Option<String>> =
+            if keys.is_empty() { Vec::new() } else { all.query(connection).map_err(|error| away(&error))? };
+        for (id, text) in ids.into_iter().zip(texts) {
+            // One that went in between is no longer there.
+            if let Some(text) = text {
+                grants.push(Marked::read(id, &text)?.grant);
+            }
+        }
+        cursor = next;
+        if cursor == 0 {
+            return Ok(grants);
+        }
+    }
+}

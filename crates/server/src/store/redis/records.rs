@@ -1,0 +1,209 @@
+//! Records as Redis keeps them: JSON with short names, for there are many.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use pilotlight_oauth::{Scope, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Client;
+use crate::code::Code;
+use crate::grant::{Grant, GrantId, Reason, RecentKeys};
+use crate::keys::KeyName;
+use crate::store::{StoreError, User};
+
+/// A grant and the mark of its last change: no two changes leave the same bytes behind, so that one can be told from another
+/// that decided alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Marked {
+    pub(super) grant: Grant,
+    pub(super) mark: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GrantRecord {
+    m: u64,
+    s: String,
+    c: String,
+    o: String,
+    b: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    u: Option<u32>,
+    g: u32,
+    r: i64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    k: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    l: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    x: Option<(i64, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CodeRecord {
+    mark: u64,
+    client: String,
+    redirect_uri: String,
+    challenge: String,
+    nonce: Option<String>,
+    subject: String,
+    scope: String,
+    signed_in_at: i64,
+    expires_at: i64,
+    spent: bool,
+    grant: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UserRecord {
+    subject: String,
+    name: String,
+    password_hash: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClientRecord {
+    name: String,
+    redirect_uris: Vec<String>,
+    secret_hash: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NewestKey {
+    version: u16,
+    fingerprint: String,
+}
+
+fn write(record: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|_| StoreError::Damaged("a record cannot be written"))
+}
+
+fn read<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Damaged(what))
+}
+
+fn bytes(text: &str, what: &'static str) -> Result<Vec<u8>, StoreError> {
+    STANDARD_NO_PAD.decode(text).map_err(|_| StoreError::Damaged(what))
+}
+
+fn array<const N: usize>(text: &str, what: &'static str) -> Result<[u8; N], StoreError> {
+    bytes(text, what)?.try_into().map_err(|_| StoreError::Damaged(what))
+}
+
+impl Marked {
+    pub(super) fn write(&self) -> Result<String, StoreError> {
+        let grant = &self.grant;
+        write(&GrantRecord {
+            m: self.mark,
+            s: grant.subject.clone(),
+            c: grant.client.clone(),
+            o: grant.scope.to_string(),
+            b: grant.created_at.as_millis(),
+            e: grant.ends_at.map(Timestamp::as_millis),
+            u: grant.uses,
+            g: grant.generation,
+            r: grant.rotated_at.as_millis(),
+            k: STANDARD_NO_PAD.encode(grant.keys.to_bytes()),
+            l: grant.answer_lost,
+            x: grant.revoked.map(|(at, reason)| (at.as_millis(), reason.as_str().to_owned())),
+        })
+    }
+
+    pub(super) fn read(id: GrantId, text: &str) -> Result<Self, StoreError> {
+        const DAMAGED: &str = "a grant";
+        let record: GrantRecord = read(text, DAMAGED)?;
+        let revoked = match record.x {
+            None => None,
+            Some((at, word)) => {
+                let reason = Reason::from_word(&word).ok_or(StoreError::Damaged(DAMAGED))?;
+                Some((Timestamp::from_millis(at), reason))
+            }
+        };
+        let keys = RecentKeys::from_bytes(&bytes(&record.k, DAMAGED)?).ok_or(StoreError::Damaged(DAMAGED))?;
+        let grant = Grant {
+            id,
+            subject: record.s,
+            client: record.c,
+            scope: Scope::parse(&record.o),
+            created_at: Timestamp::from_millis(record.b),
+            ends_at: record.e.map(Timestamp::from_millis),
+            uses: record.u,
+            generation: record.g,
+            rotated_at: Timestamp::from_millis(record.r),
+            keys,
+            answer_lost: record.l,
+            revoked,
+        };
+        Ok(Self { grant, mark: record.m })
+    }
+}
+
+/// With the mark of its last change, as a grant.
+pub(super) fn write_code(code: &Code, mark: u64) -> Result<String, StoreError> {
+    write(&CodeRecord {
+        mark,
+        client: code.client.clone(),
+        redirect_uri: code.redirect_uri.clone(),
+        challenge: code.challenge.clone(),
+        nonce: code.nonce.clone(),
+        subject: code.subject.clone(),
+        scope: code.scope.to_string(),
+        signed_in_at: code.signed_in_at.as_millis(),
+        expires_at: code.expires_at.as_millis(),
+        spent: code.spent,
+        grant: code.grant.map(|id| id.to_string()),
+    })
+}
+
+pub(super) fn read_code(hash: [u8; 32], text: &str) -> Result<Code, StoreError> {
+    let record: CodeRecord = read(text, "a code")?;
+    let grant = record.grant.map(|id| id.parse().map_err(|_| StoreError::Damaged("a code"))).transpose()?;
+    Ok(Code {
+        hash,
+        client: record.client,
+        redirect_uri: record.redirect_uri,
+        challenge: record.challenge,
+        nonce: record.nonce,
+        subject: record.subject,
+        scope: Scope::parse(&record.scope),
+        signed_in_at: Timestamp::from_millis(record.signed_in_at),
+        expires_at: Timestamp::from_millis(record.expires_at),
+        spent: record.spent,
+        grant,
+    })
+}
+
+pub(super) fn write_user(user: &User) -> Result<String, StoreError> {
+    let User { subject, name, password_hash } = user.clone();
+    write(&UserRecord { subject, name, password_hash })
+}
+
+pub(super) fn read_user(text: &str) -> Result<User, StoreError> {
+    let UserRecord { subject, name, password_hash } = read(text, "a person")?;
+    Ok(User { subject, name, password_hash })
+}
+
+pub(super) fn write_client(client: &Client) -> Result<String, StoreError> {
+    write(&ClientRecord {
+        name: client.name.clone(),
+        redirect_uris: client.redirect_uris.clone(),
+        secret_hash: client.secret_hash.map(|hash| STANDARD_NO_PAD.encode(hash)),
+    })
+}
+
+pub(super) fn read_client(id: &str, text: &str) -> Result<Client, StoreError> {
+    let ClientRecord { name, redirect_uris, secret_hash } = read(text, "a client")?;
+    let secret_hash = secret_hash.map(|hash| array(&hash, "a client")).transpose()?;
+    Ok(Client { id: id.to_owned(), name, redirect_uris, secret_hash })
+}
+
+pub(super) fn write_key_name(name: KeyName) -> Result<String, StoreError> {
+    write(&NewestKey { version: name.version, fingerprint: STANDARD_NO_PAD.encode(name.fingerprint) })
+}
+
+pub(super) fn read_key_name(text: &str) -> Result<KeyName, StoreError> {
+    let NewestKey { version, fingerprint } = read(text, "the name of the newest key")?;
+    Ok(KeyName { version, fingerprint: array(&fingerprint, "the name of the newest key")? })
+}

@@ -1,0 +1,314 @@
+//! Against a real redis-server, and through a wire that loses or holds back what goes over it.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::suite::{self, KEY, grant, kept, presented, redeem};
+
+#[path = "../../../tests/it/redis_server.rs"]
+mod redis_server;
+use redis_server::RedisServer;
+
+mod cluster;
+use cluster::RedisCluster;
+
+/// Long enough for a machine that does other things too.
+const CALM: Duration = Duration::from_secs(20);
+/// For answers that never come.
+const HASTE: Duration = Duration::from_millis(50);
+const REMEMBER: Duration = Duration::from_secs(7200);
+
+fn over(server: &RedisServer) -> RedisStore {
+    RedisStore::open_with(&server.address(), REMEMBER, CALM).unwrap()
+}
+
+fn fresh() -> (RedisStore, RedisServer) {
+    let server = RedisServer::start();
+    (over(&server), server)
+}
+
+suite::every_test!(fresh());
+
+#[test]
+fn two_processes_over_one_redis_hand_out_one_successor() {
+    let (one, server) = fresh();
+    suite::two_processes_hand_out_one_successor(&one, &over(&server));
+}
+
+#[test]
+fn a_cluster_serves_and_has_grants_on_every_node() {
+    let cluster = RedisCluster::start();
+    let open = || RedisStore::open_with(&cluster.address(), REMEMBER, CALM).unwrap();
+    let (one, two) = (open(), open());
+    suite::fifty_exchanges_of_one_code_give_one_grant_and_end_it(&one);
+    suite::two_processes_hand_out_one_successor(&one, &two);
+    suite::a_name_belongs_to_one_person(&two);
+    for n in 10..30 {
+        kept(&one, &grant(n));
+        assert!(matches!(redeem(&two, GrantId([n; 16]), 0, Some(KEY)), Outcome::Rotated(_)));
+    }
+    assert_eq!(two.grants().unwrap().len(), 22);
+    let keys = cluster.keys();
+    assert!(keys.iter().all(|keys| *keys > 3), "{keys:?}");
+}
+
+fn raw(server: &RedisServer, id: GrantId) -> String {
+    server.ask(redis::cmd("GET").arg(grant_key(id)))
+}
+
+fn life(server: &RedisServer, key: &str) -> i64 {
+    server.ask(redis::cmd("PTTL").arg(key))
+}
+
+#[test]
+fn redis_forgets_grants_and_codes_by_itself_and_a_rotation_begins_a_new_life() {
+    let (store, server) = fresh();
+    let id = kept(&store, &grant(13));
+    let key = grant_key(id);
+    let whole = i64::try_from(REMEMBER.as_millis()).unwrap();
+    assert!((1..=whole).contains(&life(&server, &key)));
+    server.ask::<()>(redis::cmd("PEXPIRE").arg(&key).arg(60_000));
+    store.revoke(id, Reason::SignedOut, Timestamp::from_secs(0)).unwrap();
+    assert!((1..=60_000).contains(&life(&server, &key)), "an end is remembered as long as the token would have lived");
+    let id = kept(&store, &grant(12));
+    server.ask::<()>(redis::cmd("PEXPIRE").arg(grant_key(id)).arg(60_000));
+    redeem(&store, id, 0, None);
+    assert!((60_001..=whole).contains(&life(&server, &grant_key(id))));
+    suite::a_code_gives_one_grant_and_its_second_use_ends_it(&store);
+    let day = 24 * 3600 * 1000;
+    assert!((day - 60_000..=day + 60_000).contains(&life(&server, &code_key(&[5; 32]))));
+    server.ask::<()>(redis::cmd("PEXPIRE").arg(grant_key(id)).arg(0));
+    assert_eq!(redeem(&store, id, 1, None), Outcome::Unknown);
+}
+
+#[test]
+fn a_small_record_is_all_that_is_kept_of_a_grant() {
+    let (store, server) = fresh();
+    let id = kept(&store, &grant(1));
+    for generation in 0..20 {
+        redeem(&store, id, generation, None);
+    }
+    let without = server.ask::<u64>(redis::cmd("MEMORY").arg("USAGE").arg(grant_key(id)));
+    assert!(without <= 270, "{without} bytes: {}", raw(&server, id));
+    assert_eq!(server.ask::<u64>(&redis::cmd("DBSIZE")), 1, "consumed tokens leave nothing behind");
+}
+
+#[test]
+fn scripts_that_redis_forgot_are_sent_again() {
+    let (store, server) = fresh();
+    let id = kept(&store, &grant(1));
+    server.ask::<()>(redis::cmd("SCRIPT").arg("FLUSH"));
+    assert!(matches!(redeem(&store, id, 0, None), Outcome::Rotated(_)));
+}
+
+#[test]
+fn a_redis_restored_from_an_older_copy_is_healed() {
+    let (store, server) = fresh();
+    let id = kept(&store, &grant(1));
+    let copy = raw(&server, id);
+    redeem(&store, id, 0, Some(KEY));
+    redeem(&store, id, 1, Some(KEY));
+    server.ask::<()>(redis::cmd("SET").arg(grant_key(id)).arg(copy));
+    let healed = redeem(&store, id, 2, Some(KEY));
+    assert!(matches!(&healed, Outcome::Healed(grant) if grant.generation == 3), "{healed:?}");
+}
+
+#[test]
+fn redis_killed_and_started_again_is_an_error_meanwhile_and_then_every_grant_goes_on() {
+    let (store, mut server) = fresh();
+    let id = kept(&store, &grant(1));
+    redeem(&store, id, 0, None);
+    server.kill();
+    for _ in 0..3 {
+        assert!(matches!(store.redeem(&presented(id, 1, None)), Err(StoreError::Away(_))));
+        assert!(matches!(store.grants(), Err(StoreError::Away(_))));
+    }
+    server.resume();
+    assert!(matches!(redeem(&store, id, 1, None), Outcome::Rotated(_)), "at once, on a new connection");
+}
+
+#[test]
+fn a_frozen_redis_is_an_error_in_time_and_then_every_grant_goes_on() {
+    let (calm, server) = fresh();
+    let id = kept(&calm, &grant(1));
+    let store = RedisStore::open_with(&server.address(), REMEMBER, HASTE).unwrap();
+    server.signal("STOP");
+    for _ in 0..3 {
+        assert!(matches!(store.redeem(&presented(id, 0, None)), Err(StoreError::Away(_))));
+    }
+    server.signal("CONT");
+    assert!(matches!(redeem(&calm, id, 0, None), Outcome::Rotated(_)));
+}
+
+#[test]
+fn a_record_that_is_damaged_is_an_error_and_left_alone() {
+    let (store, server) = fresh();
+    let id = kept(&store, &grant(1));
+    for bad in ["", "{}", "null", "{\"m\":1}"] {
+        server.ask::<()>(redis::cmd("SET").arg(grant_key(id)).arg(bad));
+        assert!(matches!(store.redeem(&presented(id, 0, None)), Err(StoreError::Damaged(_))), "{bad}");
+        assert_eq!(raw(&server, id), bad);
+    }
+}
+
+/// What the wire does with a script that goes over it.
+#[derive(Clone, Copy)]
+enum Does {
+    PassesOn = 0,
+    /// Redis runs it, and its answer is lost.
+    LosesTheAnswer = 1,
+    /// Redis gets it when the wire is told to let go.
+    HoldsItBack = 2,
+}
+
+/// A wire between a store and Redis.
+struct Wire {
+    does: Arc<AtomicU8>,
+    /// Held-back scripts go when this is dropped; whoever waits for `done` knows that they ran.
+    release: Option<std::sync::mpsc::Sender<()>>,
+    done: std::sync::mpsc::Receiver<()>,
+    folder: TempDir,
+}
+
+impl Wire {
+    fn to(server: &RedisServer) -> Self {
+        let folder = tempfile::Builder::new().prefix("plr-").tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("wire.sock")).unwrap();
+        let does = Arc::new(AtomicU8::new(0));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (tell, done) = std::sync::mpsc::channel();
+        let released = Arc::new(std::sync::Mutex::new(released));
+        let (socket, mode) = (server.socket(), does.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, redis) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
+                let (mode, released, tell) = (mode.clone(), released.clone(), tell.clone());
+                std::thread::spawn(move || carry(client, redis, &mode, &released, &tell));
+            }
+        });
+        Self { does, release: Some(release), done, folder }
+    }
+
+    fn store(&self) -> RedisStore {
+        let address = format!("redis+unix://{}", self.folder.path().join("wire.sock").display());
+        RedisStore::open_with(&address, REMEMBER, HASTE).unwrap()
+    }
+
+    fn does(&self, what: Does) {
+        self.does.store(what as u8, Ordering::SeqCst);
+    }
+
+    /// Lets go of what it held back, and waits until Redis has run it.
+    fn lets_go(&mut self) {
+        self.release = None;
+        self.done.recv().unwrap();
+    }
+}
+
+/// One question and its answer after the other: whole, for all of ours fit one packet of a local socket.
+fn carry(
+    mut client: UnixStream,
+    mut redis: UnixStream,
+    does: &AtomicU8,
+    released: &std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+    done: &std::sync::mpsc::Sender<()>,
+) {
+    let mut buffer = [0; 65_536];
+    while let Ok(length @ 1..) = client.read(&mut buffer) {
+        let script = buffer[..length].windows(7).any(|window| window == b"EVALSHA");
+        let does = if script { does.load(Ordering::SeqCst) } else { Does::PassesOn as u8 };
+        if does == Does::HoldsItBack as u8 {
+            released.lock().unwrap().recv().ok();
+        }
+        redis.write_all(&buffer[..length]).unwrap();
+        let length = redis.read(&mut buffer).unwrap();
+        if does != Does::PassesOn as u8 {
+            done.send(()).ok();
+            continue;
+        }
+        if client.write_all(&buffer[..length]).is_err() {
+            return;
+        }
+    }
+}
+
+/// A grant of which Redis has seen both scripts already, and the wire.
+fn wired() -> (RedisServer, RedisStore, Wire, GrantId) {
+    let (direct, server) = fresh();
+    let wire = Wire::to(&server);
+    let id = kept(&direct, &grant(1));
+    redeem(&direct, id, 0, None);
+    server.ask::<String>(redis::cmd("SCRIPT").arg("LOAD").arg(include_str!("settle.lua")));
+    (server, direct, wire, id)
+}
+
+#[test]
+fn a_rotation_whose_answer_redis_lost_gives_the_old_token_a_way_back_without_key_or_window() {
+    let (server, direct, wire, id) = wired();
+    let store = wire.store();
+    wire.does(Does::LosesTheAnswer);
+    assert!(matches!(store.redeem(&presented(id, 1, None)), Err(StoreError::Away(_))));
+    assert_eq!(direct.grant(id).unwrap().unwrap().generation, 2, "it was made all the same");
+    wire.does(Does::PassesOn);
+    assert!(matches!(redeem(&store, id, 1, None), Outcome::Repeated(grant) if grant.generation == 2));
+    assert!(matches!(redeem(&direct, id, 1, None), Outcome::Repeated(_)), "other processes know it too");
+    assert!(matches!(redeem(&direct, id, 2, None), Outcome::Rotated(_)));
+    assert_eq!(redeem(&store, id, 2, None), Outcome::Reused, "this answer was not lost");
+    drop(server);
+}
+
+#[test]
+fn a_lost_answer_is_settled_without_another_request() {
+    let (_server, direct, wire, id) = wired();
+    let store = wire.store();
+    wire.does(Does::LosesTheAnswer);
+    assert!(store.redeem(&presented(id, 1, None)).is_err());
+    wire.does(Does::PassesOn);
+    while !direct.grant(id).unwrap().unwrap().answer_lost {
+        std::thread::yield_now();
+    }
+    assert!(matches!(redeem(&direct, id, 1, None), Outcome::Repeated(_)));
+}
+
+#[test]
+fn a_rotation_that_was_answered_503_is_not_made_behind_the_back_of_the_one_that_followed() {
+    let (server, _direct, mut wire, id) = wired();
+    let store = wire.store();
+    wire.does(Does::HoldsItBack);
+    assert!(matches!(store.redeem(&presented(id, 1, Some(KEY))), Err(StoreError::Away(_))));
+    wire.does(Does::PassesOn);
+    let outcome = redeem(&store, id, 1, None);
+    assert!(matches!(&outcome, Outcome::Rotated(grant) if grant.generation == 2), "{outcome:?}");
+    let before = raw(&server, id);
+    wire.lets_go();
+    assert_eq!(raw(&server, id), before);
+}
+
+#[test]
+fn a_rotation_that_comes_after_another_process_decided_changes_nothing() {
+    let (server, direct, mut wire, id) = wired();
+    let store = wire.store();
+    wire.does(Does::HoldsItBack);
+    assert!(store.redeem(&presented(id, 1, Some(KEY))).is_err());
+    assert!(matches!(redeem(&direct, id, 1, Some(KEY)), Outcome::Rotated(_)), "the client repeats at another server");
+    let before = raw(&server, id);
+    wire.lets_go();
+    assert_eq!(raw(&server, id), before);
+    assert!(matches!(redeem(&direct, id, 2, None), Outcome::Rotated(_)));
+}
+
+#[test]
+fn nobody_decides_on_a_grant_that_is_in_doubt_until_redis_says_which() {
+    let (_server, _direct, wire, id) = wired();
+    let store = wire.store();
+    wire.does(Does::LosesTheAnswer);
+    for _ in 0..3 {
+        assert!(matches!(store.redeem(&presented(id, 1, None)), Err(StoreError::Away(_))), "nothing, not even reuse");
+    }
+    wire.does(Does::PassesOn);
+    assert!(matches!(redeem(&store, id, 1, None), Outcome::Repeated(_)));
+}

@@ -1,0 +1,95 @@
+//! The suite on a file, and what only a file can get wrong.
+
+use super::*;
+use crate::store::suite;
+
+fn fresh() -> (SqliteStore, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (SqliteStore::open(&folder.path().join("server.db")).unwrap(), folder)
+}
+
+suite::every_test!(fresh());
+suite::every_test_of_forgetting!(fresh());
+
+#[test]
+fn two_processes_over_one_file_hand_out_one_successor() {
+    let (one, folder) = fresh();
+    let two = SqliteStore::open(&folder.path().join("server.db")).unwrap();
+    suite::two_processes_hand_out_one_successor(&one, &two);
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_and_left_alone() {
+    let (store, folder) = fresh();
+    store.reader().pragma_update(None, "user_version", FORMAT + 1).unwrap();
+    let refused = SqliteStore::open(&folder.path().join("server.db")).err();
+    assert!(matches!(refused, Some(StoreError::TooNew { found: 3, known: FORMAT })));
+}
+
+/// A store as the first release left it: one grant with two keys, and the server's keys.
+fn of_format_1(path: &Path) {
+    let old = Connection::open(path).unwrap();
+    old.execute_batch(include_str!("format_1_test.sql")).unwrap();
+}
+
+#[test]
+fn a_store_of_format_1_keeps_its_grants_and_hands_its_keys_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.db");
+    of_format_1(&path);
+    let store = SqliteStore::open(&path).unwrap();
+    let grant = store.grant(GrantId([1; 16])).unwrap().unwrap();
+    assert_eq!((grant.generation, grant.uses, grant.answer_lost), (3, None, false));
+    assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 16]), Some([0xbb; 16])]));
+    let none = store.grant(GrantId([2; 16])).unwrap().unwrap();
+    assert_eq!(none.keys, RecentKeys::default());
+    let old = store.old_keys().unwrap().unwrap();
+    assert_eq!((*old.mac, old.signing.as_slice()), ([0x5a; 32], &[0xa5; 64][..]));
+    store.forget_old_keys().unwrap();
+    assert!(store.old_keys().unwrap().is_none());
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for secret in [[0x5a; 32], [0xa5; 32]] {
+            assert!(!bytes.windows(32).any(|window| window == secret), "a key is left behind");
+        }
+    }
+    drop(store);
+    assert!(SqliteStore::open(&path).unwrap().grant(GrantId([1; 16])).unwrap().is_some(), "once is enough");
+}
+
+#[test]
+fn a_sweep_looks_at_few_rows_at_a_time_and_deletes_none_that_moved_on_meanwhile() {
+    let (store, _folder) = fresh();
+    let idle = |n: i64| {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        Grant::new(GrantId(id), "ada".to_owned(), "app".to_owned(), Scope::default(), Timestamp::from_secs(0))
+    };
+    store.writer.atomically(move |t| (0..3 * STEP).try_for_each(|n| write_grant(t, &idle(n)))).unwrap();
+    let later = Timestamp::from_secs(10);
+    let seen = store.look(&GRANTS, &[], later).unwrap();
+    assert_eq!(i64::try_from(seen.len()), Ok(STEP), "others have their turn after that many");
+    assert!(seen.iter().all(|(_, over)| *over));
+    store.revoke(idle(0).id, Reason::Operator, later).unwrap();
+    let deleted = |n: i64| {
+        let id = idle(n).id.0;
+        store.writer.atomically(move |t| Ok(t.execute(GRANTS.delete, params![id, later.as_millis()])?)).unwrap()
+    };
+    assert_eq!((deleted(0), deleted(1)), (0, 1), "the first moved on after it was seen");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_and_its_journals_belong_to_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.db");
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    store.forget(Timestamp::from_secs(0), Timestamp::from_secs(0)).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+    }
+}
