@@ -56,6 +56,8 @@ pub struct StrategyView {
     pub summary: String,
     /// What must be there for it to work.
     pub needs: Vec<NeedView>,
+    /// Whether this program can use it at all: some are left out of some builds.
+    pub built_in: bool,
     /// Whether it keeps tokens readable on the disk: then consent has to be typed.
     pub plain: bool,
     /// What a thief of the disk gets, the machine being off.
@@ -282,6 +284,7 @@ impl From<Strategy> for StrategyView {
             name: strategy.to_string(),
             summary: strategy.summary().to_owned(),
             needs: strategy.needs().iter().copied().map(NeedView::from).collect(),
+            built_in: strategy.is_built_in(),
             plain: strategy.is_plain(),
             disk_thief: told.disk_thief.into(),
             other_user: told.other_user.into(),

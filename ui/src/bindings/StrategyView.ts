@@ -19,6 +19,10 @@ summary: string,
  */
 needs: Array<NeedView>, 
 /**
+ * Whether this program can use it at all: some are left out of some builds.
+ */
+built_in: boolean, 
+/**
  * Whether it keeps tokens readable on the disk: then consent has to be typed.
  */
 plain: boolean, 

@@ -23,6 +23,7 @@ function strategy(name: string, gets: string, ...needs: NeedView[]): StrategyVie
     name,
     summary: `The host's own sentence for ${name}.`,
     needs,
+    built_in: name !== "left-out",
     plain: name.startsWith("plain-"),
     disk_thief,
     other_user,
@@ -44,6 +45,7 @@ const strategies: StrategyView[] = [
   strategy("hardware", "ppdp", "tpm"),
   strategy("redis", "dpdd", "redis", "passphrase"),
   strategy("of-tomorrow", "pppp"),
+  strategy("left-out", "pppp"),
 ];
 
 export const files: Record<string, string> = {
