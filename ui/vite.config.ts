@@ -27,12 +27,20 @@ export default defineConfig(({ mode }) => ({
     emptyOutDir: true,
     // The oldest webview in use: WKWebView of macOS 13, and WebKitGTK and WebView2 are newer.
     target: ["es2022", "safari16"],
-    // One chunk and no preload script: nothing to fetch ahead when the page is part of the binary.
+    // No preload script: nothing to fetch ahead when the page is part of the binary. All styles in one file for the same reason.
     modulePreload: false,
+    cssCodeSplit: false,
     assetsInlineLimit: 0,
     rolldownOptions: {
-      // The texts stand in a file of their own, so that the budget for code weighs code.
-      output: { codeSplitting: { groups: [{ name: "text", test: /src\/text\/(en|zh)\.ts$/ }] } },
+      // The texts stand in files of their own, so that the budget for code weighs code: those of the first load, and the rest.
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "text", test: /src\/text\/(en|zh)\.ts$/ },
+            { name: "text-later", test: /src\/text\/storage\.(en|zh)\.ts$/ },
+          ],
+        },
+      },
     },
   },
   server: { port: 1420, strictPort: true, host: "127.0.0.1" },

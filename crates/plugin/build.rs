@@ -1,7 +1,21 @@
 //! Declares the commands, so that Tauri's ACL knows and guards each of them.
 
-const COMMANDS: &[&str] =
-    &["snapshot", "events", "explain", "sign_in", "cancel_sign_in", "refresh", "sign_out", "retry_vault", "start_over"];
+const COMMANDS: &[&str] = &[
+    "snapshot",
+    "events",
+    "explain",
+    "sign_in",
+    "cancel_sign_in",
+    "refresh",
+    "sign_out",
+    "retry_vault",
+    "start_over",
+    "storage",
+    "examine",
+    "choose",
+    "migrate",
+    "unlock",
+];
 
 fn main() {
     tauri_plugin::Builder::new(COMMANDS).build();

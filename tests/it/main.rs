@@ -24,3 +24,5 @@ mod program;
 mod storage;
 #[cfg(target_os = "linux")]
 mod window;
+#[cfg(target_os = "linux")]
+mod window_storage;

@@ -5,10 +5,12 @@ import type { Api, Listeners } from "./api";
 import type { AccountView } from "./bindings/AccountView";
 import type { EventView } from "./bindings/EventView";
 import type { ExplanationView } from "./bindings/ExplanationView";
+import type { FindingView } from "./bindings/FindingView";
 import type { Problem } from "./bindings/Problem";
 import type { SignInRequest } from "./bindings/SignInRequest";
 import type { Snapshot } from "./bindings/Snapshot";
 import { scenario } from "./fake/scenarios";
+import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
 
 const begun = scenario(new URLSearchParams(location.search).get("scenario") ?? "accounts", Date.now());
@@ -16,6 +18,13 @@ let { snapshot, events } = begun;
 let listeners: Listeners | null = null;
 let browser: { finish: () => void; fail: (problem: Problem) => void } | null = null;
 let nextFailure: Problem | null = null;
+let used = begun.strategy;
+let toRotate = 0;
+let notRotated: string[] = [];
+/** Where the next move stops and waits to be let on. */
+let haltAt = "";
+let goOn = (): void => {};
+let findings: FindingView[] | null = null;
 
 function push(): void {
   snapshot = { ...snapshot, now_ms: Date.now() };
@@ -106,6 +115,19 @@ function answerOfBrowser(): Promise<void> {
   });
 }
 
+/** From now on grants are kept by this strategy, and everything is open. */
+function keptBy(strategy: string, given: Snapshot): void {
+  used = strategy;
+  const vault = { state: "ready", strategy, keystore: "secret-service", protection: protection(strategy) } as const;
+  snapshot = { ...given, vault };
+  push();
+}
+
+/** Where the passphrase of a locked vault is not the right one. */
+function refusePassphrase(passphrase: string): void {
+  if (passphrase !== "correct") throw makeProblem("wrong_passphrase", "The passphrase is wrong.");
+}
+
 async function refuseIfTold(): Promise<void> {
   // One turn of the event loop, as a real host takes at least.
   await Promise.resolve();
@@ -158,8 +180,45 @@ export const api: Api = {
 
   async retryVault() {
     await refuseIfTold();
-    snapshot = { ...scenario("accounts", Date.now()).snapshot };
+    if (snapshot.vault.state !== "ready") snapshot = { ...scenario("accounts", Date.now()).snapshot };
     push();
+  },
+
+  async unlock(passphrase) {
+    await refuseIfTold();
+    refusePassphrase(passphrase);
+    keptBy(used, scenario("accounts", Date.now()).snapshot);
+  },
+
+  async storage() {
+    await Promise.resolve();
+    return storageOf(used, snapshot, toRotate);
+  },
+
+  async examine() {
+    await Promise.resolve();
+    return findings ?? findingsOf(snapshot);
+  },
+
+  async choose({ strategy }) {
+    await refuseIfTold();
+    keptBy(strategy, scenario("empty", Date.now()).snapshot);
+    note("", "moved", `This home keeps its grants by ${strategy}.`);
+  },
+
+  async migrate({ strategy: to }, tell) {
+    await refuseIfTold();
+    const from = used;
+    for (const step of steps(snapshot.accounts.length)) {
+      if (haltAt === step.phase) await new Promise<void>((resolve) => (goOn = resolve));
+      haltAt = haltAt === step.phase ? "" : haltAt;
+      tell(step);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    toRotate = notRotated.length;
+    keptBy(to, snapshot);
+    note("", "moved", `The grants were moved from ${from} to ${to}.`);
+    return { from, to, grants: snapshot.accounts.length, not_rotated: notRotated };
   },
 
   async startOver() {
@@ -186,6 +245,19 @@ const stage = {
   /** The next command is refused. */
   failNext: (code: string, message = `It failed: ${code}.`) => {
     nextFailure = makeProblem(code, message);
+  },
+  /** The next move stops before this phase, until `goOn`. */
+  haltAt: (phase: string) => {
+    haltAt = phase;
+  },
+  goOn: () => goOn(),
+  /** The next move leaves these accounts to be rotated later. */
+  leaveUnrotated: (...names: string[]) => {
+    notRotated = names;
+  },
+  /** What a check-up finds. */
+  find: (...found: FindingView[]) => {
+    findings = found;
   },
   /** Changes the snapshot and pushes it. */
   change: (part: Partial<Snapshot>) => {

@@ -5,8 +5,13 @@ import { listen } from "@tauri-apps/api/event";
 import type { AccountView } from "./bindings/AccountView";
 import type { EventView } from "./bindings/EventView";
 import type { ExplanationView } from "./bindings/ExplanationView";
+import type { FindingView } from "./bindings/FindingView";
+import type { MovedView } from "./bindings/MovedView";
+import type { MovingView } from "./bindings/MovingView";
 import type { SignInRequest } from "./bindings/SignInRequest";
 import type { Snapshot } from "./bindings/Snapshot";
+import type { StorageRequest } from "./bindings/StorageRequest";
+import type { StorageView } from "./bindings/StorageView";
 
 /** What the host pushes. */
 export interface Listeners {
@@ -32,6 +37,16 @@ export interface Api {
   retryVault(): Promise<void>;
   /** Sets a vault that cannot be used aside and begins an empty one. */
   startOver(): Promise<void>;
+  /** Opens a vault by its passphrase. */
+  unlock(passphrase: string): Promise<void>;
+  /** How the grants are kept, and every other way there is. */
+  storage(): Promise<StorageView>;
+  /** Looks at everything that Pilotlight stands on; changes nothing. */
+  examine(): Promise<FindingView[]>;
+  /** Begins with a strategy where there is no vault yet. */
+  choose(request: StorageRequest): Promise<void>;
+  /** Moves every grant, and tells how far it is. */
+  migrate(request: StorageRequest, tell: (moving: MovingView) => void): Promise<MovedView>;
   /** Hands over what the host pushes; the function it resolves to stops that. */
   subscribe(listeners: Listeners): Promise<() => void>;
 }
@@ -46,6 +61,14 @@ export const api: Api = {
   signOut: (account) => invoke("plugin:pilotlight|sign_out", { account }),
   retryVault: () => invoke("plugin:pilotlight|retry_vault"),
   startOver: () => invoke("plugin:pilotlight|start_over"),
+  unlock: (passphrase) => invoke("plugin:pilotlight|unlock", { passphrase }),
+  storage: () => invoke("plugin:pilotlight|storage"),
+  examine: () => invoke("plugin:pilotlight|examine"),
+  choose: (request) => invoke("plugin:pilotlight|choose", { request }),
+  migrate: async (request, tell) => {
+    const stop = await listen<MovingView>("pilotlight://moving", ({ payload }) => tell(payload));
+    return invoke<MovedView>("plugin:pilotlight|migrate", { request }).finally(stop);
+  },
   subscribe: async ({ snapshot, event }) => {
     const stops = await Promise.all([
       listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),

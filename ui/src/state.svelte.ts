@@ -13,7 +13,7 @@ import { chooseLanguage, texts, type Language, type Text } from "./text";
 const LANGUAGE_KEY = "pilotlight.language";
 const PAGE = 100;
 
-export type View = "accounts" | "add" | "activity";
+export type View = "accounts" | "add" | "activity" | "storage";
 
 /** A sign-in under way. */
 export interface Pending {
@@ -73,8 +73,8 @@ export async function connect(): Promise<void> {
 }
 
 export function show(view: View): void {
-  // A failure stays until it was seen, and the activity does not show it.
-  if (state.view !== "activity") state.failed = null;
+  // A failure stays until it was seen, and only these two show it.
+  if (state.view === "accounts" || state.view === "add") state.failed = null;
   state.draft = null;
   state.view = view;
 }
@@ -112,7 +112,7 @@ export async function cancelSignIn(): Promise<void> {
 }
 
 /** Runs one command of the host and resolves to what went wrong, if anything did. */
-export async function attempt(command: Promise<void>): Promise<Problem | null> {
+export async function attempt(command: Promise<unknown>): Promise<Problem | null> {
   try {
     await command;
     return null;

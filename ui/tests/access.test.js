@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, describe, it } from "node:test";
-import { id, raise } from "./stage.js";
+import { id, play, raise } from "./stage.js";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -35,12 +35,49 @@ const views = {
   "opening vault": { scenario: "opening", steps: [] },
   "locked keystore": { scenario: "locked", steps: [] },
   "starting over": { scenario: "keylost", steps: ["start-over"] },
+  storage: { scenario: "damaged", steps: ["nav-storage", "storage-facts"] },
+  "storage in the clear": { scenario: "readable", steps: ["nav-storage"] },
+  "vault under a passphrase": { scenario: "passphrase", steps: ["unlock"] },
+  "choice without a keystore": { scenario: "nokeystore", steps: ["begin-passphrase", "begin-passphrase-use"] },
+  "check-up of a lost vault": { scenario: "keylost", steps: ["vault-check-up"] },
+};
+
+/** What a dialog covers: the language is chosen before it opens. */
+const dialogs = {
+  "change to a readable storage": { scenario: "accounts", steps: ["nav-storage", "use-plain-file", "move-start"] },
+  "change to a passphrase": { scenario: "accounts", steps: ["nav-storage", "use-encrypted-file", "move-start"] },
+  "change under way": { scenario: "accounts", halt: "copying", steps: ["nav-storage", "use-hardware", "move-start"] },
+  "change made": { scenario: "accounts", left: "work", steps: ["nav-storage", "use-hardware", "move-start"], ends: "move-close" },
+  "change refused": { scenario: "accounts", fails: "vault_io", steps: ["nav-storage", "use-hardware", "move-start"], ends: "move-close" },
 };
 
 async function walk(page, steps) {
   for (const step of steps) await page.locator(id(step)).first().click();
-  // An explanation comes from the host.
+  // An explanation and a check-up come from the host.
+  if (await page.locator(id("check-up")).count()) await page.waitForSelector(`${id("check-up")}[aria-busy="false"]`);
   if (steps.includes("explain")) await page.waitForSelector(`${id("explanation")}[aria-busy="false"]`);
+}
+
+/** Brings one of the dialogs onto the page. */
+async function summon(page, { halt, left, fails, steps, ends }) {
+  if (halt) await play(page, "haltAt", halt);
+  if (left) await play(page, "leaveUnrotated", left);
+  if (fails) await play(page, "failNext", fails);
+  for (const step of steps) await page.locator(id(step)).first().click();
+  if (ends) await page.waitForSelector(id(ends));
+}
+
+/** Every violation that axe finds, as text. */
+async function violations(page) {
+  const found = await page.evaluate(() => window.axe.run(document));
+  assert.ok(found.passes.some((one) => one.id === "color-contrast"), "contrast was measured");
+  return found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`);
+}
+
+/** Fails where the page is wider than its window. */
+async function fits(page, language) {
+  const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(wide <= room, `${language}: ${wide} > ${room}`);
 }
 
 describe("every view is free of axe violations, light and dark, in both languages", () => {
@@ -53,10 +90,7 @@ describe("every view is free of axe violations, light and dark, in both language
         await page.click(id(`language-${language}`));
         for (const colorScheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme });
-          const { violations, passes } = await page.evaluate(() => window.axe.run(document));
-          const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`);
-          assert.deepEqual(found, [], `${language} ${colorScheme}`);
-          assert.ok(passes.some((one) => one.id === "color-contrast"), "contrast was measured");
+          assert.deepEqual(await violations(page), [], `${language} ${colorScheme}`);
         }
       }
       assert.deepEqual(page.faults, []);
@@ -72,11 +106,31 @@ describe("a window of 360 pixels never scrolls sideways", () => {
       await walk(page, steps);
       for (const language of ["en", "zh"]) {
         await page.click(id(`language-${language}`));
-        const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        assert.ok(wide <= room, `${language}: ${wide} > ${room}`);
+        await fits(page, language);
       }
       await page.context().close();
     });
+  }
+});
+
+describe("every dialog is free of axe violations, light and dark, and fits a window of 360 pixels, in both languages", () => {
+  for (const [name, dialog] of Object.entries(dialogs)) {
+    for (const language of ["en", "zh"]) {
+      it(`${name} (${language})`, async () => {
+        const page = await stage.open(dialog.scenario, { language, motion: "reduce", width: 360, height: 560 });
+        await page.evaluate(axe);
+        await summon(page, dialog);
+        for (const colorScheme of ["light", "dark"]) {
+          await page.emulateMedia({ colorScheme });
+          assert.deepEqual(await violations(page), [], colorScheme);
+        }
+        await fits(page, language);
+        const [wide, room] = await page.locator(id("move")).evaluate((one) => [one.scrollWidth, one.clientWidth]);
+        assert.ok(wide <= room, `the dialog: ${wide} > ${room}`);
+        assert.deepEqual(page.faults, []);
+        await page.context().close();
+      });
+    }
   }
 });
 
@@ -138,6 +192,27 @@ describe("with the keyboard alone", () => {
     assert.equal(await focused(page), "explain", "the focus stays where it was");
     await page.keyboard.press("Space");
     await page.waitForSelector(id("explanation"), { state: "detached" });
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  it("a person changes the storage and looks at the check-up", async () => {
+    const page = await stage.open("one");
+    await tabTo(page, "nav-storage");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("use-plain-sqlite"));
+    await tabTo(page, "look-again");
+    await page.keyboard.press("Enter");
+    await tabTo(page, "use-plain-sqlite");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("move"));
+    assert.equal(await focused(page), "consent");
+    await page.keyboard.type("plain-sqlite");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("moved"));
+    await tabTo(page, "move-close");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.activeElement?.tagName === "H1");
     assert.deepEqual(page.faults, []);
     await page.context().close();
   });

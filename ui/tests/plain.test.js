@@ -13,6 +13,8 @@ const { span, ago, left, until } = await load("time.ts");
 const { emptyForm, faults, freeName, host, request } = await load("form.ts");
 const { announcement } = await load("announce.ts");
 const { en, zh } = texts;
+const { en: laterEn } = await load("text/storage.en.ts");
+const { zh: laterZh } = await load("text/storage.zh.ts");
 
 describe("spans and instants", () => {
   for (const [ms, inEnglish, inChinese] of [
@@ -140,15 +142,14 @@ describe("texts", () => {
     const look = (value, path) => {
       const said = typeof value === "function" ? value(2) : value;
       if (typeof said === "object") for (const [key, part] of Object.entries(said)) look(part, `${path}.${key}`);
-      else if (!path.endsWith("unit.join") && said.trim() === "") empty.push(path);
+      else if (!/unit\.join$|plain-\w+\.depends$/.test(path) && said.trim() === "") empty.push(path);
     };
-    look(en, "en");
-    look(zh, "zh");
+    for (const [name, one] of Object.entries({ en, zh, laterEn, laterZh })) look(one, name);
     assert.deepEqual(empty, []);
   });
 
-  const inSource = async (file, pattern) => {
-    const source = await readFile(join(root, "../crates/core/src", file), "utf8");
+  const inSource = async (file, pattern, crate = "core") => {
+    const source = await readFile(join(root, "../crates", crate, "src", file), "utf8");
     return [...source.matchAll(pattern)].map(([, name]) => name).sort();
   };
   it("cover every error code of the core and no other", async () => {
@@ -160,5 +161,17 @@ describe("texts", () => {
     const kinds = await inSource("journal.rs", /Self::\w+ => "([a-z-]+)",/g);
     assert.ok(kinds.length > 4, "the kinds were found");
     assert.deepEqual(Object.keys(en.activity.kinds).sort(), kinds);
+  });
+  it("cover every strategy of the vault and no other, and say of each on what it depends where it does", async () => {
+    const names = await inSource("strategy.rs", /Self::\w+ => "([a-z-]+)",/g, "vault");
+    assert.ok(names.length > 6, "the strategies were found");
+    for (const { strategies } of [laterEn, laterZh]) {
+      assert.deepEqual(Object.keys(strategies).sort(), names);
+      for (const [name, { depends }] of Object.entries(strategies)) assert.equal(depends === "", name.startsWith("plain-"), name);
+    }
+  });
+  it("cover everything that a check-up looks at", async () => {
+    const looked = await inSource("doctor.rs", /(?:Finding::(?:fine|note|trouble)\(|what: )"([a-z]+)"/g);
+    assert.deepEqual(Object.keys(laterEn.checkUp.what).sort(), [...new Set(looked)].sort());
   });
 });

@@ -1,9 +1,10 @@
 //! The commands: one per action, so that the ACL sees each. Only here errors become text.
 
-use tauri::{State, command};
+use tauri::{AppHandle, Runtime, State, command};
 
-use crate::shell::Shell;
-use crate::view::{AccountView, EventView, ExplanationView, Problem, SignInRequest, Snapshot};
+use crate::shell::{self, Shell};
+use crate::storage::{FindingView, MovedView, StorageRequest, StorageView};
+use crate::view::{AccountView, EventView, ExplanationView, Password, Problem, SignInRequest, Snapshot};
 
 /// The most journal entries a window is given at once.
 const MOST_EVENTS: usize = 1000;
@@ -60,4 +61,34 @@ pub(crate) async fn retry_vault(shell: State<'_, Shell>) -> Result<(), Problem> 
 pub(crate) async fn start_over(shell: State<'_, Shell>) -> Result<(), Problem> {
     shell.pilotlight().start_over().await?;
     shell.pilotlight().unlock().await.map_err(Problem::from)
+}
+
+#[command]
+pub(crate) async fn storage(shell: State<'_, Shell>) -> Result<StorageView, Problem> {
+    let info = shell.pilotlight().vault_info().await?;
+    Ok(StorageView::of(shell.pilotlight(), info).await)
+}
+
+#[command]
+pub(crate) async fn examine(shell: State<'_, Shell>) -> Result<Vec<FindingView>, Problem> {
+    Ok(shell.pilotlight().examine().await.into_iter().map(FindingView::from).collect())
+}
+
+#[command]
+pub(crate) async fn choose(shell: State<'_, Shell>, request: StorageRequest) -> Result<(), Problem> {
+    shell.choose(request).await
+}
+
+#[command]
+pub(crate) async fn migrate<R: Runtime>(
+    app: AppHandle<R>,
+    shell: State<'_, Shell>,
+    request: StorageRequest,
+) -> Result<MovedView, Problem> {
+    shell.migrate(request, |moving| shell::push_moving(&app, moving)).await
+}
+
+#[command]
+pub(crate) async fn unlock(shell: State<'_, Shell>, passphrase: Password) -> Result<(), Problem> {
+    shell.unlock(passphrase.0).await
 }

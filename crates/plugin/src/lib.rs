@@ -16,8 +16,13 @@
 
 mod commands;
 mod shell;
+mod storage;
 mod view;
 
+pub use storage::{
+    ExposureView, FindingView, Mend, MovedView, MovingView, NeedView, Phase, Protection, StorageRequest, StorageView,
+    StrategyView, WayView,
+};
 pub use view::{
     AccountView, EventView, ExplanationView, Password, Problem, ServiceView, SignInRequest, SignInWith, Snapshot,
     StatusView, VaultView,
@@ -45,6 +50,11 @@ pub fn init<R: Runtime>(pilotlight: Pilotlight, services: Vec<ServiceView>) -> T
             commands::sign_out,
             commands::retry_vault,
             commands::start_over,
+            commands::storage,
+            commands::examine,
+            commands::choose,
+            commands::migrate,
+            commands::unlock,
         ])
         .setup(move |app, _| {
             app.manage(Shell::new(pilotlight.clone(), services));

@@ -1,19 +1,24 @@
 //! What the commands share, and the task that pushes changes to the window.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pilotlight::{
-    Client, ErrorCode, JournalEntry, Pilotlight, Registration, Scope, ServiceLocation, SignIn, VaultStatus,
+    Client, Error, ErrorCode, JournalEntry, Pilotlight, Registration, Scope, SecretString, ServiceLocation, SignIn,
+    Strategy, VaultStatus,
 };
 use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
 use tokio::task::AbortHandle;
 
+use crate::storage::{MovedView, MovingView, StorageRequest};
 use crate::view::{AccountView, EventView, Problem, ServiceView, SignInRequest, SignInWith, Snapshot, VaultView};
 
 /// Carries a whole [`Snapshot`].
 const SNAPSHOT: &str = "pilotlight://snapshot";
 /// Carries one [`EventView`].
 const EVENT: &str = "pilotlight://event";
+/// Carries one [`MovingView`].
+const MOVING: &str = "pilotlight://moving";
 /// More entries than this are not pushed one by one; the window asks for them when it shows them.
 const MOST_EVENTS: usize = 20;
 
@@ -22,11 +27,12 @@ pub(crate) struct Shell {
     pilotlight: Pilotlight,
     services: Vec<ServiceView>,
     pending: Mutex<Option<AbortHandle>>,
+    moving: AtomicBool,
 }
 
 impl Shell {
     pub(crate) const fn new(pilotlight: Pilotlight, services: Vec<ServiceView>) -> Self {
-        Self { pilotlight, services, pending: Mutex::new(None) }
+        Self { pilotlight, services, pending: Mutex::new(None), moving: AtomicBool::new(false) }
     }
 
     pub(crate) const fn pilotlight(&self) -> &Pilotlight {
@@ -37,7 +43,7 @@ impl Shell {
     pub(crate) async fn snapshot(&self) -> Snapshot {
         let status = self.pilotlight.vault_status();
         let mut snapshot = Snapshot {
-            vault: VaultView::from(status.clone()),
+            vault: VaultView::of(&self.pilotlight, status.clone()).await,
             services: self.services.clone(),
             accounts: vec![],
             damaged: vec![],
@@ -50,7 +56,9 @@ impl Shell {
                     snapshot.accounts = all.accounts.iter().map(AccountView::from).collect();
                     snapshot.damaged = all.damaged.iter().map(ToString::to_string).collect();
                 }
-                Err(error) => snapshot.vault = VaultView::from(VaultStatus::Unavailable(error)),
+                Err(error) => {
+                    snapshot.vault = VaultView::of(&self.pilotlight, VaultStatus::Unavailable(error)).await;
+                }
             }
         }
         snapshot
@@ -76,8 +84,83 @@ impl Shell {
         }
     }
 
+    /// Begins with a strategy where there is no vault yet. Where it does not open, the home is left as it was.
+    pub(crate) async fn choose(&self, request: StorageRequest) -> Result<(), Problem> {
+        let (strategy, passphrase) = request.checked()?;
+        let before = self.pilotlight.strategy()?;
+        self.pilotlight.choose(strategy).await?;
+        let opened = self.open(passphrase).await;
+        if opened.is_err() {
+            self.take_back(before).await;
+        }
+        self.pilotlight.announce();
+        opened.map_err(Problem::from)
+    }
+
+    async fn open(&self, passphrase: Option<SecretString>) -> Result<(), Error> {
+        match passphrase {
+            Some(passphrase) => self.pilotlight.unlock_with(passphrase).await,
+            None => self.pilotlight.unlock().await,
+        }
+    }
+
+    async fn take_back(&self, before: Strategy) {
+        if let Err(error) = self.pilotlight.choose(before).await {
+            tracing::warn!(%error, "the choice of storage could not be taken back");
+        }
+        // Its outcome is the state that the window shows.
+        let _ = self.pilotlight.unlock().await;
+    }
+
+    /// Opens a vault by its passphrase.
+    pub(crate) async fn unlock(&self, passphrase: SecretString) -> Result<(), Problem> {
+        let opened = self.pilotlight.unlock_with(passphrase).await;
+        self.pilotlight.announce();
+        opened.map_err(Problem::from)
+    }
+
+    /// Moves every grant; one move at a time.
+    pub(crate) async fn migrate(
+        &self,
+        request: StorageRequest,
+        tell: impl Fn(MovingView) + Send + Sync,
+    ) -> Result<MovedView, Problem> {
+        let (to, passphrase) = request.checked()?;
+        let _alone = Alone::among(&self.moving)?;
+        let last = Mutex::new(None);
+        let moved = self.pilotlight.migrate(to, passphrase, |moving| {
+            let view = MovingView::from(moving);
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if view.is_news_after(*last) {
+                *last = Some(view);
+                tell(view);
+            }
+        });
+        let moved = moved.await;
+        self.pilotlight.announce();
+        moved.map(MovedView::from).map_err(Problem::from)
+    }
+
     fn replace_pending(&self, next: Option<AbortHandle>) -> Option<AbortHandle> {
         std::mem::replace(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner), next)
+    }
+}
+
+/// The right to move grants, given back when it is dropped.
+struct Alone<'a>(&'a AtomicBool);
+
+impl<'a> Alone<'a> {
+    fn among(moving: &'a AtomicBool) -> Result<Self, Problem> {
+        if moving.swap(true, Ordering::AcqRel) {
+            return Err(Problem::new(ErrorCode::VaultBusy, "A move is under way already."));
+        }
+        Ok(Self(moving))
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -116,4 +199,10 @@ pub(crate) async fn push_changes<R: Runtime>(app: AppHandle<R>, pilotlight: Pilo
 
 async fn newest(pilotlight: &Pilotlight, limit: usize) -> Vec<JournalEntry> {
     pilotlight.events(None, limit).await.unwrap_or_default()
+}
+
+/// Sends the window how far a move is.
+pub(crate) fn push_moving<R: Runtime>(app: &AppHandle<R>, moving: MovingView) {
+    // There may be no window at the moment.
+    let _ = app.emit(MOVING, moving);
 }

@@ -2,9 +2,11 @@
 //!
 //! ts-rs writes these types to `ui/src/bindings/` (`cargo xtask bindings`); a test holds the committed files against them.
 
-use pilotlight::{Account, Error, ErrorCode, Explanation, JournalEntry, Status, Timestamp, VaultStatus};
+use pilotlight::{Account, Error, ErrorCode, Explanation, ExposeSecret as _, JournalEntry, Status, Timestamp};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+
+use crate::storage::Protection;
 
 /// Everything the window shows, pushed whole after each change.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
@@ -37,8 +39,10 @@ pub enum VaultView {
     Ready {
         /// The strategy's name, e.g. `sqlite-aead`.
         strategy: String,
-        /// Where the key is kept, e.g. `secret-service`.
+        /// Which keystore there is, e.g. `secret-service`.
         keystore: String,
+        /// What keeps it from others.
+        protection: Protection,
     },
     /// It cannot be used now; nothing is lost.
     Unavailable {
@@ -46,6 +50,10 @@ pub enum VaultView {
         problem: Problem,
         /// Whether setting the vault aside and starting an empty one may be offered (the key is proved gone or wrong, or the file is damaged).
         can_start_over: bool,
+        /// Whether a passphrase may open it.
+        asks_passphrase: bool,
+        /// Whether there is no vault yet, so that the person may choose how to keep one without what is missing.
+        can_choose: bool,
     },
 }
 
@@ -211,10 +219,16 @@ pub enum SignInWith {
     },
 }
 
-/// A password on its way in: cannot be shown or sent back.
+/// A password or passphrase on its way in: cannot be shown or sent back, and is wiped when it was used.
 #[derive(TS)]
 #[ts(type = "string")]
 pub struct Password(pub(crate) secrecy::SecretString);
+
+impl Password {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.expose_secret().is_empty()
+    }
+}
 
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -234,20 +248,6 @@ impl From<Error> for Problem {
             code: error.code().as_str().to_owned(),
             message: error.message().to_owned(),
             hint: error.hint().to_owned(),
-        }
-    }
-}
-
-impl From<VaultStatus> for VaultView {
-    fn from(status: VaultStatus) -> Self {
-        match status {
-            VaultStatus::Closed => Self::Opening,
-            VaultStatus::Ready { strategy, keystore } => {
-                Self::Ready { strategy: strategy.to_owned(), keystore: keystore.to_owned() }
-            }
-            VaultStatus::Unavailable(error) => {
-                Self::Unavailable { can_start_over: error.can_start_over(), problem: error.into() }
-            }
         }
     }
 }

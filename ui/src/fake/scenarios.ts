@@ -2,6 +2,7 @@
 
 import type { AccountView } from "../bindings/AccountView";
 import type { EventView } from "../bindings/EventView";
+import type { Protection } from "../bindings/Protection";
 import type { Snapshot } from "../bindings/Snapshot";
 import type { VaultView } from "../bindings/VaultView";
 import { DAY, demo, HOUR, makeAccount, makeProblem, MINUTE, SECOND } from "./things";
@@ -9,6 +10,8 @@ import { DAY, demo, HOUR, makeAccount, makeProblem, MINUTE, SECOND } from "./thi
 interface Scenario {
   snapshot: Snapshot;
   events: EventView[];
+  /** What keeps the grants. */
+  strategy: string;
 }
 
 /** The scenario of that name at `now`; an unknown name is a mistake of the caller. */
@@ -18,7 +21,7 @@ export function scenario(name: string, now: number): Scenario {
   return make(now);
 }
 
-const ready: VaultView = { state: "ready", strategy: "sqlite-aead", keystore: "secret-service" };
+const ready: VaultView = { state: "ready", strategy: "sqlite-aead", keystore: "secret-service", protection: "keystore" };
 
 const scenarios: Record<string, (now: number) => Scenario> = {
   empty: (now) => open(now, []),
@@ -34,26 +37,38 @@ const scenarios: Record<string, (now: number) => Scenario> = {
   slow: (now) => open(now, [makeAccount("ada", now)], { clock_offset_ms: 3 * HOUR }),
   long: (now) => open(now, [makeAccount("a-very-long-account-name-that-somebody-chose-for-a-good-reason", now)]),
   opening: (now) => shut(now, { state: "opening" }),
-  locked: (now) => unavailable(now, "keystore_locked", false),
-  absent: (now) => unavailable(now, "keystore_absent", false),
-  hanging: (now) => unavailable(now, "keystore_timeout", false),
-  keylost: (now) => unavailable(now, "key_lost", true),
-  vaultdamaged: (now) => unavailable(now, "vault_damaged", true),
-  unknown: (now) => unavailable(now, "made_up_code", false),
+  locked: (now) => unavailable(now, "keystore_locked"),
+  absent: (now) => unavailable(now, "keystore_absent"),
+  hanging: (now) => unavailable(now, "keystore_timeout"),
+  keylost: (now) => unavailable(now, "key_lost", { can_start_over: true }),
+  vaultdamaged: (now) => unavailable(now, "vault_damaged", { can_start_over: true }),
+  unknown: (now) => unavailable(now, "made_up_code"),
+  passphrase: (now) => ({ ...unavailable(now, "passphrase_needed", { asks_passphrase: true }), strategy: "encrypted-file" }),
+  eitherway: (now) => unavailable(now, "keystore_locked", { asks_passphrase: true }),
+  nokeystore: (now) => unavailable(now, "keystore_absent", { can_choose: true }),
+  newpassphrase: (now) => unavailable(now, "passphrase_needed", { can_choose: true }),
+  readable: (now) => kept(now, "plain-file", "plain"),
+  inmemory: (now) => kept(now, "memory", "memory"),
 };
 
 function open(now: number, accounts: AccountView[], rest: Partial<Snapshot> = {}): Scenario {
   const snapshot = { vault: ready, services: [demo], accounts, damaged: [], now_ms: now, clock_offset_ms: 250, ...rest };
-  return { snapshot, events: accounts.length > 0 ? journal(now) : [] };
+  return { snapshot, events: accounts.length > 0 ? journal(now) : [], strategy: "sqlite-aead" };
+}
+
+function kept(now: number, strategy: string, protection: Protection): Scenario {
+  const vault: VaultView = { state: "ready", strategy, keystore: "secret-service", protection };
+  return { ...open(now, [makeAccount("ada", now)], { vault }), strategy };
 }
 
 function shut(now: number, vault: VaultView): Scenario {
-  return { snapshot: { vault, services: [demo], accounts: [], damaged: [], now_ms: now, clock_offset_ms: null }, events: [] };
+  const snapshot = { vault, services: [demo], accounts: [], damaged: [], now_ms: now, clock_offset_ms: null };
+  return { snapshot, events: [], strategy: "sqlite-aead" };
 }
 
-function unavailable(now: number, code: string, can_start_over: boolean): Scenario {
+function unavailable(now: number, code: string, offers: Partial<Extract<VaultView, { state: "unavailable" }>> = {}): Scenario {
   const problem = makeProblem(code, `The host's own sentence for ${code}.`, "The host's own hint.");
-  return shut(now, { state: "unavailable", problem, can_start_over });
+  return shut(now, { state: "unavailable", problem, can_start_over: false, asks_passphrase: false, can_choose: false, ...offers });
 }
 
 function work(now: number): AccountView {

@@ -11,7 +11,7 @@ export const en = {
   back: "Back",
   details: "Details",
 
-  nav: { label: "Views", accounts: "Accounts", activity: "Activity", add: "Add account" },
+  nav: { label: "Views", accounts: "Accounts", activity: "Activity", storage: "Storage", add: "Add account" },
 
   unit: {
     day: (n: number) => `${n} d`,
@@ -31,18 +31,14 @@ export const en = {
   },
 
   vault: {
-    openingTitle: "Opening the vault",
-    opening: "Fetching the key from your keystore. Your system may ask you to unlock it.",
-    title: "Your sign-ins are out of reach",
-    safe: "Nothing has been deleted.",
-    retry: "Try again",
-    retrying: "Trying…",
-    startOver: "Start over…",
-    startOverTitle: "Set this vault aside?",
-    startOverBody:
-      "Pilotlight keeps the old file beside the new one and begins an empty vault. You will have to sign in to every account again.",
-    startOverConfirm: "Set aside and start over",
-    keptIn: (keystore: string) => `Encrypted. Key in ${keystore}`,
+    kept: {
+      keystore: (keystore: string) => `Encrypted. Key in ${keystore}`,
+      passphrase: "Encrypted under your passphrase",
+      tpm: "Encrypted. Key in the security chip",
+      memory: "In memory only, until Pilotlight closes",
+      plain: "Not encrypted",
+      own: "Kept by the application",
+    },
     damagedTitle: (n: number) => `${plural(n, "record", "records")} could not be opened`,
     damaged: "Kept as found, for inspection. Your other accounts are not affected; sign in again to the missing ones.",
   },

@@ -11,7 +11,7 @@ export const zh: Text = {
   back: "返回",
   details: "详细信息",
 
-  nav: { label: "视图", accounts: "账户", activity: "活动", add: "添加账户" },
+  nav: { label: "视图", accounts: "账户", activity: "活动", storage: "存储", add: "添加账户" },
 
   unit: {
     day: (n) => `${n} 天`,
@@ -31,17 +31,14 @@ export const zh: Text = {
   },
 
   vault: {
-    openingTitle: "正在打开保险库",
-    opening: "正在从系统密钥库取得密钥。系统可能会请您解锁。",
-    title: "暂时无法读取您的登录信息",
-    safe: "没有删除任何内容。",
-    retry: "重试",
-    retrying: "正在重试…",
-    startOver: "重新开始…",
-    startOverTitle: "要搁置这个保险库吗？",
-    startOverBody: "Pilotlight 会把旧文件保留在新文件旁边，并新建一个空的保险库。每个账户都需要重新登录。",
-    startOverConfirm: "搁置并重新开始",
-    keptIn: (keystore) => `已加密，密钥存于${keystore}`,
+    kept: {
+      keystore: (keystore) => `已加密，密钥存于${keystore}`,
+      passphrase: "已由您的口令加密",
+      tpm: "已加密，密钥存于安全芯片",
+      memory: "仅在内存中，Pilotlight 关闭即失",
+      plain: "未加密",
+      own: "由应用程序保存",
+    },
     damagedTitle: (n) => `有 ${n} 条记录无法打开`,
     damaged: "已原样保留，以供检查。其他账户不受影响；缺少的账户请重新登录。",
   },

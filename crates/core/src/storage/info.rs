@@ -31,6 +31,12 @@ pub struct VaultInfo {
 }
 
 impl Pilotlight {
+    /// Whether the chosen strategy has a vault here already, usable or not. Opens none.
+    pub async fn has_vault(&self) -> Result<bool, Error> {
+        let (home, vaults) = (self.0.config.home.clone(), self.vaults());
+        blocking(move || Ok(vaults.exists(Choice::read(&home)?.strategy)?)).await
+    }
+
     /// Whether a passphrase may open the vault: what to know before a person is asked for one.
     pub async fn takes_passphrase(&self) -> Result<bool, Error> {
         let (home, vaults) = (self.0.config.home.clone(), self.vaults());

@@ -1,0 +1,158 @@
+// Simplified Chinese, of what is loaded when it is needed.
+
+import type { StorageText } from "./storage.en";
+
+const KEYSTORE_DEPENDS = "您的其他程序也可以向密钥库索取。若备份中同时含有密钥库的文件，其强度等同于您的登录密码。";
+
+export const zh: StorageText = {
+  vault: {
+    openingTitle: "正在打开保险库",
+    opening: "正在从系统密钥库取得密钥。系统可能会请您解锁。",
+    title: "暂时无法读取您的登录信息",
+    safe: "没有删除任何内容。",
+    retry: "重试",
+    retrying: "正在重试…",
+    startOver: "重新开始…",
+    startOverTitle: "要搁置这个保险库吗？",
+    startOverBody: "Pilotlight 会把旧文件保留在新文件旁边，并新建一个空的保险库。每个账户都需要重新登录。",
+    startOverConfirm: "搁置并重新开始",
+    passphrase: "口令",
+    unlock: "解锁",
+    unlocking: "正在解锁…",
+    beginTitle: "要如何保存您的登录信息？",
+    newTitle: "设定口令",
+    begin: "绝不会自行改用较弱的方式，也没有写入任何内容。请您选择：",
+    onlyThisRun: "仅限本次运行",
+    onlyThisRunBody: "不写入任何内容。Pilotlight 关闭后，所有账户都会退出登录。以后可在“存储”中更改。",
+    withPassphrase: "使用口令",
+    withPassphraseBody: "保存为这台电脑上的一个文件，由您每次启动时输入的口令加密。",
+    usePassphrase: "使用此口令",
+    beginning: "请稍候…",
+    checkUp: "检查",
+  },
+
+  passphrase: {
+    new: "新口令",
+    again: "再次输入",
+    help: "多个词比一个词更好。每次启动都要输入；如果忘记，任何人都无法再打开。",
+    differ: "两次输入不一致。",
+  },
+
+  storage: {
+    title: "存储",
+    inUse: "正在使用",
+    recommended: "推荐",
+    others: "其他方式",
+    othersBody: "持有令牌的人就能使用您的账户。每种方式以不同的办法不让他人得到令牌。",
+    use: "改用此方式…",
+    needs: (what) => `需要${what}。`,
+    needsNothing: "无需其他条件。",
+    and: "和",
+    file: "文件",
+    records: "内容",
+    recordsOf: (n) => `${n} 个登录`,
+    damaged: (n) => `${n} 个无法打开`,
+    ways: "打开方式",
+    toRotate: (n) => `上次更改后还有 ${n} 个令牌有待更换，将自动重试。`,
+    who: {
+      disk_thief: "偷走硬盘的人",
+      other_user: "其他用户",
+      same_user: "您的其他程序",
+      leaked_backup: "泄露的备份",
+    },
+    gets: { protected: "得不到任何内容", depends: "视情况而定", exposed: "得到所有令牌" },
+    need: { keystore: "系统密钥库", passphrase: "口令", tpm: " TPM 2.0 芯片", redis: " Redis 服务器" },
+    way: { "os-keystore": "密钥库", passphrase: "口令", "recovery-code": "恢复码", tpm2: "安全芯片（TPM）" },
+  },
+
+  strategies: {
+    "sqlite-aead": {
+      title: "加密数据库",
+      summary: "每个登录在 SQLite 文件中单独加密，密钥存于系统密钥库。",
+      depends: KEYSTORE_DEPENDS,
+    },
+    hardware: {
+      title: "加密数据库，密钥在芯片中",
+      summary: "与加密数据库相同，但只有这台电脑的 TPM 2.0 能打开密钥。",
+      depends: "您的其他程序也可以使用 TPM，但仅限这台电脑。",
+    },
+    "encrypted-file": {
+      title: "口令加密的文件",
+      summary: "一个文件，由您每次启动时输入的口令加密。",
+      depends: "强度取决于口令：持有文件的人可以无限次猜测，您的其他程序可以等到您输入口令。",
+    },
+    sqlcipher: {
+      title: "SQLCipher 数据库",
+      summary: "SQLite 文件的每一页都由 SQLCipher 4 加密，密钥存于系统密钥库。",
+      depends: KEYSTORE_DEPENDS,
+    },
+    "keystore-only": {
+      title: "仅用密钥库",
+      summary: "全部存于系统密钥库的条目中，没有文件。",
+      depends: KEYSTORE_DEPENDS,
+    },
+    "encrypted-prefs": {
+      title: "加密的偏好设置",
+      summary: "Android EncryptedSharedPreferences（Google Tink）的文件，主密钥存于系统密钥库。",
+      depends: KEYSTORE_DEPENDS,
+    },
+    redis: {
+      title: "通过 Redis 共享",
+      summary: "加密的记录存于 Redis 服务器，供多台电脑上的程序共用一个登录。",
+      depends: "强度取决于口令，以及口令在每台电脑上的存放之处。",
+    },
+    memory: {
+      title: "仅在内存中",
+      summary: "不写入任何内容。Pilotlight 关闭后，所有账户都会退出登录。",
+      depends: "您的其他程序可能读取未加固程序的内存。",
+    },
+    "plain-sqlite": { title: "可读的数据库", summary: "一个 SQLite 文件，得到它的人都能读取。", depends: "" },
+    "plain-file": { title: "可读的文件", summary: "一个 JSON 文件，得到它的人都能读取。", depends: "" },
+  },
+
+  move: {
+    title: (to) => `要改用“${to}”吗？`,
+    will: "将会进行：",
+    steps: {
+      quieting: "等到没有正在进行的续期",
+      copying: "复制每个登录",
+      verifying: "重新读取副本并比对",
+      removing: "切换过去，并移除旧的存储",
+      rotating: "更换所有令牌，使旧副本失效",
+    },
+    safe: "即使中断也不会丢失任何内容，您仍处于登录状态。",
+    plain: "所有令牌都将能从硬盘上读取：拿走硬盘的人、您的任何程序，以及每个备份。",
+    memory: "Pilotlight 关闭后，所有账户都会退出登录。",
+    consent: (name) => `如仍要使用，请输入 ${name}`,
+    consentFault: (name) => `请准确输入 ${name}。`,
+    start: "更改",
+    moving: (to) => `正在改用“${to}”`,
+    of: (done, all) => `${done} / ${all}`,
+    done: (to) => `已改用“${to}”`,
+    doneBody: (n) => `现在有 ${n} 个登录保存在那里，旧的存储已移除。`,
+    notRotated: "以下账户的令牌还未能更换，将自动重试；在此之前，持有旧存储副本的人仍可能使用它：",
+    failed: "没有更改",
+    unchanged: "一切与之前相同。",
+    unsure: "已经更改，但后续步骤没有成功。",
+    close: "完成",
+  },
+
+  checkUp: {
+    title: "检查",
+    body: "Pilotlight 所依靠的一切，由底层开始。",
+    again: "再次检查",
+    looking: "正在检查…",
+    what: {
+      home: "文件夹",
+      keystore: "密钥库",
+      vault: "保险库",
+      records: "记录",
+      accounts: "账户",
+      rotation: "更换令牌",
+      journal: "日志",
+      clock: "时钟",
+    },
+    health: { fine: "正常", note: "值得注意", trouble: "有问题" },
+    mend: { retry: "重试", "start-over": "重新开始…" },
+  },
+};
