@@ -22,7 +22,7 @@ fn entry_of(vault_id: &[u8; 16], generation: u32) -> String {
 }
 
 /// Keystore kind and generation of a reference.
-fn parts(reference: &KekRef) -> Result<(&str, u32), VaultError> {
+pub(crate) fn kind_and_generation(reference: &KekRef) -> Result<(&str, u32), VaultError> {
     reference
         .name
         .rsplit_once('/')
@@ -56,7 +56,7 @@ impl Protector for KeystoreProtector {
     fn make(&self, vault_id: &[u8; 16], taken: &[KekRef]) -> Result<(KekRef, Kek), VaultError> {
         let mut last = 0;
         for reference in taken {
-            last = last.max(parts(reference)?.1);
+            last = last.max(kind_and_generation(reference)?.1);
         }
         let exhausted = || VaultError::Damaged("a key slot names no key".to_owned());
         let mut generation = last.checked_add(1).ok_or_else(exhausted)?;
@@ -71,7 +71,7 @@ impl Protector for KeystoreProtector {
 
     /// Any program of the user may add an entry of our name: the one that opens the slot is ours, never just the first.
     fn candidates(&self, vault_id: &[u8; 16], reference: &KekRef) -> Result<Candidates, VaultError> {
-        let (then, generation) = parts(reference)?;
+        let (then, generation) = kind_and_generation(reference)?;
         let entries = self.keystore.read_all(&entry_of(vault_id, generation))?;
         let keks: Vec<_> = entries.iter().filter_map(|entry| Kek::parse(entry, generation)).collect();
         let now = self.keystore.kind();
@@ -94,7 +94,10 @@ impl Protector for KeystoreProtector {
     }
 
     fn forget_unused(&self, vault_id: &[u8; 16], in_use: &[KekRef]) -> Result<(), VaultError> {
-        let kept = in_use.iter().map(|reference| Ok(parts(reference)?.1)).collect::<Result<Vec<_>, VaultError>>()?;
+        let kept = in_use
+            .iter()
+            .map(|reference| Ok(kind_and_generation(reference)?.1))
+            .collect::<Result<Vec<_>, VaultError>>()?;
         let last = kept.iter().copied().max().unwrap_or(0);
         for generation in (last.saturating_sub(REMEMBERED)..last).filter(|generation| !kept.contains(generation)) {
             self.keystore.delete(&entry_of(vault_id, generation))?;
@@ -103,7 +106,7 @@ impl Protector for KeystoreProtector {
     }
 
     fn forget(&self, vault_id: &[u8; 16], reference: &KekRef) -> Result<(), VaultError> {
-        Ok(self.keystore.delete(&entry_of(vault_id, parts(reference)?.1))?)
+        Ok(self.keystore.delete(&entry_of(vault_id, kind_and_generation(reference)?.1))?)
     }
 }
 
