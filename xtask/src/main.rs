@@ -4,6 +4,8 @@
 //! cargo xtask run        start the demo service and the app on it
 //! cargo xtask test       everything that must pass, with the counts in the last line
 //! cargo xtask torture    the long crash tests and simulated months, with their figures
+//! cargo xtask fuzz       every parser under libFuzzer, a minute each
+//! cargo xtask bench      the vault's strategies measured, in fsyncs
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
 //! cargo xtask fmt        format Rust sources
@@ -14,11 +16,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod bindings;
 mod cargo;
 mod counts;
 mod environment;
 mod failure;
+mod fuzz;
 mod npm;
 mod packages;
 mod place;
@@ -52,6 +56,10 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Run every parser under libFuzzer
+    Fuzz(fuzz::Fuzz),
+    /// Measure the strategies of the vault
+    Bench(bench::Bench),
     /// Install what `run` and `test` need, and nothing else
     Setup,
     /// Write ui/src/bindings anew from the Rust types
@@ -65,6 +73,8 @@ fn main() -> ExitCode {
         Task::Run(run) => run.start(),
         Task::Test(test) => test.start(),
         Task::Torture { arguments } => torture(&arguments),
+        Task::Fuzz(fuzz) => fuzz.start(),
+        Task::Bench(bench) => bench.start(),
         Task::Setup => setup(),
         Task::Bindings => bindings(),
         Task::Fmt => Progress::of(1).step("Format", |step| step.run(cargo::cargo(&["fmt", "--all"]))),

@@ -37,6 +37,11 @@ pub(crate) fn ui() -> PathBuf {
     root().join("ui")
 }
 
+/// The fuzz targets, a workspace of its own.
+pub(crate) fn fuzz() -> PathBuf {
+    root().join("fuzz")
+}
+
 /// The certified server that the tests sign in to.
 pub(crate) fn node_peers() -> PathBuf {
     root().join("tests/node")

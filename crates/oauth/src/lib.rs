@@ -55,6 +55,9 @@ mod authorize;
 mod client;
 mod discovery;
 mod encoding;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod id_token;
 mod json;

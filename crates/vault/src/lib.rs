@@ -37,6 +37,9 @@ mod columns;
 mod document;
 mod envelope;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant_id;
 pub mod keystore;
 #[cfg(all(target_os = "linux", any(test, feature = "testing")))]

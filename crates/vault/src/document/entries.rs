@@ -53,13 +53,13 @@ pub(super) struct Head {
 }
 
 impl Head {
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let digest = URL_SAFE_NO_PAD.encode(self.digest);
         format!("pd1.{}.{}.{}.{digest}", self.epoch, self.chunks, self.bytes)
     }
 
     /// Reads [`Self::to_text`], and no other spelling.
-    fn parse(text: &str) -> Result<Self, VaultError> {
+    pub(super) fn parse(text: &str) -> Result<Self, VaultError> {
         let read = || {
             let mut fields = text.strip_prefix("pd1.")?.split('.');
             let head = Self {

@@ -8,9 +8,11 @@
 mod body;
 mod entries;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keystore;
 mod plain;
-mod prefs;
+pub(crate) mod prefs;
 mod sealed;
 mod sealed_header;
 mod steps;

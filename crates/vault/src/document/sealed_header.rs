@@ -84,6 +84,14 @@ impl Header {
     }
 }
 
+/// Puts the sum that holds into the place of the one that stands there.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn sum_anew(file: &mut [u8]) {
+    if let Some((summed, sum)) = file.get_mut(..LENGTH).and_then(<[u8]>::split_last_chunk_mut::<SUM>) {
+        *sum = sum_of(summed);
+    }
+}
+
 /// Takes a file apart. Nothing of it is authentic yet.
 pub(super) fn parts(bytes: &[u8]) -> Result<Parts<'_>, VaultError> {
     let none_of_ours = || damaged("it is no encrypted file of ours");

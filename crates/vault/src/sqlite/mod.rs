@@ -4,6 +4,8 @@ pub(crate) mod anchor;
 pub(crate) mod anchor_writer;
 pub(crate) mod connect;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod janitor;
 mod make;
 mod migrate;

@@ -36,7 +36,7 @@ fn aad(keys: &Keys, epoch: u64) -> Fields {
 
 impl State {
     /// Strategy and format are sealed with the state, so that neither can be lowered.
-    fn to_fields(&self) -> Fields {
+    pub(super) fn to_fields(&self) -> Fields {
         Fields::of("state")
             .number(self.epoch)
             .text(&self.strategy)
@@ -45,7 +45,7 @@ impl State {
             .bytes(self.anchor_key.expose())
     }
 
-    fn parse(text: &[u8], epoch: u64) -> Option<Self> {
+    pub(super) fn parse(text: &[u8], epoch: u64) -> Option<Self> {
         let parts = Fields::parts(text)?;
         let [_, _, strategy, _, sum, anchor_key] = parts[..] else { return None };
         let state = Self {

@@ -16,6 +16,8 @@
 
 mod cipher;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keyset;
 mod master;
 mod place;

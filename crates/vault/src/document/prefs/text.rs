@@ -55,7 +55,7 @@ pub(super) fn of_value(value: &[u8]) -> Option<&str> {
 }
 
 /// Pads and encodes. The text is wiped when it is dropped.
-fn encode(bytes: &[u8]) -> Result<Zeroizing<String>, VaultError> {
+pub(super) fn encode(bytes: &[u8]) -> Result<Zeroizing<String>, VaultError> {
     let padded = pad(bytes)?;
     // base64 makes 4 characters of 3 bytes: room for all of them, since growing would leave copies behind.
     let mut text = Zeroizing::new(String::with_capacity(padded.len().div_ceil(3) * 4));

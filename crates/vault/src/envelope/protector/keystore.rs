@@ -23,7 +23,7 @@ fn entry_of(vault_id: &[u8; 16], generation: u32) -> String {
 }
 
 /// Keystore and generation of a reference, e.g. `secret-service/gnome-keyring:lasting/1`.
-fn parts(reference: &KekRef) -> Result<(Origin, u32), VaultError> {
+pub(crate) fn origin_and_generation(reference: &KekRef) -> Result<(Origin, u32), VaultError> {
     reference
         .name
         .rsplit_once('/')
@@ -62,7 +62,7 @@ impl Protector for KeystoreProtector {
         }
         let mut last = 0;
         for reference in taken {
-            last = last.max(parts(reference)?.1);
+            last = last.max(origin_and_generation(reference)?.1);
         }
         let exhausted = || VaultError::Damaged("a key slot names no key".to_owned());
         let mut generation = last.checked_add(1).ok_or_else(exhausted)?;
@@ -77,7 +77,7 @@ impl Protector for KeystoreProtector {
 
     /// Any program of the user may add an entry of our name: the one that opens the slot is ours, never just the first.
     fn candidates(&self, vault_id: &[u8; 16], reference: &KekRef) -> Result<Candidates, VaultError> {
-        let (was, generation) = parts(reference)?;
+        let (was, generation) = origin_and_generation(reference)?;
         let entries = self.keystore.read_all(&entry_of(vault_id, generation))?;
         let keks: Vec<_> = entries.iter().filter_map(|entry| Kek::parse(entry, generation)).collect();
         let otherwise = match (entries.len(), keks.len()) {
@@ -97,7 +97,10 @@ impl Protector for KeystoreProtector {
     }
 
     fn forget_unused(&self, vault_id: &[u8; 16], in_use: &[KekRef]) -> Result<(), VaultError> {
-        let kept = in_use.iter().map(|reference| Ok(parts(reference)?.1)).collect::<Result<Vec<_>, VaultError>>()?;
+        let kept = in_use
+            .iter()
+            .map(|reference| Ok(origin_and_generation(reference)?.1))
+            .collect::<Result<Vec<_>, VaultError>>()?;
         let last = kept.iter().copied().max().unwrap_or(0);
         for generation in (last.saturating_sub(REMEMBERED)..last).filter(|generation| !kept.contains(generation)) {
             self.keystore.delete(&entry_of(vault_id, generation))?;
@@ -106,7 +109,7 @@ impl Protector for KeystoreProtector {
     }
 
     fn forget(&self, vault_id: &[u8; 16], reference: &KekRef) -> Result<(), VaultError> {
-        Ok(self.keystore.delete(&entry_of(vault_id, parts(reference)?.1))?)
+        Ok(self.keystore.delete(&entry_of(vault_id, origin_and_generation(reference)?.1))?)
     }
 }
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 pub(crate) use keystore::KeystoreProtector;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use keystore::origin_and_generation;
 use passphrase::PassphraseProtector;
 pub use recovery::RecoveryCode;
 use recovery::RecoveryProtector;

@@ -1,0 +1,222 @@
+//! What the strategies cost: open, load, commit and list, each beside the bare fsync of the same folder and moment.
+//!
+//! `cargo xtask bench` runs this and sets the figures in relation; docs/benchmarks.md says how to read them.
+
+#![expect(missing_docs, reason = "criterion's macros make public functions")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock, and the environment that xtask sets")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
+#![expect(clippy::print_stdout, reason = "what is left out is said aloud")]
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{Seek as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, criterion_group};
+use pilotlight_vault::keystore::MemoryKeystore;
+use pilotlight_vault::{GrantId, Strategy, Vault, VaultError, Vaults};
+use secrecy::SecretString;
+use tempfile::TempDir;
+
+/// Numbers of records.
+const SIZES: [u32; 4] = [1, 100, 10_000, 100_000];
+/// As long as a record with two opaque tokens and a JWT, in bytes.
+const PAYLOAD: [u8; 1200] = [b'p'; 1200];
+/// The most records to measure with; xtask sets it where time is short.
+const LARGEST: &str = "PILOTLIGHT_BENCH_LARGEST";
+/// `STRATEGY COUNT`: commit that often and end. xtask counts the system calls of it.
+const COMMITS: &str = "PILOTLIGHT_BENCH_COMMITS";
+/// The folder whose disk is measured.
+const FOLDER: &str = "PILOTLIGHT_BENCH_FOLDER";
+
+/// How many records a strategy is measured with at most, and why no more.
+fn most(strategy: Strategy) -> (u32, &'static str) {
+    match strategy {
+        Strategy::PlainFile | Strategy::EncryptedFile | Strategy::EncryptedPrefs => {
+            (1_000, "it writes all records for each commit")
+        }
+        Strategy::KeystoreOnly => {
+            (50, "it fills at most 128 entries of the keystore, and those of the narrowest are short")
+        }
+        _ => (100_000, ""),
+    }
+}
+
+fn id(number: u32) -> GrantId {
+    let mut bytes = [7; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    GrantId::from_bytes(bytes)
+}
+
+fn folder() -> TempDir {
+    match env::var_os(FOLDER) {
+        Some(folder) => TempDir::new_in(folder),
+        None => TempDir::new(),
+    }
+    .unwrap()
+}
+
+/// A vault that was filled where writes cost nothing, and put where they do.
+struct Filled {
+    folder: TempDir,
+    vaults: Vaults,
+    strategy: Strategy,
+}
+
+impl Filled {
+    fn new(strategy: Strategy, records: u32) -> Result<Self, VaultError> {
+        let quick = Path::new("/dev/shm");
+        let shared = if quick.is_dir() { TempDir::new_in(quick) } else { TempDir::new() }.unwrap();
+        let vaults = Vaults {
+            home: shared.path().join("home"),
+            app: "dev.pilotlight.bench".to_owned(),
+            keystore: Arc::new(MemoryKeystore::default()),
+            passphrase: Some(SecretString::from("correct horse battery staple")),
+            redis: None,
+            now_ms: 1_800_000_000_000,
+        };
+        let vault = vaults.open(strategy)?;
+        for number in 0..records {
+            vault.create(&id(number), &PAYLOAD)?;
+        }
+        drop(vault);
+        let folder = folder();
+        let home = folder.path().join("home");
+        copy(&vaults.home, &home);
+        Ok(Self { folder, vaults: Vaults { home, ..vaults }, strategy })
+    }
+
+    fn open(&self) -> Arc<dyn Vault> {
+        self.vaults.open(self.strategy).unwrap()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    // `memory` has no folder.
+    for entry in fs::read_dir(from).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &to) } else { drop(fs::copy(entry.path(), to).unwrap()) }
+    }
+}
+
+/// Writes one page over itself and waits for the disk: the least that anything durable can cost.
+struct Bare(File);
+
+impl Bare {
+    fn in_folder(folder: &Path) -> Self {
+        let mut file = File::create(folder.join("bare")).unwrap();
+        file.write_all(&[1; 4096]).unwrap();
+        file.sync_all().unwrap();
+        Self(file)
+    }
+
+    fn sync(&mut self) {
+        self.0.rewind().unwrap();
+        self.0.write_all(&[2; 4096]).unwrap();
+        self.0.sync_data().unwrap();
+    }
+}
+
+fn strategies(criterion: &mut Criterion) {
+    let largest = env::var(LARGEST).ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+    for strategy in Strategy::ALL {
+        let (most, why) = most(strategy);
+        let mut sizes: Vec<u32> = SIZES.into_iter().filter(|size| *size <= most.min(largest)).collect();
+        if most < SIZES[3] {
+            println!("NOTE: {strategy} is measured with {most} records at most: {why}");
+            if most <= largest && !sizes.contains(&most) {
+                sizes.push(most);
+            }
+        }
+        for records in sizes {
+            match Filled::new(strategy, records) {
+                Ok(filled) => measure(criterion, &filled, records),
+                Err(error) => {
+                    println!("SKIPPED: {strategy}: {error}");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn measure(criterion: &mut Criterion, filled: &Filled, records: u32) {
+    let strategy = filled.strategy;
+    let mut group = criterion.benchmark_group(strategy.as_str());
+    if strategy != Strategy::Memory {
+        group.bench_function(BenchmarkId::new("open", records), |bencher| {
+            // Closing is not opening, and one at a time is open.
+            bencher.iter_custom(|times| {
+                let open = || {
+                    let begun = Instant::now();
+                    let vault = filled.open();
+                    (begun.elapsed(), vault)
+                };
+                (0..times).map(|_| open().0).sum::<Duration>()
+            });
+        });
+    }
+    // What `memory` held went when it was closed.
+    let vault = filled.open();
+    if strategy == Strategy::Memory {
+        (0..records).for_each(|number| drop(vault.create(&id(number), &PAYLOAD).unwrap()));
+    }
+    let mut number = 0;
+    let mut next = || {
+        number = (number + 7919) % records;
+        id(number)
+    };
+    group.bench_function(BenchmarkId::new("load", records), |bencher| bencher.iter(|| vault.load(&next()).unwrap()));
+    group.bench_function(BenchmarkId::new("list", records), |bencher| bencher.iter(|| vault.list().unwrap().len()));
+    let chosen = id(records / 2);
+    let mut generation = vault.load(&chosen).unwrap().unwrap().generation;
+    group.bench_function(BenchmarkId::new("commit", records), |bencher| {
+        bencher.iter(|| generation = vault.commit(&chosen, generation, &PAYLOAD).unwrap());
+    });
+    let mut bare = Bare::in_folder(filled.folder.path());
+    group.bench_function(BenchmarkId::new("fsync", records), |bencher| bencher.iter(|| bare.sync()));
+    group.finish();
+}
+
+fn short() -> Criterion {
+    Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1))
+        .without_plots()
+}
+
+criterion_group! { name = all; config = short(); targets = strategies }
+
+/// Commits and nothing else, for whoever counts system calls.
+fn commit_only(order: &str) {
+    let (name, count) = order.split_once(' ').unwrap();
+    let filled = match Filled::new(name.parse().unwrap(), 1) {
+        Ok(filled) => filled,
+        Err(error) => return println!("SKIPPED: {error}"),
+    };
+    let vault = filled.open();
+    let mut generation = match vault.load(&id(0)).unwrap() {
+        Some(record) => record.generation,
+        None => vault.create(&id(0), &PAYLOAD).unwrap(),
+    };
+    for _ in 0..count.parse::<u32>().unwrap() {
+        generation = vault.commit(&id(0), generation, &PAYLOAD).unwrap();
+    }
+}
+
+fn main() {
+    match env::var(COMMITS) {
+        Ok(order) => commit_only(&order),
+        Err(_) => {
+            all();
+            Criterion::default().final_summary();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `cargo xtask bench`: what each strategy of the vault costs, and how long a rotated token is in danger. docs/benchmarks.md
+//! says how to read the figures.
+//!
+//! ```text
+//!  figures.rs ── criterion's medians, from crates/vault/benches/strategies.rs
+//!  trace.rs ──── what strace wrote: system calls with their times
+//!  window.rs ─── refreshes against a real server, watched from outside
+//! ```
+
+mod figures;
+mod trace;
+mod window;
+
+use std::{fs, path::PathBuf, process::Command};
+
+use serde_json::json;
+
+use crate::{cargo, environment, failure::Failure, place, progress::Progress};
+
+use self::{
+    figures::{Figures, Syncs},
+    window::Window,
+};
+
+/// Measure the strategies of the vault, in milliseconds and in fsyncs
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// At most 100 records
+    #[arg(long)]
+    quick: bool,
+    /// Write all figures to this file too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only the dangerous window: a server that has rotated, a token that is not on disk yet
+    #[arg(long)]
+    window: bool,
+    /// Measure the window with the programs as they are built
+    #[arg(long)]
+    built: bool,
+}
+
+impl Bench {
+    pub(crate) fn start(self) -> Result<(), Failure> {
+        let traces = cfg!(target_os = "linux") && environment::on_path("strace").is_some();
+        if !traces {
+            println!("SKIPPED: counting fsyncs and the dangerous window, which take Linux and strace");
+        }
+        let mut progress =
+            Progress::of(if self.window { 0 } else { 2 + usize::from(traces) } + 2 * usize::from(traces));
+        let folder = place::own().join("bench");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        let figures = if self.window { None } else { Some(self.figures(&mut progress, traces)?) };
+        let window = if traces { Some(self.window(&mut progress)?) } else { None };
+        if let Some(figures) = &figures {
+            figures.print();
+        }
+        if let Some(window) = &window {
+            window.print();
+        }
+        if let Some(file) = &self.json {
+            let all = json!({
+                "strategies": figures.as_ref().map(Figures::to_json),
+                "dangerous_window": window.as_ref().map(Window::to_json),
+            });
+            fs::write(file, format!("{all:#}\n"))?;
+        }
+        Ok(())
+    }
+
+    fn figures(&self, progress: &mut Progress, traces: bool) -> Result<Figures, Failure> {
+        let program = progress.step("Build the benchmarks", figures::build)?;
+        let folder = place::own().join("bench");
+        let mut figures = progress.step("Measure the strategies", |step| {
+            let mut command = Command::new(&program);
+            command
+                .arg("--bench")
+                .env("CRITERION_HOME", folder.join("criterion"))
+                .env("PILOTLIGHT_BENCH_FOLDER", &folder);
+            if self.quick {
+                command.env("PILOTLIGHT_BENCH_LARGEST", "100");
+            }
+            let output = step.read(command)?;
+            Figures::read(&folder.join("criterion"), &output)
+        })?;
+        if traces {
+            progress.step("Count fsyncs", |step| {
+                for strategy in figures.strategies() {
+                    let syncs = Syncs::count(step, &program, &strategy, &folder)?;
+                    figures.syncs.insert(strategy, syncs);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(figures)
+    }
+
+    fn window(&self, progress: &mut Progress) -> Result<Window, Failure> {
+        progress.step("Build the programs", |step| {
+            if self.built {
+                step.note("as they are");
+                return Ok(());
+            }
+            // Those of the tests, and so no build of their own.
+            step.run(cargo::build_programs())
+        })?;
+        let refreshes = if self.quick { 20 } else { 100 };
+        progress.step("The dangerous window", |step| window::measure(step, &place::own().join("bench"), refreshes))
+    }
+}

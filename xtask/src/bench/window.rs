@@ -1,0 +1,203 @@
+//! The dangerous window: from the last byte of the answer that carries a rotated refresh token to the instant at which that
+//! token is on the disk. Whoever pulls the plug in between signs a person out.
+//!
+//! It is measured from outside: a real server on loopback, a real client under strace, and between the refreshes the bare
+//! fsyncs of the same disk, so that the window can be told in units of them whatever the machine is doing meanwhile.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Seek as _, Write as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+
+use super::trace::{self, Call};
+use crate::{failure::Failure, place, progress::Step};
+
+/// How many refreshes are made between two looks at the bare disk.
+const ROUND: usize = 10;
+/// How many bare fsyncs are timed at each look.
+const BARE: usize = 40;
+
+/// What was measured, in seconds, each in rising order.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    windows: Vec<f64>,
+    bare: Vec<f64>,
+}
+
+/// Refreshes that often, and times the bare fsyncs in between.
+pub(super) fn measure(step: &mut Step, folder: &Path, refreshes: usize) -> Result<Window, Failure> {
+    let server = Server::start(folder)?;
+    let home = folder.join("home");
+    step.run(victim(Command::new(place::built("pilotlight-victim")), &home, &["sign-in", "issuer", &server.issuer]))?;
+    let mut window = Window::default();
+    for round in 0..refreshes.div_ceil(ROUND) {
+        bare(folder, &mut window.bare)?;
+        let log = folder.join(format!("window-{round}.strace"));
+        let mut command = trace::of(&log, "recvfrom,recvmsg,read,readv,write,fsync,fdatasync");
+        command.arg(place::built("pilotlight-victim"));
+        step.run(victim(command, &home, &["refresh", &ROUND.to_string()]))?;
+        window.windows.extend(windows_in(&trace::read(&fs::read_to_string(&log)?)));
+    }
+    bare(folder, &mut window.bare)?;
+    if window.windows.len() < refreshes {
+        let seen = window.windows.len();
+        return Err(Failure::new(format!("of {refreshes} refreshes only {seen} were seen to be saved")));
+    }
+    window.windows.sort_by(f64::total_cmp);
+    window.bare.sort_by(f64::total_cmp);
+    Ok(window)
+}
+
+fn victim(mut command: Command, home: &Path, arguments: &[&str]) -> Command {
+    command.args(arguments).env("PILOTLIGHT_HOME", home);
+    command
+}
+
+/// One window for each refresh: the client says `sending` before and `refreshed` after it.
+fn windows_in(calls: &[Call]) -> Vec<f64> {
+    let said = |call: &Call, word: &str| call.name == "write" && call.arguments.contains(&format!("\"{word}"));
+    let mut windows = Vec::new();
+    let mut rest = calls;
+    while let Some(sending) = rest.iter().position(|call| said(call, "sending")) {
+        let Some(length) = rest[sending..].iter().position(|call| said(call, "refreshed")) else { break };
+        let refresh = &rest[sending..sending + length];
+        windows.extend(window_of(refresh));
+        rest = &rest[sending + length..];
+    }
+    windows
+}
+
+fn window_of(refresh: &[Call]) -> Option<f64> {
+    let is_answer = |call: &&Call| {
+        let from_network = call.arguments.contains("<socket:") || call.arguments.contains("<TCP");
+        call.returned > 0 && from_network && call.name != "write"
+    };
+    let answered = refresh.iter().rfind(is_answer)?.ended;
+    // The keystore's files and the journal's are not what keeps the token.
+    let saves = refresh.iter().filter(|call| call.name.contains("sync") && call.arguments.contains("vault.db"));
+    let saved = saves.filter(|call| call.begun >= answered).map(|call| call.ended).max_by(f64::total_cmp)?;
+    Some(saved - answered)
+}
+
+/// Times writing one page over itself and waiting for the disk.
+fn bare(folder: &Path, times: &mut Vec<f64>) -> Result<(), Failure> {
+    let mut file = File::create(folder.join("bare"))?;
+    file.write_all(&[1; 4096])?;
+    file.sync_all()?;
+    for _ in 0..BARE {
+        file.rewind()?;
+        let begun = now();
+        file.write_all(&[2; 4096])?;
+        file.sync_data()?;
+        times.push(begun.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is measured is true time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// `pilotlight-server` on a free port; it ends when this is dropped.
+struct Server {
+    child: Child,
+    issuer: String,
+}
+
+impl Server {
+    fn start(folder: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(place::built("pilotlight-server"));
+        command.args(["serve", "--demo", "--retry-window", "0s", "--listen", "127.0.0.1:0", "--store"]);
+        command.arg(folder.join("server.db")).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(File::create(folder.join("server.log"))?);
+        let mut server = Self { child: command.spawn()?, issuer: String::new() };
+        let mut line = String::new();
+        if let Some(output) = server.child.stdout.take() {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        let said: Option<Value> = serde_json::from_str(&line).ok();
+        let issuer = said.as_ref().and_then(|said| said.get("issuer")?.as_str());
+        server.issuer = issuer.ok_or_else(|| Failure::new(format!("the server does not start: {line}")))?.to_owned();
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The value that this part of all values does not exceed.
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let place = (sorted.len() as f64 * part).ceil() as usize;
+    sorted.get(place.max(1) - 1).copied().unwrap_or(f64::NAN)
+}
+
+impl Window {
+    fn in_fsyncs(&self, part: f64) -> f64 {
+        quantile(&self.windows, part) / quantile(&self.bare, 0.5)
+    }
+
+    pub(super) fn print(&self) {
+        let Self { windows, bare } = self;
+        println!("\nThe dangerous window over {} refreshes, beside {} bare fsyncs:", windows.len(), bare.len());
+        for (name, part) in [("p50", 0.5), ("p95", 0.95)] {
+            let [window, disk] = [windows, bare].map(|times| 1e3 * quantile(times, part));
+            println!(
+                "{name}: {window:.2} ms, {:.2} bare fsyncs (the disk's own {name} is {disk:.2} ms)",
+                self.in_fsyncs(part)
+            );
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let milliseconds =
+            |times: &[f64]| json!({ "p50": 1e3 * quantile(times, 0.5), "p95": 1e3 * quantile(times, 0.95) });
+        json!({
+            "refreshes": self.windows.len(),
+            "window_ms": milliseconds(&self.windows),
+            "bare_fsync_ms": milliseconds(&self.bare),
+            "in_bare_fsyncs": { "p50": self.in_fsyncs(0.5), "p95": self.in_fsyncs(0.95) },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Window, quantile, windows_in};
+    use crate::bench::trace;
+
+    const LOG: &str = "\
+1 10.000000 write(1</out>, \"sending\\n\", 8) = 8 <0.000001>
+1 10.000100 fdatasync(7</h/vault.db-wal>) = 0 <0.001000>
+1 10.010000 recvfrom(9<socket:[1]>, \"HTTP/1.1 200\"..., 8192, 0, NULL, NULL) = 120 <0.000000>
+2 10.011000 fdatasync(7</h/vault.db-wal>) = 0 <0.001000>
+3 10.013000 fsync(8</h/keystore/anchor>) = 0 <0.100000>
+1 10.020000 write(1</out>, \"refreshed 1\\n\", 12) = 12 <0.000001>
+2 10.030000 fdatasync(7</h/vault.db-wal>) = 0 <0.001000>
+1 10.040000 write(1</out>, \"sending\\n\", 8) = 8 <0.000001>
+";
+
+    #[test]
+    fn a_window_is_from_the_answer_to_the_end_of_the_commit() {
+        let windows = windows_in(&trace::read(LOG));
+        assert_eq!(windows.len(), 1);
+        assert!((windows[0] - 0.002).abs() < 1e-6, "{windows:?}");
+    }
+
+    #[test]
+    fn a_window_is_told_in_bare_fsyncs() {
+        let window = Window { windows: vec![2.0, 3.0, 9.0], bare: vec![1.0, 2.0, 3.0] };
+        assert!((window.in_fsyncs(0.5) - 1.5).abs() < 1e-9);
+        assert!((quantile(&window.windows, 0.95) - 9.0).abs() < 1e-9);
+    }
+}
