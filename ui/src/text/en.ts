@@ -157,6 +157,7 @@ export const en = {
       "signed-out": "Signed out",
       "started-over": "Started over",
       moved: "Storage changed",
+      "keys-changed": "Keys changed",
     },
   },
 

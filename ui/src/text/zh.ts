@@ -157,6 +157,7 @@ export const zh: Text = {
       "signed-out": "已退出登录",
       "started-over": "已重新开始",
       moved: "存储方式已更改",
+      "keys-changed": "密钥已更改",
     },
   },
 
