@@ -206,7 +206,7 @@ impl Progress {
 
 fn bar(done: usize, all: usize) -> String {
     const WIDTH: usize = 24;
-    let filled = if all == 0 { WIDTH } else { WIDTH * done.min(all) / all };
+    let filled = (WIDTH * done.min(all)).checked_div(all).unwrap_or(WIDTH);
     format!("[{}{}]", "#".repeat(filled), " ".repeat(WIDTH - filled))
 }
 

@@ -75,6 +75,7 @@ impl Filled {
             keystore: Arc::new(MemoryKeystore::default()),
             passphrase: Some(SecretString::from("correct horse battery staple")),
             redis: None,
+            tpm: None,
             now_ms: 1_800_000_000_000,
         };
         let vault = vaults.open(strategy)?;
