@@ -36,7 +36,9 @@ fn most(strategy: Strategy) -> (u32, &'static str) {
         Strategy::PlainFile | Strategy::EncryptedFile | Strategy::EncryptedPrefs => {
             (1_000, "it writes all records for each commit")
         }
-        Strategy::KeystoreOnly => (50, "it fills at most 128 entries of the keystore, and those of the narrowest are short"),
+        Strategy::KeystoreOnly => {
+            (50, "it fills at most 128 entries of the keystore, and those of the narrowest are short")
+        }
         _ => (100_000, ""),
     }
 }
