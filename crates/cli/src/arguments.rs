@@ -102,6 +102,22 @@ pub(crate) enum VaultCommand {
     Strategies,
     /// Tell how the grants are kept now
     Info,
+    /// Let a passphrase or a recovery code open the vault too, in place of an earlier one
+    Protect {
+        /// Which of the two
+        #[arg(long, value_name = "WAY")]
+        with: TypedWay,
+        /// Read the passphrase from standard input; otherwise it is asked for at the terminal
+        #[arg(long)]
+        passphrase_stdin: bool,
+    },
+    /// Take a way to open the vault away; the last one stays
+    Unprotect {
+        /// As `pilotlight vault info` names it, e.g. passphrase
+        way: String,
+    },
+    /// Make the vault's keys anew: older copies of the vault and its keys are of no use to anybody then
+    Rekey,
     /// Choose how to keep grants, before there are any
     Use {
         /// One of `pilotlight vault strategies`
@@ -184,6 +200,15 @@ pub(crate) struct SignInArguments {
     /// What to ask for; may be repeated [default with --issuer: openid offline_access]
     #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
     pub(crate) scope: Vec<String>,
+}
+
+/// What a person types to open the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TypedWay {
+    /// A passphrase of yours
+    Passphrase,
+    /// A random code, printed once
+    RecoveryCode,
 }
 
 /// A dialect that has no metadata to tell it by.

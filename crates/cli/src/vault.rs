@@ -3,10 +3,13 @@
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
 
-use pilotlight::{Exposure, Finding, Health, Moving, Need, Pilotlight, SecretString, Strategy, VaultInfo, VaultStatus};
+use pilotlight::{
+    ErrorCode, ExposeSecret as _, Exposure, Finding, Health, Moving, Need, Pilotlight, SecretString, Strategy,
+    VaultInfo, VaultStatus,
+};
 use serde_json::{Value, json};
 
-use crate::arguments::{Command, VaultCommand};
+use crate::arguments::{Command, TypedWay, VaultCommand};
 use crate::command::{Outcome, Run};
 use crate::failure::{DISK, Failure};
 use crate::words::{harmless, table};
@@ -17,6 +20,12 @@ impl Run {
         match command {
             VaultCommand::Strategies => self.strategies(),
             VaultCommand::Info => self.vault_info().await,
+            VaultCommand::Protect { with: TypedWay::Passphrase, passphrase_stdin } => {
+                self.set_passphrase(passphrase_stdin).await
+            }
+            VaultCommand::Protect { with: TypedWay::RecoveryCode, .. } => self.set_recovery_code().await,
+            VaultCommand::Unprotect { way } => self.remove_ways(&way).await,
+            VaultCommand::Rekey => self.rekey().await,
             VaultCommand::Use { strategy, yes } => self.choose(strategy, yes).await,
             VaultCommand::Migrate { to, yes, passphrase_stdin } => self.migrate(to, yes, passphrase_stdin).await,
         }
@@ -36,6 +45,40 @@ impl Run {
             VaultStatus::Unavailable(error) => Err(error.into()),
             _ => Ok(0),
         }
+    }
+
+    async fn set_passphrase(self, from_stdin: bool) -> Outcome {
+        self.pilotlight.set_passphrase(new_passphrase(from_stdin)?).await?;
+        self.form.confirm(&json!({ "way": "passphrase" }), "The passphrase opens the vault too.")?;
+        Ok(0)
+    }
+
+    async fn set_recovery_code(self) -> Outcome {
+        let code = self.pilotlight.set_recovery_code().await?;
+        let exposed = code.expose_secret();
+        let json = json!({ "way": "recovery-code", "recovery_code": exposed });
+        self.form.print(&json, || format!("{exposed}\n"))?;
+        output::note("Write it down and keep it away from this computer. It is not shown again.");
+        Ok(0)
+    }
+
+    async fn remove_ways(self, kind: &str) -> Outcome {
+        let count = self.pilotlight.remove_ways(kind).await?;
+        if count == 0 {
+            return Err(Failure::usage(
+                format!("No {} opens the vault.", harmless(kind)),
+                "See `pilotlight vault info`.",
+            ));
+        }
+        let text = format!("No {} opens the vault any more.", harmless(kind));
+        self.form.confirm(&json!({ "removed": count }), &text)?;
+        Ok(0)
+    }
+
+    async fn rekey(self) -> Outcome {
+        self.pilotlight.rekey().await?;
+        self.form.confirm(&json!({ "rekeyed": true }), "The vault's keys were made anew.")?;
+        Ok(0)
     }
 
     async fn choose(self, strategy: Strategy, yes: bool) -> Outcome {
@@ -89,17 +132,22 @@ pub(crate) async fn unlock(
     if (looks_only && file.is_none()) || !pilotlight.takes_passphrase().await.unwrap_or(false) {
         return Ok(());
     }
-    let needs = |error: &pilotlight::Error| error.code() == pilotlight::ErrorCode::PassphraseNeeded;
+    if let Some(file) = file {
+        return Ok(pilotlight.unlock_with(secrets::from_file(file)?).await?);
+    }
     match pilotlight.unlock().await {
-        Err(error) if needs(&error) => {}
+        Err(error) if wants_passphrase(error.code()) => {}
         // Whatever else is wrong, the command itself meets it and says so.
         _ => return Ok(()),
     }
-    let passphrase = match file {
-        Some(file) => secrets::from_file(file)?,
-        None => secrets::ask("vault's passphrase", "Pass --passphrase-file FILE.")?,
-    };
+    let passphrase = secrets::ask("vault's passphrase or recovery code", "Pass --passphrase-file FILE.")?;
     Ok(pilotlight.unlock_with(passphrase).await?)
+}
+
+/// Where the machine's own way does not open the vault, a person's may.
+fn wants_passphrase(code: ErrorCode) -> bool {
+    use ErrorCode::{KeyCorrupt, KeyLost, KeystoreAbsent, KeystoreChanged, PassphraseNeeded, TpmLost, WrongKey};
+    matches!(code, PassphraseNeeded | KeyLost | KeyCorrupt | WrongKey | KeystoreAbsent | KeystoreChanged | TpmLost)
 }
 
 /// A storage that keeps tokens readable is only used on a person's word.
@@ -158,7 +206,7 @@ impl Progress {
 
 fn bar(done: usize, all: usize) -> String {
     const WIDTH: usize = 24;
-    let filled = if all == 0 { WIDTH } else { WIDTH * done.min(all) / all };
+    let filled = (WIDTH * done.min(all)).checked_div(all).unwrap_or(WIDTH);
     format!("[{}{}]", "#".repeat(filled), " ".repeat(WIDTH - filled))
 }
 

@@ -88,10 +88,10 @@ impl Pilotlight {
     async fn examine_keystore(&self) -> Finding {
         let keystore = self.0.config.keystore.clone();
         let needed = self.strategy().is_ok_and(|strategy| strategy.needs().contains(&crate::Need::Keystore));
-        // Asking for what is certainly not there shows whether it answers, and changes nothing.
-        let asked = blocking(move || keystore.read("doctor").map_err(Error::from)).await;
+        // Without a prompt: the vault, which is looked at next, asks the person where it needs to.
+        let asked = blocking(move || keystore.look().map_err(Error::from)).await;
         match asked {
-            Ok(_) => Finding::fine("keystore", format!("{} answers and is unlocked.", self.0.config.keystore.kind())),
+            Ok(origin) => Finding::fine("keystore", format!("{origin} answers and is unlocked.")),
             Err(error) if needed => Finding::trouble("keystore", &error),
             Err(error) => {
                 let text = format!("{} The storage in use does not need it.", error.message());

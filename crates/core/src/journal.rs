@@ -44,6 +44,8 @@ pub enum EventKind {
     StartedOver,
     /// Every grant was moved to another strategy, or a strategy was chosen.
     Moved,
+    /// The vault's keys, or the ways to open it, were changed.
+    KeysChanged,
 }
 
 impl EventKind {
@@ -60,6 +62,7 @@ impl EventKind {
             Self::SignedOut => "signed-out",
             Self::StartedOver => "started-over",
             Self::Moved => "moved",
+            Self::KeysChanged => "keys-changed",
         }
     }
 }

@@ -365,7 +365,7 @@ impl From<Moving> for MovingView {
 impl MovingView {
     /// Whether this is a whole hundredth further than `before`: a window needs no more, however many records there are.
     pub(crate) fn is_news_after(self, before: Option<Self>) -> bool {
-        let hundredth = |view: Self| if view.all == 0 { 0 } else { view.done * 100 / view.all };
+        let hundredth = |view: Self| (view.done * 100).checked_div(view.all).unwrap_or_default();
         before.is_none_or(|before| before.phase != self.phase || hundredth(before) != hundredth(self))
     }
 }

@@ -71,6 +71,9 @@ pub(crate) struct Serve {
     /// Do not serve /login and the password grant
     #[arg(long)]
     pub(crate) no_password_sign_in: bool,
+    /// Do not serve the plain JSON dialect: /login and /token/refresh
+    #[arg(long)]
+    pub(crate) no_plain_json: bool,
     /// Bring the person demo (password demo) and the public client `pilotlight`
     #[arg(long)]
     pub(crate) demo: bool,
@@ -97,22 +100,37 @@ pub(crate) enum User {
 #[derive(Subcommand)]
 pub(crate) enum Client {
     /// Add a client
-    Add {
-        /// Its `client_id`
-        id: String,
-        /// Where answers may be sent; may be repeated
-        #[arg(long = "redirect-uri", required = true)]
-        redirect_uris: Vec<String>,
-        /// The name people read; the id if absent
-        #[arg(long)]
-        name: Option<String>,
-        /// Give it a secret, printed once
-        #[arg(long)]
-        confidential: bool,
-        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
-        #[arg(long)]
-        store: StoreName,
-    },
+    Add(AddClient),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct AddClient {
+    /// Its `client_id`
+    pub(crate) id: String,
+    /// Where answers may be sent; may be repeated
+    #[arg(long = "redirect-uri", required_unless_present_any = ["device", "own_scope", "introspect_any"])]
+    pub(crate) redirect_uris: Vec<String>,
+    /// The name people read; the id if absent
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Give it a secret, printed once
+    #[arg(long)]
+    pub(crate) confidential: bool,
+    /// Let it ask for sign-in on another device (RFC 8628)
+    #[arg(long)]
+    pub(crate) device: bool,
+    /// Let it have tokens in its own name (client credentials) with at most these scopes, separated by spaces
+    #[arg(long, requires = "confidential")]
+    pub(crate) own_scope: Option<String>,
+    /// Let it introspect the access tokens of every client, as resource servers do
+    #[arg(long, requires = "confidential")]
+    pub(crate) introspect_any: bool,
+    /// Make it push its authorization requests (RFC 9126)
+    #[arg(long)]
+    pub(crate) pushed_only: bool,
+    /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+    #[arg(long)]
+    pub(crate) store: StoreName,
 }
 
 #[derive(Subcommand)]

@@ -10,27 +10,58 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::client::FIRST_PARTY;
+use crate::client::{Client, FIRST_PARTY};
 use crate::params::Params;
 use crate::password;
 use crate::problem::{Problem, Refused};
 use crate::store::User;
 
+/// The client behind a request.
+pub(crate) enum Caller {
+    /// The operator's own programs, which need no registration.
+    FirstParty,
+    Registered(Client),
+}
+
+impl Caller {
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::FirstParty => FIRST_PARTY,
+            Self::Registered(client) => &client.id,
+        }
+    }
+
+    /// For endpoints that the operator's own programs have no use for.
+    pub(crate) fn registered(self) -> Result<Client, Problem> {
+        match self {
+            Self::FirstParty => Err(Problem::InvalidRequest("client_id is missing.")),
+            Self::Registered(client) => Ok(client),
+        }
+    }
+
+    /// For endpoints that want to be sure who asks.
+    pub(crate) fn confidential(self) -> Result<Client, Problem> {
+        match self {
+            Self::Registered(client) if client.secret_hash.is_some() => Ok(client),
+            _ => Err(Problem::InvalidClient { basic: true }),
+        }
+    }
+}
+
 impl App {
-    /// The id of the client behind a request to an endpoint that wants one. Without `client_id` it is the operator's own.
-    pub(crate) async fn authenticate_client(&self, headers: &HeaderMap, params: &Params) -> Result<String, Problem> {
+    /// The client behind a request to an endpoint that wants one. Without `client_id` it is the operator's own.
+    pub(crate) async fn authenticate_client(&self, headers: &HeaderMap, params: &Params) -> Result<Caller, Problem> {
         let (id, secret, basic) = credentials(headers, params)?;
         if id == FIRST_PARTY && secret.is_none() {
-            return Ok(id);
+            return Ok(Caller::FirstParty);
         }
-        let wanted = id.clone();
-        let client = self.ask(move |store| store.client(&wanted)).await?;
-        let allowed = client.is_some_and(|client| match (&client.secret_hash, &secret) {
+        let client = self.ask(move |store| store.client(&id)).await?;
+        let allowed = client.filter(|client| match (&client.secret_hash, &secret) {
             (None, None) => true,
             (Some(_), Some(secret)) => client.has_secret(secret),
             _ => false,
         });
-        if allowed { Ok(id) } else { Err(Problem::InvalidClient { basic }) }
+        allowed.map(Caller::Registered).ok_or(Problem::InvalidClient { basic })
     }
 
     /// The person of that name and password.

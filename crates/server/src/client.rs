@@ -2,11 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pilotlight_oauth::Scope;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use url::{Host, Url};
 
+use crate::issue::SCOPES;
 use crate::system::{NoEntropy, make_random};
 
 /// The client that `POST /login` signs people in to: the operator's own programs. It needs no registration.
@@ -23,6 +25,49 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// SHA-256 of the secret of a confidential client. The secret is random and long, so that no slow hash is needed.
     pub secret_hash: Option<[u8; 32]>,
+    /// What it may do in its own name, with no person behind it (RFC 6749 section 4.4); `None`: nothing.
+    pub own_scope: Option<Scope>,
+    /// What the operator has set for it.
+    pub settings: Vec<Setting>,
+}
+
+/// Something that an operator sets for one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// It may ask for sign-in on another device, RFC 8628.
+    Device,
+    /// It may introspect the access tokens of every client, as resource servers do (RFC 7662 section 2.1).
+    IntrospectAny,
+    /// It must push its authorization requests, RFC 9126 section 6.
+    PushedOnly,
+}
+
+impl Setting {
+    /// The word for stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::IntrospectAny => "introspect_any",
+            Self::PushedOnly => "pushed_only",
+        }
+    }
+
+    /// Reads [`Self::as_str`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Device, Self::IntrospectAny, Self::PushedOnly].into_iter().find(|setting| setting.as_str() == word)
+    }
+
+    /// One text for all of them, as stores keep it.
+    pub(crate) fn join(settings: &[Self]) -> String {
+        settings.iter().map(|setting| setting.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Reads [`Self::join`]; `None` where a word is not known.
+    pub(crate) fn split(text: &str) -> Option<Vec<Self>> {
+        text.split_ascii_whitespace().map(Self::from_word).collect()
+    }
 }
 
 impl std::fmt::Debug for Client {
@@ -43,6 +88,15 @@ pub enum BadClient {
     /// The id is the server's own.
     #[error("`{FIRST_PARTY}` is the server's own client")]
     Reserved,
+    /// The id looks like the `sub` of a person (RFC 9700 section 4.15).
+    #[error("a client id of 32 hexadecimal digits could be taken for a person")]
+    LikePerson,
+    /// Its own scope names one that is about a person.
+    #[error("a client's own scope cannot have {0}: that is about a person")]
+    OwnScope(String),
+    /// It has no secret, and what is asked for it needs one.
+    #[error("only a confidential client may act in its own name or introspect tokens")]
+    NeedsSecret,
     /// A redirect URI that is unsafe.
     #[error(
         "`{0}` is no safe redirect URI: use https, http to 127.0.0.1 or [::1], or a private scheme like com.example.app:/callback; no fragment"
@@ -63,10 +117,14 @@ impl Client {
         if id == FIRST_PARTY {
             return Err(BadClient::Reserved);
         }
+        if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(BadClient::LikePerson);
+        }
         if let Some(unsafe_uri) = redirect_uris.iter().find(|uri| !is_safe(uri)) {
             return Err(BadClient::RedirectUri(unsafe_uri.clone()));
         }
-        Ok(Self { id: id.to_owned(), name: id.to_owned(), redirect_uris, secret_hash: None })
+        let (id, name) = (id.to_owned(), id.to_owned());
+        Ok(Self { id, name, redirect_uris, secret_hash: None, own_scope: None, settings: Vec::new() })
     }
 
     /// Makes it a confidential one; the secret is told this once.
@@ -77,6 +135,41 @@ impl Client {
         let secret = SecretString::from(format!("plcs_{}", URL_SAFE_NO_PAD.encode(make_random::<32>()?)));
         self.secret_hash = Some(Sha256::digest(secret.expose_secret()).into());
         Ok(secret)
+    }
+
+    /// Lets a confidential client ask for tokens in its own name, for as much as `scope`.
+    ///
+    /// # Errors
+    /// [`BadClient::NeedsSecret`], [`BadClient::OwnScope`].
+    pub fn allow_own_scope(&mut self, scope: Scope) -> Result<(), BadClient> {
+        if self.secret_hash.is_none() {
+            return Err(BadClient::NeedsSecret);
+        }
+        if let Some(of_people) = scope.iter().find(|token| SCOPES.contains(token)) {
+            return Err(BadClient::OwnScope(of_people.to_owned()));
+        }
+        self.own_scope = Some(scope);
+        Ok(())
+    }
+
+    /// Sets something for it.
+    ///
+    /// # Errors
+    /// [`BadClient::NeedsSecret`].
+    pub fn set(&mut self, setting: Setting) -> Result<(), BadClient> {
+        if setting == Setting::IntrospectAny && self.secret_hash.is_none() {
+            return Err(BadClient::NeedsSecret);
+        }
+        if !self.has(setting) {
+            self.settings.push(setting);
+        }
+        Ok(())
+    }
+
+    /// Whether that is set for it.
+    #[must_use]
+    pub fn has(&self, setting: Setting) -> bool {
+        self.settings.contains(&setting)
     }
 
     /// Whether `secret` is the client's.

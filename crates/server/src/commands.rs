@@ -6,7 +6,8 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight_server::client::{BadClient, Client as ClientRecord};
+use pilotlight_oauth::Scope;
+use pilotlight_server::client::{BadClient, Client as ClientRecord, Setting};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
     AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError,
@@ -17,7 +18,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::args::{Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName, User};
+use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName, User};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -145,9 +146,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             rotate_keys(&keys, SystemClock.now(), announce, leaked)?;
             say(&json!({"keys": keys, "in_use_in": if leaked { 0 } else { announce.as_secs() }}))
         }
-        Command::Client(Client::Add { id, redirect_uris, name, confidential, store }) => {
-            add_client(&*open_lasting(&store)?, &id, redirect_uris, name, confidential)
-        }
+        Command::Client(Client::Add(wanted)) => add_client(&*open_lasting(&wanted.store)?, wanted),
         Command::Grant(Grant::List { store }) => {
             let store = open_existing(&store)?;
             store.grants()?.iter().try_for_each(|grant| say(&describe(&*store, grant)?))
@@ -214,24 +213,29 @@ fn read_password(mut input: impl BufRead) -> Result<SecretString, Failure> {
     if password.is_empty() { Err(Failure::NoPassword) } else { Ok(SecretString::from(password)) }
 }
 
-fn add_client(
-    store: &dyn Store,
-    id: &str,
-    redirect_uris: Vec<String>,
-    name: Option<String>,
-    confidential: bool,
-) -> Result<(), Failure> {
-    let mut client = ClientRecord::public(id, redirect_uris)?;
-    if let Some(name) = name {
+fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
+    let mut client = ClientRecord::public(&wanted.id, wanted.redirect_uris)?;
+    if let Some(name) = wanted.name {
         client.name = name;
     }
-    let secret = if confidential { Some(client.make_secret()?) } else { None };
+    let secret = if wanted.confidential { Some(client.make_secret()?) } else { None };
+    if let Some(scope) = wanted.own_scope {
+        client.allow_own_scope(Scope::parse(&scope))?;
+    }
+    let settings = [
+        (wanted.device, Setting::Device),
+        (wanted.introspect_any, Setting::IntrospectAny),
+        (wanted.pushed_only, Setting::PushedOnly),
+    ];
+    for (_, setting) in settings.into_iter().filter(|(wanted, _)| *wanted) {
+        client.set(setting)?;
+    }
     if !store.add_client(&client)? {
         return Err(Failure::ClientTaken);
     }
     match secret {
-        Some(secret) => say(&json!({"client_id": id, "client_secret": secret.expose_secret()})),
-        None => say(&json!({"client_id": id})),
+        Some(secret) => say(&json!({"client_id": client.id, "client_secret": secret.expose_secret()})),
+        None => say(&json!({"client_id": client.id})),
     }
 }
 
@@ -297,6 +301,7 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         grant_uses: serve.grant_uses,
         keys: keys_of(serve.keys, &serve.store)?,
         password_sign_in: !serve.no_password_sign_in,
+        plain_json: !serve.no_plain_json,
         ..Config::new(issuer.clone())
     };
     let store = open_store(&serve.store, serve.refresh_token_ttl)?;

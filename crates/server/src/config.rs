@@ -25,6 +25,8 @@ pub struct Config {
     /// Whether `POST /login` and the password grant of `/token` are served (RFC 9700 section 2.4 advises against them
     /// for anybody but the operator's own programs).
     pub password_sign_in: bool,
+    /// Whether the plain JSON dialect (`POST /login` and `POST /token/refresh`) is served.
+    pub plain_json: bool,
 }
 
 impl Config {
@@ -40,6 +42,7 @@ impl Config {
             grant_uses: None,
             keys: KeySource::Ephemeral,
             password_sign_in: true,
+            plain_json: true,
         }
     }
 }

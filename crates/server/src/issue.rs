@@ -35,9 +35,12 @@ pub(crate) struct AccessClaims {
     pub(crate) exp: i64,
     pub(crate) jti: String,
     pub(crate) scope: String,
-    pub(crate) auth_time: i64,
-    /// The grant it belongs to, so that it can end with it.
-    pub(crate) gid: String,
+    /// When the person signed in; absent where there is none behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_time: Option<i64>,
+    /// The grant it belongs to, so that it can end with it; a client in its own name has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gid: Option<String>,
 }
 
 /// Claims of an ID token, OpenID Connect Core section 2.
@@ -57,11 +60,11 @@ struct IdClaims<'a> {
 /// Tokens on their way out.
 pub(crate) struct Issued {
     access_token: SecretString,
-    refresh_token: SecretString,
+    refresh_token: Option<SecretString>,
     id_token: Option<SecretString>,
     scope: String,
     expires_in: u64,
-    refresh_expires_in: u64,
+    refresh_expires_in: Option<u64>,
     refresh_uses_left: Option<u32>,
 }
 
@@ -72,8 +75,10 @@ pub(crate) struct Answer<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u64,
-    refresh_token: &'a str,
-    refresh_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_uses_left: Option<u32>,
     scope: &'a str,
@@ -87,13 +92,20 @@ impl Issued {
             access_token: self.access_token.expose_secret(),
             token_type: "Bearer",
             expires_in: self.expires_in,
-            refresh_token: self.refresh_token.expose_secret(),
+            refresh_token: self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
             refresh_expires_in: self.refresh_expires_in,
             refresh_uses_left: self.refresh_uses_left,
             scope: &self.scope,
             id_token: self.id_token.as_ref().map(ExposeSecret::expose_secret),
         }
     }
+}
+
+/// In whose name an access token speaks.
+enum Bearer<'a> {
+    Person(&'a Grant),
+    /// The client's own (RFC 9068 section 2.2: then `sub` is the client).
+    Client(&'a str),
 }
 
 /// A refresh token as it came in.
@@ -194,34 +206,54 @@ impl App {
             _ => grant.refresh_expires_at(self.config.refresh_token_ttl),
         };
         Ok(Issued {
-            access_token: self.access_token(grant, &scope, now, until)?,
-            refresh_token: derive_refresh_token(&keys, claims, &grant.client, grant.rotated_at),
+            access_token: self.access_token(Bearer::Person(grant), &scope, now, until)?,
+            refresh_token: Some(derive_refresh_token(&keys, claims, &grant.client, grant.rotated_at)),
             id_token,
             scope,
             expires_in: until.since(now).as_secs(),
-            refresh_expires_in: refresh_until.since(now).as_secs(),
+            refresh_expires_in: Some(refresh_until.since(now).as_secs()),
             refresh_uses_left,
+        })
+    }
+
+    /// The access token of a client in its own name, RFC 6749 section 4.4.3: no refresh token, for it can ask again.
+    pub(crate) fn issue_own(&self, client: &str, scope: &Scope) -> Result<Issued, Problem> {
+        let now = self.now();
+        let until = now.plus(self.config.access_token_ttl);
+        let scope = scope.to_string();
+        Ok(Issued {
+            access_token: self.access_token(Bearer::Client(client), &scope, now, until)?,
+            refresh_token: None,
+            id_token: None,
+            scope,
+            expires_in: until.since(now).as_secs(),
+            refresh_expires_in: None,
+            refresh_uses_left: None,
         })
     }
 
     fn access_token(
         &self,
-        grant: &Grant,
+        bearer: Bearer<'_>,
         scope: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<SecretString, NoEntropy> {
+        let (sub, client, grant) = match bearer {
+            Bearer::Person(grant) => (&*grant.subject, &*grant.client, Some(grant)),
+            Bearer::Client(client) => (client, client, None),
+        };
         let claims = AccessClaims {
             iss: self.config.issuer.clone(),
-            sub: grant.subject.clone(),
+            sub: sub.to_owned(),
             aud: self.config.issuer.clone(),
-            client_id: grant.client.clone(),
+            client_id: client.to_owned(),
             iat: now.as_secs(),
             exp: until.as_secs(),
             jti: URL_SAFE_NO_PAD.encode(make_random::<16>()?),
             scope: scope.to_owned(),
-            auth_time: grant.created_at.as_secs(),
-            gid: grant.id.to_string(),
+            auth_time: grant.map(|grant| grant.created_at.as_secs()),
+            gid: grant.map(|grant| grant.id.to_string()),
         };
         self.keys.now().signer_at(now).sign(jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
     }

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!            ┌───────────────────────── Server ─────────────────────────┐
-//!  browser ──▶ /authorize   sign in, consent                            │
+//!  browser ──▶ /authorize, /device   sign in, consent                   │
 //!  client ───▶ /token       code + PKCE, refresh, password   ─┐         │
 //!  client ───▶ /login, /token/refresh   plain JSON           ─┼─▶ Store │  memory, one SQLite file, or Redis
+//!  client ───▶ /device_authorization, /par, /introspect      ─┤         │
 //!  client ───▶ /revoke, /userinfo                            ─┘         │
 //!  anybody ──▶ /.well-known/…, /jwks                                    │
 //!            └──────────────────────────────────────────────────────────┘
@@ -44,6 +45,7 @@ pub mod chaos;
 pub mod client;
 pub mod code;
 mod config;
+pub mod device;
 pub mod grant;
 mod issue;
 mod jwt;
@@ -53,6 +55,7 @@ mod pages;
 mod params;
 mod password;
 mod problem;
+pub mod pushed;
 mod recent_keys;
 mod refresh_token;
 mod routes;

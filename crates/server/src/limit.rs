@@ -18,6 +18,8 @@ const MOST: usize = 10_000;
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Who {
     Name(String),
+    /// A person who types the codes of devices, by `sub`.
+    Codes(String),
     Address(IpAddr),
 }
 
@@ -37,14 +39,22 @@ impl Limiter {
     /// Lets an attempt in, or says how long to wait. The attempt counts at once: a thousand guesses at the same moment
     /// cannot all pass before the first has failed.
     pub(crate) fn admit(&self, name: &str, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
+        self.admit_one(Who::Name(name.to_lowercase()), peer, now)
+    }
+
+    /// The same for the codes of devices that a person types (RFC 8628 section 5.1).
+    pub(crate) fn admit_code(&self, subject: &str, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
+        self.admit_one(Who::Codes(subject.to_owned()), peer, now)
+    }
+
+    fn admit_one(&self, who: Who, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= MOST {
             windows.retain(|_, window| now < window.since.plus(WINDOW));
         }
-        let whos: Vec<Who> =
-            [Some(Who::Name(name.to_lowercase())), peer.map(Who::Address)].into_iter().flatten().collect();
+        let whos: Vec<Who> = [Some(who), peer.map(Who::Address)].into_iter().flatten().collect();
         for who in &whos {
-            let most = if matches!(who, Who::Name(_)) { PER_NAME } else { PER_ADDRESS };
+            let most = if matches!(who, Who::Address(_)) { PER_ADDRESS } else { PER_NAME };
             if let Some(window) = windows.get(who).filter(|w| now < w.since.plus(WINDOW) && w.failures >= most) {
                 return Err(window.since.plus(WINDOW).since(now));
             }

@@ -27,6 +27,34 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) destination: &'a str,
 }
 
+/// Asks for the code that a device shows, and for name and password.
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(crate) struct DevicePage<'a> {
+    pub(crate) ticket: &'a str,
+    pub(crate) user_code: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) error: Option<&'a str>,
+}
+
+/// Asks for consent to a device.
+#[derive(Template)]
+#[template(path = "device_consent.html")]
+pub(crate) struct DeviceConsentPage<'a> {
+    pub(crate) client: &'a str,
+    pub(crate) ticket: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) user_code: &'a str,
+    pub(crate) wishes: Vec<&'static str>,
+}
+
+/// Says what a device was told.
+#[derive(Template)]
+#[template(path = "device_done.html")]
+pub(crate) struct DeviceDonePage {
+    pub(crate) allowed: bool,
+}
+
 /// Says that it cannot go on.
 #[derive(Template)]
 #[template(path = "stopped.html")]

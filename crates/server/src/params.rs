@@ -17,6 +17,9 @@ use crate::grant::KeyHash;
 use crate::problem::Problem;
 use crate::recent_keys::hash_key;
 
+/// What tells who the client is.
+const OF_THE_CLIENT: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
 /// Decoded parameters. Wiped on drop, as passwords and codes are among them.
 pub(crate) struct Params {
     values: HashMap<String, Zeroizing<String>>,
@@ -46,6 +49,16 @@ impl Params {
 
     pub(crate) fn secret(&self, name: &str) -> Option<SecretString> {
         self.text(name).map(SecretString::from)
+    }
+
+    /// Encoded again, with `client_id`, and without what authenticated the client.
+    pub(crate) fn encode_for(&self, client_id: &str) -> String {
+        let mut encoded = form_urlencoded::Serializer::new(String::new());
+        encoded.append_pair("client_id", client_id);
+        let mut rest: Vec<_> = self.values.iter().filter(|(name, _)| !OF_THE_CLIENT.contains(&name.as_str())).collect();
+        rest.sort_by_key(|(name, _)| *name);
+        encoded.extend_pairs(rest.into_iter().map(|(name, value)| (name, value.as_str())));
+        encoded.finish()
     }
 
     pub(crate) fn need(&self, name: &str, otherwise: &'static str) -> Result<&str, Problem> {

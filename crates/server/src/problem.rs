@@ -55,8 +55,20 @@ pub(crate) enum Problem {
         basic: bool,
     },
     InvalidGrant(Refused),
+    /// A pushed authorization request is wrong, RFC 9126 section 2.3: the authorization endpoint's word for it.
+    Pushed(&'static str),
     UnsupportedGrantType,
+    /// The client may not do this.
+    UnauthorizedClient,
     InvalidScope,
+    /// RFC 8628 section 3.5: the person has not answered yet.
+    AuthorizationPending,
+    /// The same, and the device asked too soon.
+    SlowDown,
+    /// The person said no.
+    AccessDenied,
+    /// The device code's time is over.
+    ExpiredToken,
     TooLarge,
     /// Too many failures: wait so long.
     TooMany(Duration),
@@ -77,8 +89,14 @@ impl Problem {
             Self::InvalidRequest(_) | Self::TooLarge => "invalid_request",
             Self::InvalidClient { .. } => "invalid_client",
             Self::InvalidGrant(_) => "invalid_grant",
+            Self::Pushed(word) => word,
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnauthorizedClient => "unauthorized_client",
             Self::InvalidScope => "invalid_scope",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::AccessDenied => "access_denied",
+            Self::ExpiredToken => "expired_token",
             Self::TooMany(_) | Self::Unavailable => "temporarily_unavailable",
         }
     }
@@ -88,7 +106,13 @@ impl Problem {
             Self::InvalidRequest(message) => message,
             Self::InvalidClient { .. } => "This client is not known here, or its secret is wrong.",
             Self::InvalidGrant(refused) => refused.message(),
+            Self::Pushed(_) => "This authorization request would be refused.",
             Self::UnsupportedGrantType => "This grant type is not served here.",
+            Self::UnauthorizedClient => "This client may not do this here.",
+            Self::AuthorizationPending => "Nobody has answered yet. Ask again after the interval.",
+            Self::SlowDown => "Asked too soon. Wait five seconds longer from now on.",
+            Self::AccessDenied => "The person said no.",
+            Self::ExpiredToken => "Nobody answered in time. Begin anew.",
             Self::InvalidScope => "This scope is not known here, or is more than was granted.",
             Self::TooLarge => "The request is too large.",
             Self::TooMany(_) => "Too many failed attempts. Wait a little, then try again.",

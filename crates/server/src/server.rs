@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, Counts, Stats};
+use crate::client::Setting;
 use crate::config::Config;
 use crate::keys::{KeysError, LiveKeys};
 use crate::limit::Limiter;
@@ -194,6 +195,7 @@ pub fn add_demo(store: &dyn Store) -> Result<(), AddUserError> {
     let uris = vec!["http://127.0.0.1/callback".to_owned(), "http://[::1]/callback".to_owned()];
     if let Ok(mut client) = crate::client::Client::public("pilotlight", uris) {
         "Pilotlight".clone_into(&mut client.name);
+        client.settings = vec![Setting::Device];
         store.add_client(&client)?;
     }
     Ok(())

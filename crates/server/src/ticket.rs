@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use pilotlight_oauth::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -27,6 +28,26 @@ pub(crate) struct Asked {
     pub(crate) nonce: Option<String>,
 }
 
+/// What a device's page was asked for: the user's code, once a person typed one that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceAsked {
+    pub(crate) user_code: Option<String>,
+}
+
+/// What a page may be asked for. A ticket for one kind opens no other.
+pub(crate) trait Asking: Serialize + DeserializeOwned {
+    /// Parts the MACs of one kind from those of the others.
+    const LABEL: &'static [u8];
+}
+
+impl Asking for Asked {
+    const LABEL: &'static [u8] = b"pilotlight ticket v1";
+}
+
+impl Asking for DeviceAsked {
+    const LABEL: &'static [u8] = b"pilotlight device ticket v1";
+}
+
 /// Who signed in on the page before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignedIn {
@@ -36,14 +57,14 @@ pub(crate) struct SignedIn {
 
 /// A step of the way: the request, and the person once the password was right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ticket {
-    pub(crate) asked: Asked,
+pub(crate) struct Ticket<T> {
+    pub(crate) asked: T,
     pub(crate) signed_in: Option<SignedIn>,
     expires_at: Timestamp,
 }
 
-impl Ticket {
-    pub(crate) fn new(asked: Asked, signed_in: Option<SignedIn>, now: Timestamp) -> Self {
+impl<T: Asking> Ticket<T> {
+    pub(crate) fn new(asked: T, signed_in: Option<SignedIn>, now: Timestamp) -> Self {
         Self { asked, signed_in, expires_at: now.plus(LIFE) }
     }
 
@@ -51,7 +72,7 @@ impl Ticket {
     pub(crate) fn seal(&self, keys: &KeySet, cookie: &str, now: Timestamp) -> String {
         // Strings, numbers and nothing else: this cannot fail, and an empty ticket would open nothing.
         let bytes = serde_json::to_vec(self).unwrap_or_default();
-        let mac = mac(&keys.mac_at(now).key, &bytes, cookie).finalize().into_bytes();
+        let mac = mac(T::LABEL, &keys.mac_at(now).key, &bytes, cookie).finalize().into_bytes();
         format!("{}.{}", URL_SAFE_NO_PAD.encode(bytes), URL_SAFE_NO_PAD.encode(mac))
     }
 
@@ -61,14 +82,14 @@ impl Ticket {
         let bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
         // The key may have changed since it was sealed.
-        keys.macs().find(|known| mac(&known.key, &bytes, cookie).verify_slice(&tag).is_ok())?;
+        keys.macs().find(|known| mac(T::LABEL, &known.key, &bytes, cookie).verify_slice(&tag).is_ok())?;
         let ticket: Self = serde_json::from_slice(&bytes).ok()?;
         (now < ticket.expires_at).then_some(ticket)
     }
 }
 
-fn mac(key: &MacKey, bytes: &[u8], cookie: &str) -> Hmac<Sha256> {
-    let mut mac = key.mac(b"pilotlight ticket v1");
+fn mac(label: &'static [u8], key: &MacKey, bytes: &[u8], cookie: &str) -> Hmac<Sha256> {
+    let mut mac = key.mac(label);
     // Its length first, so that no byte can move from one to the other.
     mac.update(&u64::try_from(cookie.len()).unwrap_or(u64::MAX).to_be_bytes());
     mac.update(cookie.as_bytes());

@@ -63,6 +63,7 @@ pub mod testing;
 #[cfg(all(feature = "tpm", unix))]
 mod tpm;
 mod vaults;
+mod ways;
 #[cfg(test)]
 mod wycheproof;
 

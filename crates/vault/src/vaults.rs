@@ -8,8 +8,8 @@ use secrecy::SecretString;
 #[cfg(all(feature = "tpm", unix))]
 use crate::TpmDevice;
 use crate::{
-    EncryptedFileVault, Keystore, KeystoreVault, Means, MemoryVault, Opening, PlainFileVault, PlainSqliteVault,
-    PrefsVault, SlotInfo, SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
+    EncryptedFileVault, Keystore, KeystoreVault, MemoryVault, Opening, PlainFileVault, PlainSqliteVault, PrefsVault,
+    SqlcipherVault, SqliteVault, Strategy, Vault, VaultError,
 };
 #[cfg(feature = "redis")]
 use crate::{RedisKey, RedisVault};
@@ -56,7 +56,11 @@ impl Vaults {
             Strategy::PlainSqlite => Arc::new(PlainSqliteVault::open(&self.home, &self.app)?),
             Strategy::SqlCipher => Arc::new(SqlcipherVault::open(&self.home, &self.app, Arc::clone(&self.keystore))?),
             #[cfg(all(feature = "tpm", unix))]
-            Strategy::Hardware => Arc::new(SqliteVault::open_with(&self.file(strategy), &self.by_tpm())?),
+            Strategy::Hardware => {
+                let new = Self { passphrase: None, ..self.clone() };
+                let opening = if self.exists(strategy)? { self.by_tpm() } else { new.by_tpm() };
+                Arc::new(SqliteVault::open_with(&self.file(strategy), &opening)?)
+            }
             #[cfg(feature = "redis")]
             Strategy::Redis => {
                 let key = RedisKey::Passphrase(self.known_passphrase()?);
@@ -80,14 +84,6 @@ impl Vaults {
             },
             other => other.file_name().is_some() && self.file(other).symlink_metadata().is_ok(),
         })
-    }
-
-    /// The ways to open the vault of this strategy, as its file says and nobody has verified.
-    pub fn ways(&self, strategy: Strategy) -> Result<Vec<SlotInfo>, VaultError> {
-        match strategy {
-            Strategy::SqliteAead | Strategy::Hardware => SqliteVault::protectors_at(&self.file(strategy)),
-            _ => Ok(vec![]),
-        }
     }
 
     /// Removes the vault of this strategy with its keys, whole: after its grants were moved, never before.
@@ -128,9 +124,14 @@ impl Vaults {
     }
 
     #[cfg(all(feature = "tpm", unix))]
-    fn by_tpm(&self) -> Opening {
-        let device = self.tpm.as_deref().map_or_else(TpmDevice::default, TpmDevice::at);
-        Opening::new(self.now_ms).app(&self.app).hardware(device)
+    pub(crate) fn by_tpm(&self) -> Opening {
+        let opening = Opening::new(self.now_ms).app(&self.app).hardware(self.device());
+        self.typed().into_iter().fold(opening, Opening::means)
+    }
+
+    #[cfg(all(feature = "tpm", unix))]
+    pub(crate) fn device(&self) -> TpmDevice {
+        self.tpm.as_deref().map_or_else(TpmDevice::default, TpmDevice::at)
     }
 
     #[cfg(feature = "redis")]
@@ -146,16 +147,12 @@ impl Vaults {
         Opening::new(self.now_ms).app(&self.app).keystore(Arc::clone(&self.keystore))
     }
 
-    /// How the default strategy is opened: by the keystore, and by a passphrase where one is given.
-    fn opening(&self) -> Opening {
-        let opening = self.by_keystore();
-        match &self.passphrase {
-            Some(passphrase) => opening.means(Means::passphrase(passphrase.clone())),
-            None => opening,
-        }
+    /// How the default strategy is opened: by the keystore, and by what a person typed.
+    pub(crate) fn opening(&self) -> Opening {
+        self.typed().into_iter().fold(self.by_keystore(), Opening::means)
     }
 
-    fn file(&self, strategy: Strategy) -> PathBuf {
+    pub(crate) fn file(&self, strategy: Strategy) -> PathBuf {
         self.home.join(strategy.file_name().map_or(Path::new(""), Path::new))
     }
 }

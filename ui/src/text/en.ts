@@ -157,6 +157,7 @@ export const en = {
       "signed-out": "Signed out",
       "started-over": "Started over",
       moved: "Storage changed",
+      "keys-changed": "Keys changed",
     },
   },
 
@@ -234,7 +235,7 @@ export const en = {
       hint: "Try again. If it goes on, restart the keystore.",
     },
     keystore_changed: {
-      message: "Another keystore runs than the one that keeps the vault's key.",
+      message: "Another keystore keeps the vault's key.",
       hint: "Start the one that the vault was made with, then try again. Your accounts are kept.",
     },
     key_lost: {
@@ -270,19 +271,19 @@ export const en = {
     passphrase_needed: { message: "The vault is locked by a passphrase.", hint: "Enter the passphrase to open it." },
     wrong_passphrase: {
       message: "The passphrase is wrong.",
-      hint: "Check it and the keyboard layout, then try again. Nothing was changed.",
+      hint: "Check it and the keyboard layout, then try again.",
     },
     strategy_unavailable: {
       message: "This way of storing cannot be used here.",
-      hint: "Something it needs is missing on this machine. Provide it and try again, or choose another way of storing.",
+      hint: "Provide what it needs and try again, or choose another way.",
     },
     tpm_lost: {
       message: "The security chip no longer opens the vault.",
-      hint: "It was cleared, or this is another machine. Use the recovery code if there is one, or start over.",
+      hint: "Use the recovery code if there is one, or start over.",
     },
     vault_moved: {
       message: "These accounts were moved to another way of storing.",
-      hint: "Use that one. The tokens in this file were replaced and are of no use.",
+      hint: "Use that one; the tokens in this file were replaced.",
     },
     record_too_large: {
       message: "The service's tokens are too long to be kept.",

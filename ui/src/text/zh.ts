@@ -157,6 +157,7 @@ export const zh: Text = {
       "signed-out": "已退出登录",
       "started-over": "已重新开始",
       moved: "存储方式已更改",
+      "keys-changed": "密钥已更改",
     },
   },
 
@@ -205,7 +206,7 @@ export const zh: Text = {
     vault_io: { message: "无法读写保险库。", hint: "请清理磁盘空间，或使其文件夹可写。未能保存的内容会留在内存中，直到可以保存。" },
     passphrase_needed: { message: "保险库由口令锁定。", hint: "请输入口令以打开它。" },
     wrong_passphrase: { message: "口令不正确。", hint: "请检查口令和键盘布局后重试。没有任何更改。" },
-    strategy_unavailable: { message: "此处无法使用这种存储方式。", hint: "此设备缺少它所需的条件。请补齐后重试，或选择其他存储方式。" },
+    strategy_unavailable: { message: "此处无法使用这种存储方式。", hint: "请补齐所需条件后重试，或选择其他方式。" },
     tpm_lost: { message: "安全芯片已无法打开保险库。", hint: "芯片已被清除，或这是另一台设备。如有恢复码请使用，否则请重新开始。" },
     vault_moved: { message: "这些账户已移至另一种存储方式。", hint: "请使用那一种。此文件中的令牌已被更换，不再有效。" },
     record_too_large: { message: "服务的令牌过长，无法保存。", hint: "请申请更少的权限范围，或请服务的运营者使用更短的令牌。" },

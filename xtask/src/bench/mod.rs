@@ -34,7 +34,7 @@ pub(crate) struct Bench {
     /// Only the dangerous window: a server that has rotated, a token that is not on disk yet
     #[arg(long)]
     window: bool,
-    /// Measure the window with the programs as they are built
+    /// Measure the window with the programs that the tests built, unoptimised as they are
     #[arg(long)]
     built: bool,
 }
@@ -98,15 +98,22 @@ impl Bench {
     }
 
     fn window(&self, progress: &mut Progress) -> Result<Window, Failure> {
-        progress.step("Build the programs", |step| {
+        let programs = progress.step("Build the programs", |step| {
+            let folder = environment::target_folder();
             if self.built {
                 step.note("as they are");
-                return Ok(());
+                return Ok(folder.join("debug"));
             }
-            // Those of the tests, and so no build of their own.
-            step.run(cargo::build_programs())
+            let packages = ["--package", "pilotlight-tests", "--package", "pilotlight-server"];
+            let programs = ["--bin", "pilotlight-victim", "--bin", "pilotlight-server"];
+            let mut command = cargo::cargo(&["build", "--release"]);
+            command.args(packages).args(programs);
+            step.run(command)?;
+            Ok(folder.join("release"))
         })?;
         let refreshes = if self.quick { 20 } else { 100 };
-        progress.step("The dangerous window", |step| window::measure(step, &place::own().join("bench"), refreshes))
+        progress.step("The dangerous window", |step| {
+            window::measure(step, &programs, &place::own().join("bench"), refreshes)
+        })
     }
 }

@@ -5,6 +5,8 @@ use std::{collections::HashMap, path::Path, process::Command};
 /// One system call of any thread.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call {
+    /// The id of the thread that made it.
+    pub(super) thread: String,
     /// When it was made and when it returned, in seconds.
     pub(super) begun: f64,
     pub(super) ended: f64,
@@ -35,9 +37,9 @@ pub(super) fn read(log: &str) -> Vec<Call> {
             unfinished.insert(thread, (time, begin.to_owned()));
         } else if let Some((_, end)) = rest.strip_prefix("<... ").and_then(|rest| rest.split_once(" resumed>")) {
             let Some((begun, begin)) = unfinished.remove(thread) else { continue };
-            calls.extend(whole(begun, &format!("{begin}{end}")));
+            calls.extend(whole(thread, begun, &format!("{begin}{end}")));
         } else {
-            calls.extend(whole(time, rest));
+            calls.extend(whole(thread, time, rest));
         }
     }
     calls.sort_by(|one: &Call, other| one.begun.total_cmp(&other.begun));
@@ -45,13 +47,13 @@ pub(super) fn read(log: &str) -> Vec<Call> {
 }
 
 /// `name(arguments) = returned … <seconds>`; nothing for signals, exits and calls that never returned.
-fn whole(begun: f64, text: &str) -> Option<Call> {
+fn whole(thread: &str, begun: f64, text: &str) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
     let (arguments, outcome) = rest.rsplit_once(" = ")?;
     let returned = outcome.split([' ', '<']).next()?.parse().ok()?;
     let took: f64 = outcome.rsplit_once('<')?.1.strip_suffix('>')?.parse().ok()?;
-    let arguments = arguments.trim_end().strip_suffix(')').unwrap_or(arguments).to_owned();
-    Some(Call { begun, ended: begun + took, name: name.to_owned(), arguments, returned })
+    let arguments = arguments.trim_end().trim_end_matches(')').trim_end().to_owned();
+    Some(Call { thread: thread.to_owned(), begun, ended: begun + took, name: name.to_owned(), arguments, returned })
 }
 
 #[cfg(test)]

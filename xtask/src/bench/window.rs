@@ -5,8 +5,9 @@
 //! fsyncs of the same disk, so that the window can be told in units of them whatever the machine is doing meanwhile.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
-    io::{BufRead as _, BufReader, Seek as _, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
     time::Instant,
@@ -15,41 +16,61 @@ use std::{
 use serde_json::{Value, json};
 
 use super::trace::{self, Call};
-use crate::{failure::Failure, place, progress::Step};
+use crate::{failure::Failure, progress::Step};
 
 /// How many refreshes are made between two looks at the bare disk.
 const ROUND: usize = 10;
 /// How many bare fsyncs are timed at each look.
 const BARE: usize = 40;
+/// Which parts of all values are told.
+const PARTS: [(&str, f64); 2] = [("p50", 0.5), ("p95", 0.95)];
+
+/// One refresh, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Saved {
+    /// From the answer to the disk.
+    after: f64,
+    /// How much of that was waiting for the disk.
+    on_disk: f64,
+    /// In how many calls.
+    syncs: usize,
+}
 
 /// What was measured, in seconds, each in rising order.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     windows: Vec<f64>,
+    on_disk: Vec<f64>,
+    syncs: Vec<f64>,
     bare: Vec<f64>,
 }
 
 /// Refreshes that often, and times the bare fsyncs in between.
-pub(super) fn measure(step: &mut Step, folder: &Path, refreshes: usize) -> Result<Window, Failure> {
-    let server = Server::start(folder)?;
-    let home = folder.join("home");
-    step.run(victim(Command::new(place::built("pilotlight-victim")), &home, &["sign-in", "issuer", &server.issuer]))?;
+pub(super) fn measure(step: &mut Step, programs: &Path, folder: &Path, refreshes: usize) -> Result<Window, Failure> {
+    let server = Server::start(&programs.join("pilotlight-server"), folder)?;
+    let (client, home) = (programs.join("pilotlight-victim"), folder.join("home"));
+    step.run(victim(Command::new(&client), &home, &["sign-in", "issuer", &server.issuer]))?;
     let mut window = Window::default();
     for round in 0..refreshes.div_ceil(ROUND) {
         bare(folder, &mut window.bare)?;
         let log = folder.join(format!("window-{round}.strace"));
         let mut command = trace::of(&log, "recvfrom,recvmsg,read,readv,write,fsync,fdatasync");
-        command.arg(place::built("pilotlight-victim"));
+        command.arg(&client);
         step.run(victim(command, &home, &["refresh", &ROUND.to_string()]))?;
-        window.windows.extend(windows_in(&trace::read(&fs::read_to_string(&log)?)));
+        for saved in windows_in(&trace::read(&fs::read_to_string(&log)?)) {
+            window.windows.push(saved.after);
+            window.on_disk.push(saved.on_disk);
+            window.syncs.push(saved.syncs as f64);
+        }
     }
     bare(folder, &mut window.bare)?;
     if window.windows.len() < refreshes {
         let seen = window.windows.len();
         return Err(Failure::new(format!("of {refreshes} refreshes only {seen} were seen to be saved")));
     }
-    window.windows.sort_by(f64::total_cmp);
-    window.bare.sort_by(f64::total_cmp);
+    for times in [&mut window.windows, &mut window.on_disk, &mut window.syncs, &mut window.bare] {
+        times.sort_by(f64::total_cmp);
+    }
     Ok(window)
 }
 
@@ -59,7 +80,7 @@ fn victim(mut command: Command, home: &Path, arguments: &[&str]) -> Command {
 }
 
 /// One window for each refresh: the client says `sending` before and `refreshed` after it.
-fn windows_in(calls: &[Call]) -> Vec<f64> {
+fn windows_in(calls: &[Call]) -> Vec<Saved> {
     let said = |call: &Call, word: &str| call.name == "write" && call.arguments.contains(&format!("\"{word}"));
     let mut windows = Vec::new();
     let mut rest = calls;
@@ -72,25 +93,30 @@ fn windows_in(calls: &[Call]) -> Vec<f64> {
     windows
 }
 
-fn window_of(refresh: &[Call]) -> Option<f64> {
+fn window_of(refresh: &[Call]) -> Option<Saved> {
     let is_answer = |call: &&Call| {
         let from_network = call.arguments.contains("<socket:") || call.arguments.contains("<TCP");
         call.returned > 0 && from_network && call.name != "write"
     };
     let answered = refresh.iter().rfind(is_answer)?.ended;
     // The keystore's files and the journal's are not what keeps the token.
-    let saves = refresh.iter().filter(|call| call.name.contains("sync") && call.arguments.contains("vault.db"));
-    let saved = saves.filter(|call| call.begun >= answered).map(|call| call.ended).max_by(f64::total_cmp)?;
-    Some(saved - answered)
+    let is_save =
+        |call: &&Call| call.name.contains("sync") && call.arguments.contains("vault.db") && call.begun >= answered;
+    // What another thread does with the vault meanwhile, emptying its log, comes after the commit.
+    let thread = &refresh.iter().find(is_save)?.thread;
+    let saves: Vec<&Call> = refresh.iter().filter(is_save).filter(|call| call.thread == *thread).collect();
+    Some(Saved {
+        after: saves.last()?.ended - answered,
+        on_disk: saves.iter().map(|call| call.ended - call.begun).sum(),
+        syncs: saves.len(),
+    })
 }
 
-/// Times writing one page over itself and waiting for the disk.
+/// Times the least that a new record can cost: a page at the end of a file, and waiting for the disk.
 fn bare(folder: &Path, times: &mut Vec<f64>) -> Result<(), Failure> {
     let mut file = File::create(folder.join("bare"))?;
-    file.write_all(&[1; 4096])?;
     file.sync_all()?;
     for _ in 0..BARE {
-        file.rewind()?;
         let begun = now();
         file.write_all(&[2; 4096])?;
         file.sync_data()?;
@@ -111,10 +137,13 @@ struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path) -> Result<Self, Failure> {
-        let mut command = Command::new(place::built("pilotlight-server"));
+    fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(program);
         command.args(["serve", "--demo", "--retry-window", "0s", "--listen", "127.0.0.1:0", "--store"]);
-        command.arg(folder.join("server.db")).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .arg(format!("sqlite:{}", folder.join("server.db").display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         command.stderr(File::create(folder.join("server.log"))?);
         let mut server = Self { child: command.spawn()?, issuer: String::new() };
         let mut line = String::new();
@@ -143,37 +172,41 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
 }
 
 impl Window {
-    fn in_fsyncs(&self, part: f64) -> f64 {
-        quantile(&self.windows, part) / quantile(&self.bare, 0.5)
+    fn in_fsyncs(&self, times: &[f64], part: f64) -> f64 {
+        quantile(times, part) / quantile(&self.bare, 0.5)
     }
 
     pub(super) fn print(&self) {
-        let Self { windows, bare } = self;
-        println!("\nThe dangerous window over {} refreshes, beside {} bare fsyncs:", windows.len(), bare.len());
-        for (name, part) in [("p50", 0.5), ("p95", 0.95)] {
-            let [window, disk] = [windows, bare].map(|times| 1e3 * quantile(times, part));
-            println!(
-                "{name}: {window:.2} ms, {:.2} bare fsyncs (the disk's own {name} is {disk:.2} ms)",
-                self.in_fsyncs(part)
-            );
+        let Self { windows, on_disk, syncs, bare } = self;
+        println!(
+            "\nThe dangerous window over {} refreshes, in medians of {} bare fsyncs beside them:",
+            windows.len(),
+            bare.len()
+        );
+        println!("{:<4} {:>9} {:>17} {:>12} {:>7}", "", "window", "of it on the disk", "bare fsync", "fsyncs");
+        for (name, part) in PARTS {
+            let [window, disk, bare] = [windows, on_disk, bare].map(|times| self.in_fsyncs(times, part));
+            println!("{name:<4} {window:>9.2} {disk:>17.2} {bare:>12.2} {:>7.0}", quantile(syncs, part));
         }
+        println!("One is {:.2} ms here.", 1e3 * quantile(bare, 0.5));
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let milliseconds =
-            |times: &[f64]| json!({ "p50": 1e3 * quantile(times, 0.5), "p95": 1e3 * quantile(times, 0.95) });
+        let all = |times: &[f64]| {
+            PARTS.map(|(name, part)| (name, self.in_fsyncs(times, part))).into_iter().collect::<BTreeMap<_, _>>()
+        };
         json!({
             "refreshes": self.windows.len(),
-            "window_ms": milliseconds(&self.windows),
-            "bare_fsync_ms": milliseconds(&self.bare),
-            "in_bare_fsyncs": { "p50": self.in_fsyncs(0.5), "p95": self.in_fsyncs(0.95) },
+            "bare_fsync_ms": 1e3 * quantile(&self.bare, 0.5),
+            "fsyncs": quantile(&self.syncs, 0.5),
+            "in_bare_fsyncs": { "window": all(&self.windows), "on_disk": all(&self.on_disk), "bare": all(&self.bare) },
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Window, quantile, windows_in};
+    use super::{Saved, Window, quantile, windows_in};
     use crate::bench::trace;
 
     const LOG: &str = "\
@@ -183,6 +216,7 @@ mod tests {
 2 10.011000 fdatasync(7</h/vault.db-wal>) = 0 <0.001000>
 3 10.013000 fsync(8</h/keystore/anchor>) = 0 <0.100000>
 1 10.020000 write(1</out>, \"refreshed 1\\n\", 12) = 12 <0.000001>
+4 10.015000 fdatasync(9</h/vault.db>) = 0 <0.004000>
 2 10.030000 fdatasync(7</h/vault.db-wal>) = 0 <0.001000>
 1 10.040000 write(1</out>, \"sending\\n\", 8) = 8 <0.000001>
 ";
@@ -191,13 +225,14 @@ mod tests {
     fn a_window_is_from_the_answer_to_the_end_of_the_commit() {
         let windows = windows_in(&trace::read(LOG));
         assert_eq!(windows.len(), 1);
-        assert!((windows[0] - 0.002).abs() < 1e-6, "{windows:?}");
+        let Saved { after, on_disk, syncs } = windows[0];
+        assert!((after - 0.002).abs() < 1e-6 && (on_disk - 0.001).abs() < 1e-6 && syncs == 1, "{windows:?}");
     }
 
     #[test]
     fn a_window_is_told_in_bare_fsyncs() {
-        let window = Window { windows: vec![2.0, 3.0, 9.0], bare: vec![1.0, 2.0, 3.0] };
-        assert!((window.in_fsyncs(0.5) - 1.5).abs() < 1e-9);
+        let window = Window { windows: vec![2.0, 3.0, 9.0], bare: vec![1.0, 2.0, 3.0], ..Window::default() };
+        assert!((window.in_fsyncs(&window.windows, 0.5) - 1.5).abs() < 1e-9);
         assert!((quantile(&window.windows, 0.95) - 9.0).abs() < 1e-9);
     }
 }

@@ -37,12 +37,13 @@ impl Pilotlight {
         blocking(move || Ok(vaults.exists(Choice::read(&home)?.strategy)?)).await
     }
 
-    /// Whether a passphrase may open the vault: what to know before a person is asked for one.
+    /// Whether a passphrase or a recovery code may open the vault: what to know before a person is asked for one.
     pub async fn takes_passphrase(&self) -> Result<bool, Error> {
         let (home, vaults) = (self.0.config.home.clone(), self.vaults());
         blocking(move || {
             let strategy = Choice::read(&home)?.strategy;
-            let one_way = vaults.ways(strategy).unwrap_or_default().iter().any(|way| way.kind == "passphrase");
+            let typed = |kind: &str| matches!(kind, "passphrase" | "recovery-code");
+            let one_way = vaults.ways(strategy).unwrap_or_default().iter().any(|way| typed(&way.kind));
             Ok(one_way || strategy.needs().contains(&pilotlight_vault::Need::Passphrase))
         })
         .await

@@ -4,6 +4,7 @@ mod choice;
 mod info;
 mod migration;
 mod pending;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

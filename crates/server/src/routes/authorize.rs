@@ -13,15 +13,17 @@ use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use crate::app::App;
+use crate::client::{Client, Setting};
 use crate::code::{self, Code};
 use crate::issue::granted_scope;
 use crate::pages::{ConsentPage, SignInPage, StoppedPage, destination, page, wish};
 use crate::params::{Form, Params, Peer};
 use crate::problem::{Problem, Refused};
+use crate::pushed::{hash_request_uri, is_pushed};
 use crate::system::make_random;
 use crate::ticket::{Asked, SignedIn, Ticket};
 
-const COOKIE: &str = "pilotlight_form";
+use super::browser::Browser;
 
 /// Why a request does not lead to a page of ours.
 enum Stop {
@@ -61,26 +63,15 @@ pub(crate) async fn begin(State(app): State<Arc<App>>, headers: HeaderMap, RawQu
         Ok(checked) => checked,
         Err(stop) => return stop.into_response(&app),
     };
-    let (cookie, new) = match cookie(&headers) {
-        Some(known) => (known.to_owned(), false),
-        None => match make_random::<24>() {
-            Ok(random) => (URL_SAFE_NO_PAD.encode(random), true),
-            Err(error) => return Stop::from(Problem::from(error)).into_response(&app),
-        },
+    let browser = match Browser::of(&headers) {
+        Ok(browser) => browser,
+        Err(error) => return Stop::from(Problem::from(error)).into_response(&app),
     };
     let redirect_uri = asked.redirect_uri.clone();
-    let ticket = Ticket::new(asked, None, app.now()).seal(&app.keys.now(), &cookie, app.now());
+    let ticket = Ticket::new(asked, None, app.now()).seal(&app.keys.now(), &browser.cookie, app.now());
     let form = SignInPage { client: &client, ticket: &ticket, username: "", error: None };
     let mut response = page(StatusCode::OK, &form, Some(&redirect_uri));
-    if new {
-        // Lax, not Strict: a second sign-in started from another site must find the cookie, or it would replace it
-        // and break the first one's form. A form posted from another site does not carry it either way.
-        let secure = if app.config.issuer.starts_with("https:") { "; Secure" } else { "" };
-        let cookie = format!("{COOKIE}={cookie}; HttpOnly; SameSite=Lax; Path=/; Max-Age=86400{secure}");
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
-    }
+    browser.remember(&app, &mut response);
     response
 }
 
@@ -95,8 +86,8 @@ pub(crate) async fn go_on(
         let Form(params) = form?;
         let stale = "This page has waited too long, or belongs to another browser. Go back to the app and start again.";
         let stale = Stop::Here(StatusCode::BAD_REQUEST, stale);
-        let (Some(cookie), Some(sealed)) = (cookie(&headers), params.text("ticket")) else { return Err(stale) };
-        let Some(ticket) = Ticket::open(&app.keys.now(), sealed, cookie, app.now()) else { return Err(stale) };
+        let (Some(cookie), Some(sealed)) = (Browser::known(&headers), params.text("ticket")) else { return Err(stale) };
+        let Some(ticket) = Ticket::<Asked>::open(&app.keys.now(), sealed, cookie, app.now()) else { return Err(stale) };
         match (params.text("decision"), ticket.signed_in.clone()) {
             (Some("deny"), _) => Err(denied(ticket.asked)),
             (Some("allow"), Some(signed_in)) => allow(&app, ticket.asked, signed_in).await,
@@ -124,12 +115,20 @@ async fn check(app: &App, params: &Params) -> Result<(Asked, String), Stop> {
     };
     let client = app.ask(move |store| store.client(&id)).await?;
     let Some(client) = client else { return Err(here("This app is not known here.")) };
+    let pushed = pushed(app, params, &client).await?;
+    let params = pushed.as_ref().unwrap_or(params);
     let redirect_uri = params.text("redirect_uri").filter(|uri| client.allows_redirect(uri));
     let Some(redirect_uri) = redirect_uri else {
         return Err(here("The app asks for an answer at an address that it has not registered."));
     };
     let state = params.owned("state").filter(|_| !params.is_repeated("state"));
-    match check_rest(params) {
+    let checked = if pushed.is_none() && client.has(Setting::PushedOnly) {
+        // RFC 9126 section 6.
+        Err("invalid_request")
+    } else {
+        check_rest(params)
+    };
+    match checked {
         Ok((scope, challenge)) => {
             let nonce = params.owned("nonce");
             let redirect_uri = redirect_uri.to_owned();
@@ -138,6 +137,28 @@ async fn check(app: &App, params: &Params) -> Result<(Asked, String), Stop> {
         }
         Err(error) => Err(Stop::There { redirect_uri: redirect_uri.to_owned(), state, error }),
     }
+}
+
+/// The request that the client pushed, if this one names it. It can be named once (RFC 9126 section 4).
+async fn pushed(app: &App, params: &Params, client: &Client) -> Result<Option<Params>, Stop> {
+    let Some(request_uri) = params.text("request_uri").filter(|uri| is_pushed(uri)) else { return Ok(None) };
+    let hash = hash_request_uri(request_uri);
+    let taken = app.ask(move |store| store.take_pushed(&hash)).await?;
+    let mine = taken.filter(|pushed| pushed.client == client.id && app.now() < pushed.expires_at);
+    let over = "The app's request was used already, or has waited too long. Go back to the app and start again.";
+    let mine = mine.filter(|_| !params.is_repeated("request_uri")).ok_or(Stop::Here(StatusCode::BAD_REQUEST, over))?;
+    Ok(Some(Params::parse(mine.request.as_bytes())))
+}
+
+/// Whether a pushed request would lead to our pages, RFC 9126 section 2.1.
+pub(crate) fn check_pushed(client: &Client, params: &Params) -> Result<(), Problem> {
+    if params.text("request_uri").is_some() {
+        return Err(Problem::InvalidRequest("A pushed request cannot have a request_uri."));
+    }
+    if !params.text("redirect_uri").is_some_and(|uri| client.allows_redirect(uri)) {
+        return Err(Problem::InvalidRequest("redirect_uri is missing or not registered."));
+    }
+    check_rest(params).map(drop).map_err(Problem::Pushed)
 }
 
 /// Errors of RFC 6749 section 4.1.2.1, RFC 7636 section 4.4.1 and OpenID Connect Core section 3.1.2.6.
@@ -175,7 +196,7 @@ fn check_rest(params: &Params) -> Result<(Scope, String), &'static str> {
 
 async fn sign_in(
     app: &App,
-    ticket: Ticket,
+    ticket: Ticket<Asked>,
     params: &Params,
     cookie: &str,
     peer: Option<IpAddr>,
@@ -249,11 +270,4 @@ fn redirect(app: &App, redirect_uri: &str, state: Option<&str>, (name, value): (
         Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// Our cookie, as the browser sent it.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, value)| *name == COOKIE && value.len() == 32).map(|(_, value)| value)
 }

@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::App;
+use crate::device::DEVICE_GRANT;
 use crate::issue::SCOPES;
 
 /// Neither document is secret, and both change only with the operator's settings.
 const CACHE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "public, max-age=300")];
 
 pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
-    let mut grants = vec!["authorization_code", "refresh_token"];
+    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT];
     if app.config.password_sign_in {
         grants.push("password");
     }
@@ -25,6 +26,10 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "authorization_endpoint": app.url("/authorize"),
         "token_endpoint": app.url("/token"),
         "revocation_endpoint": app.url("/revoke"),
+        "introspection_endpoint": app.url("/introspect"),
+        "device_authorization_endpoint": app.url("/device_authorization"),
+        "pushed_authorization_request_endpoint": app.url("/par"),
+        "require_pushed_authorization_requests": false,
         "userinfo_endpoint": app.url("/userinfo"),
         "jwks_uri": app.url("/jwks"),
         "scopes_supported": SCOPES,
@@ -34,6 +39,7 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username"],

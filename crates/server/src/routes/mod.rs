@@ -1,8 +1,12 @@
 //! The endpoints.
 
 mod authorize;
+mod browser;
+mod device;
+mod introspect;
 mod metadata;
 mod plain;
+mod push;
 mod revoke;
 mod token;
 mod userinfo;
@@ -33,10 +37,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/authorize", get(authorize::begin).post(authorize::go_on))
         .route("/style.css", get(authorize::style))
         .route("/token", post(token::token))
-        .route("/token/refresh", post(plain::refresh))
         .route("/revoke", post(revoke::revoke))
+        .route("/introspect", post(introspect::introspect))
+        .route("/par", post(push::push))
+        .route("/device_authorization", post(device::authorization))
+        .route("/device", get(device::begin).post(device::go_on))
         .route("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo));
-    if app.config.password_sign_in {
+    if app.config.plain_json {
+        router = router.route("/token/refresh", post(plain::refresh));
+    }
+    if app.config.plain_json && app.config.password_sign_in {
         router = router.route("/login", post(plain::login));
     }
     router

@@ -52,7 +52,7 @@ async fn person(app: &App, headers: &HeaderMap) -> Result<Response, Denied> {
         return Err(Denied::Invalid);
     }
     // The signature alone would let it live on after its grant.
-    let id: GrantId = claims.gid.parse().map_err(|_| Denied::Invalid)?;
+    let id: GrantId = claims.gid.and_then(|gid| gid.parse().ok()).ok_or(Denied::Invalid)?;
     let subject = claims.sub.clone();
     let (grant, user) = app.ask(move |store| Ok((store.grant(id)?, store.user(&subject)?))).await?;
     let (Some(grant), Some(user)) = (grant, user) else { return Err(Denied::Invalid) };

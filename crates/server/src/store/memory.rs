@@ -9,8 +9,10 @@ use pilotlight_oauth::Timestamp;
 use super::{Store, StoreError, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
+use crate::device::{Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
 use crate::keys::KeyName;
+use crate::pushed::Pushed;
 
 /// How many grants are looked at before others have their turn.
 const STEP: usize = 1000;
@@ -27,6 +29,8 @@ struct Tables {
     /// In order, so that a sweep can go on where it stopped.
     grants: BTreeMap<GrantId, Grant>,
     codes: HashMap<[u8; 32], Code>,
+    devices: HashMap<[u8; 32], Device>,
+    pushed: HashMap<[u8; 32], Pushed>,
 }
 
 impl MemoryStore {
@@ -130,9 +134,58 @@ impl Store for MemoryStore {
         Ok(exchanged)
     }
 
+    fn add_device(&self, device: &Device) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let free = !tables.devices.contains_key(&device.name);
+        if free {
+            tables.devices.insert(device.name, device.clone());
+        }
+        Ok(free)
+    }
+
+    fn device(&self, name: &[u8; 32]) -> Result<Option<Device>, StoreError> {
+        Ok(self.tables().devices.get(name).cloned())
+    }
+
+    fn decide_device(&self, decision: &Decision) -> Result<bool, StoreError> {
+        Ok(self.tables().devices.get_mut(&decision.name).is_some_and(|device| device.decide(decision)))
+    }
+
+    fn poll_device(&self, poll: &Poll) -> Result<Polled, StoreError> {
+        let mut tables = self.tables();
+        let Some(device) = tables.devices.get_mut(&poll.name) else { return Ok(Polled::Unknown) };
+        let polled = device.poll(poll);
+        match &polled {
+            Polled::Granted(grant) => {
+                tables.grants.insert(grant.id, grant.clone());
+            }
+            Polled::Again(id) => {
+                if let Some(grant) = tables.grants.get_mut(id) {
+                    grant.revoke(Reason::CodeReuse, poll.now);
+                }
+            }
+            _ => {}
+        }
+        Ok(polled)
+    }
+
+    fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError> {
+        self.tables().pushed.insert(pushed.hash, pushed.clone());
+        Ok(())
+    }
+
+    fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError> {
+        Ok(self.tables().pushed.remove(hash))
+    }
+
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
-        // Codes live a minute and are remembered for a day: there are never many.
-        self.tables().codes.retain(|_, code| code.expires_at >= codes_before);
+        // Codes and requests live minutes and are remembered for a day: there are never many.
+        {
+            let mut tables = self.tables();
+            tables.codes.retain(|_, code| code.expires_at >= codes_before);
+            tables.devices.retain(|_, device| device.expires_at >= codes_before);
+            tables.pushed.retain(|_, pushed| pushed.expires_at >= codes_before);
+        }
         let mut forgotten = 0;
         let mut from = Bound::Unbounded;
         loop {

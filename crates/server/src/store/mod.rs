@@ -1,14 +1,18 @@
 //! What the server keeps. A [`Store`] is asked for whole transitions, not for rows: each is atomic, and durable (as far as
-//! the store is) before it returns. The rules themselves are pure and stand in [`crate::grant`] and [`crate::code`].
+//! the store is) before it returns. The rules themselves are pure and stand in [`crate::grant`], [`crate::code`] and
+//! [`crate::device`].
 
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 mod sqlite;
+mod sqlite_requests;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod suite_codes;
+#[cfg(test)]
+mod suite_requests;
 mod writer;
 
 use pilotlight_oauth::Timestamp;
@@ -20,8 +24,10 @@ pub use sqlite::SqliteStore;
 
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
+use crate::device::{Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
 use crate::keys::{KeyName, OldKeys};
+use crate::pushed::Pushed;
 
 /// A person who can sign in.
 #[derive(Clone, PartialEq, Eq)]
@@ -118,7 +124,22 @@ pub trait Store: Send + Sync + 'static {
     /// the code gave before, in one atomic durable step.
     fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError>;
 
-    /// Forgets what has been over since before `then`: codes that expired, grants revoked or last rotated. It does so in
+    /// Keeps the request of a device. False where its name is taken, and then nothing changes.
+    fn add_device(&self, device: &Device) -> Result<bool, StoreError>;
+    /// The device's request of that name.
+    fn device(&self, name: &[u8; 32]) -> Result<Option<Device>, StoreError>;
+    /// Notes by [`Device::decide`] what a person said, in one atomic step. Whether it counted.
+    fn decide_device(&self, decision: &Decision) -> Result<bool, StoreError>;
+    /// Answers a device by the rule of [`Device::poll`], and keeps the new grant or revokes the one that the code gave
+    /// before, in one atomic durable step.
+    fn poll_device(&self, poll: &Poll) -> Result<Polled, StoreError>;
+
+    /// Keeps a pushed authorization request.
+    fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError>;
+    /// Takes it out: of many who ask at once, one gets it. It may have expired.
+    fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError>;
+
+    /// Forgets what has been over since before `then`: codes and requests that expired, grants revoked or last rotated. It does so in
     /// small steps, and holds nobody up in between. How many grants were forgotten.
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError>;
 }

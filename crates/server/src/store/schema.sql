@@ -1,4 +1,4 @@
--- Format 2. Times are milliseconds since the Unix epoch. No token, code, password or key stands here in the clear.
+-- Format 3. Times are milliseconds since the Unix epoch. No token, code, password or key stands here in the clear.
 CREATE TABLE newest_key (           -- which of the server's keys was the newest when it last started; not the key itself
     one         INTEGER PRIMARY KEY CHECK (one = 1),
     version     INTEGER NOT NULL,
@@ -15,7 +15,9 @@ CREATE TABLE clients (
     id            TEXT PRIMARY KEY,
     name          TEXT NOT NULL,
     redirect_uris TEXT NOT NULL,    -- one a line
-    secret_hash   BLOB
+    secret_hash   BLOB,
+    own_scope     TEXT,             -- what it may do in its own name
+    settings      TEXT NOT NULL     -- with spaces between them
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE grants (
@@ -46,4 +48,25 @@ CREATE TABLE codes (
     expires_at   INTEGER NOT NULL,
     spent        INTEGER NOT NULL,
     grant_id     BLOB
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE devices (              -- requests of devices, which a person answers elsewhere
+    name         BLOB PRIMARY KEY,  -- SHA-256 of the user's code
+    hash         BLOB NOT NULL,     -- SHA-256 of the device's code
+    client       TEXT NOT NULL,
+    scope        TEXT NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    interval     INTEGER NOT NULL,  -- seconds
+    polled_at    INTEGER,
+    denied       INTEGER NOT NULL,
+    subject      TEXT,
+    signed_in_at INTEGER,
+    grant_id     BLOB
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pushed (               -- pushed authorization requests
+    hash       BLOB PRIMARY KEY,    -- SHA-256 of the request_uri
+    client     TEXT NOT NULL,
+    request    TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -8,15 +8,18 @@ use pilotlight_oauth::{Scope, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use zeroize::Zeroizing;
 
+use super::sqlite_requests as requests;
 use super::writer::Writer;
 use super::{Store, StoreError, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
+use crate::device::{Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
 use crate::keys::{KeyName, OldKeys};
+use crate::pushed::Pushed;
 
 /// The format this program writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 /// How long another process (`grant revoke`, say) may hold the file before we give up and answer 503.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -64,6 +67,11 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         }
         1 => {
             transaction.execute_batch(include_str!("from_1_to_2.sql"))?;
+            transaction.execute_batch(include_str!("from_2_to_3.sql"))?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+        }
+        2 => {
+            transaction.execute_batch(include_str!("from_2_to_3.sql"))?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
         FORMAT => {}
@@ -154,27 +162,11 @@ impl Store for SqliteStore {
 
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let client = client.clone();
-        self.writer.atomically(move |t| {
-            let added = t.execute(
-            "INSERT INTO clients (id, name, redirect_uris, secret_hash) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            params![client.id, client.name, client.redirect_uris.join("\n"), client.secret_hash],
-            )?;
-            Ok(added == 1)
-        })
+        self.writer.atomically(move |t| requests::add_client(t, &client))
     }
 
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
-        let sql = "SELECT id, name, redirect_uris, secret_hash FROM clients WHERE id = ?1";
-        let read = |row: &Row<'_>| {
-            let uris: String = row.get(2)?;
-            Ok(Client {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                redirect_uris: uris.lines().map(str::to_owned).collect(),
-                secret_hash: row.get(3)?,
-            })
-        };
-        Ok(self.reader().query_row(sql, [id], read).optional()?)
+        requests::read_client(&self.reader(), id)
     }
 
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
@@ -236,8 +228,54 @@ impl Store for SqliteStore {
         })
     }
 
+    fn add_device(&self, device: &Device) -> Result<bool, StoreError> {
+        let device = device.clone();
+        self.writer.atomically(move |t| requests::add_device(t, &device))
+    }
+
+    fn device(&self, name: &[u8; 32]) -> Result<Option<Device>, StoreError> {
+        requests::read_device(&self.reader(), name)
+    }
+
+    fn decide_device(&self, decision: &Decision) -> Result<bool, StoreError> {
+        let decision = decision.clone();
+        self.writer.atomically(move |t| {
+            let Some(mut device) = requests::read_device(t, &decision.name)? else { return Ok(false) };
+            let counts = device.decide(&decision);
+            requests::change_device(t, &device)?;
+            Ok(counts)
+        })
+    }
+
+    fn poll_device(&self, poll: &Poll) -> Result<Polled, StoreError> {
+        let poll = poll.clone();
+        self.writer.atomically(move |t| {
+            let Some(mut device) = requests::read_device(t, &poll.name)? else { return Ok(Polled::Unknown) };
+            let polled = device.poll(&poll);
+            requests::change_device(t, &device)?;
+            match &polled {
+                Polled::Granted(grant) => write_grant(t, grant)?,
+                Polled::Again(id) => drop(revoke_grant(t, *id, Reason::CodeReuse, poll.now)?),
+                _ => {}
+            }
+            Ok(polled)
+        })
+    }
+
+    fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError> {
+        let pushed = pushed.clone();
+        self.writer.atomically(move |t| requests::add_pushed(t, &pushed))
+    }
+
+    fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError> {
+        let hash = *hash;
+        self.writer.atomically(move |t| requests::take_pushed(t, &hash))
+    }
+
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
-        self.forget_from(&CODES, codes_before)?;
+        for table in [&CODES, &DEVICES, &PUSHED] {
+            self.forget_from(table, codes_before)?;
+        }
         self.forget_from(&GRANTS, grants_before)
     }
 }
@@ -253,6 +291,14 @@ struct Sweep {
 const CODES: Sweep = Sweep {
     look: "SELECT hash, expires_at < ?3 FROM codes WHERE hash > ?1 ORDER BY hash LIMIT ?2",
     delete: "DELETE FROM codes WHERE hash = ?1 AND expires_at < ?2",
+};
+const DEVICES: Sweep = Sweep {
+    look: "SELECT name, expires_at < ?3 FROM devices WHERE name > ?1 ORDER BY name LIMIT ?2",
+    delete: "DELETE FROM devices WHERE name = ?1 AND expires_at < ?2",
+};
+const PUSHED: Sweep = Sweep {
+    look: "SELECT hash, expires_at < ?3 FROM pushed WHERE hash > ?1 ORDER BY hash LIMIT ?2",
+    delete: "DELETE FROM pushed WHERE hash = ?1 AND expires_at < ?2",
 };
 const GRANTS: Sweep = Sweep {
     look: "SELECT id, COALESCE(revoked_at, rotated_at) < ?3 FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2",

@@ -11,9 +11,17 @@ pub(super) use super::suite_codes::{
     fifty_exchanges_of_one_code_give_one_grant_and_end_it,
 };
 use super::suite_codes::{code, exchange};
+pub(super) use super::suite_requests::{
+    a_denied_or_expired_device_gets_nothing, a_device_gets_one_grant_once_somebody_said_yes,
+    a_device_that_asks_too_soon_has_to_wait_longer_from_then_on, a_pushed_request_is_taken_by_one_of_fifty,
+    another_client_or_code_learns_nothing_of_a_device, fifty_polls_of_one_device_give_one_grant_and_end_it,
+    what_is_set_for_a_client_comes_back,
+};
+use super::suite_requests::{device, pushed};
 use super::{Store, User};
 use crate::client::Client;
 use crate::code::Exchanged;
+use crate::device::Device;
 use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Reason, RecentKeys, Redemption};
 use crate::keys::KeyName;
 
@@ -68,6 +76,13 @@ macro_rules! every_test {
             a_code_of_another_client_or_redirect_is_refused,
             an_expired_code_is_unknown,
             fifty_exchanges_of_one_code_give_one_grant_and_end_it,
+            what_is_set_for_a_client_comes_back,
+            a_device_gets_one_grant_once_somebody_said_yes,
+            a_device_that_asks_too_soon_has_to_wait_longer_from_then_on,
+            a_denied_or_expired_device_gets_nothing,
+            another_client_or_code_learns_nothing_of_a_device,
+            fifty_polls_of_one_device_give_one_grant_and_end_it,
+            a_pushed_request_is_taken_by_one_of_fifty,
         );
     };
 }
@@ -423,7 +438,13 @@ pub(super) fn what_is_over_is_forgotten_and_the_rest_stays(store: &impl Store) {
     let idle = kept(store, &grant(2));
     let ended = kept(store, &Grant { rotated_at: later, revoked: Some((START, Reason::SignedOut)), ..grant(3) });
     store.add_code(&code()).unwrap();
+    store.add_device(&device()).unwrap();
+    store.add_device(&Device { name: [8; 32], expires_at: later, ..device() }).unwrap();
+    store.add_pushed(&pushed()).unwrap();
     assert_eq!(store.forget(later, later).unwrap(), 2);
+    assert_eq!(store.device(&device().name).unwrap(), None);
+    assert!(store.device(&[8; 32]).unwrap().is_some());
+    assert_eq!(store.take_pushed(&pushed().hash).unwrap(), None);
     assert!(store.grant(live).unwrap().is_some());
     assert_eq!((store.grant(idle).unwrap(), store.grant(ended).unwrap()), (None, None));
     assert_eq!(store.exchange(&exchange(4)).unwrap(), Exchanged::Unknown);

@@ -162,6 +162,26 @@ fn a_confidential_client_gets_its_secret_once() {
 }
 
 #[test]
+fn what_a_client_may_do_is_set_when_it_is_added() {
+    use pilotlight_server::{SqliteStore, Store as _, client::Setting};
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_in(folder.path());
+    let api = ["client", "add", "api", "--confidential", "--own-scope", "reports.read", "--introspect-any"];
+    assert!(run(&[&api[..], &["--store", &store]].concat(), "").status.success());
+    let tv = ["client", "add", "tv", "--device", "--pushed-only", "--store", &store];
+    assert!(run(&tv, "").status.success());
+    let kept = SqliteStore::open(store.strip_prefix("sqlite:").unwrap().as_ref()).unwrap();
+    let (api, tv) = (kept.client("api").unwrap().unwrap(), kept.client("tv").unwrap().unwrap());
+    assert_eq!(api.own_scope.map(|scope| scope.to_string()).as_deref(), Some("reports.read"));
+    assert_eq!(api.settings, [Setting::IntrospectAny]);
+    assert_eq!((tv.settings, tv.own_scope), (vec![Setting::Device, Setting::PushedOnly], None));
+    for wrong in [&["--own-scope", "x"][..], &["--introspect-any"], &[], &["--confidential", "--own-scope", "openid"]] {
+        let args = [&["client", "add", "other"], wrong, &["--store", &store]].concat();
+        assert_eq!(run(&args, "").status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
 fn each_failure_has_its_exit_code_and_a_next_step() {
     let folder = tempfile::tempdir().unwrap();
     let store = store_in(folder.path());

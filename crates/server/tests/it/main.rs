@@ -32,8 +32,14 @@ mod rfc7009;
 #[cfg(test)]
 mod rfc7636;
 #[cfg(test)]
+mod rfc7662;
+#[cfg(test)]
 mod rfc8414;
 #[cfg(test)]
+mod rfc8628;
+#[cfg(test)]
 mod rfc9068;
+#[cfg(test)]
+mod rfc9126;
 #[cfg(test)]
 mod rfc9700;

@@ -1,11 +1,13 @@
 //! The plain JSON dialect.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
+use pilotlight_server::{Config, MemoryStore};
 use serde_json::{Value, json};
 
-use crate::kit::{Answer, World};
+use crate::kit::{Answer, ISSUER, World};
 
 async fn login(world: &World) -> Answer {
     world.post_json("/login", &[], &json!({"username": "demo", "password": "demo"})).await
@@ -129,4 +131,25 @@ async fn a_malformed_idempotency_key_spends_nothing() {
     answer.assert_error(400, "invalid_request");
     assert_eq!(refresh(&world, &token, Some("")).await.status, 200);
     assert_refused(&refresh(&world, &token, Some("")).await, "reused");
+}
+
+#[tokio::test]
+async fn the_dialect_and_signing_in_by_password_can_be_turned_off_each_by_itself() {
+    let world = |plain_json, password_sign_in| {
+        World::with(Config { plain_json, password_sign_in, ..Config::new(ISSUER) }, Arc::new(MemoryStore::new()))
+    };
+    let person = json!({"username": "demo", "password": "demo"});
+    let password =
+        [("grant_type", "password"), ("client_id", "pilotlight"), ("username", "demo"), ("password", "demo")];
+    for (plain, by_password) in [(true, true), (true, false), (false, true), (false, false)] {
+        let world = world(plain, by_password);
+        let refresh = world.post_json("/token/refresh", &[], &json!({"refresh_token": "x"})).await;
+        assert_eq!(refresh.status, if plain { 401 } else { 404 });
+        let login = world.post_json("/login", &[], &person).await;
+        assert_eq!(login.status, if plain && by_password { 200 } else { 404 });
+        let granted = world.form("/token", &password).await;
+        assert_eq!(granted.status, if by_password { 200 } else { 400 });
+        let code = world.code().await;
+        assert_eq!(world.exchange(&code, &[]).await.status, 200, "the code flow is always there");
+    }
 }

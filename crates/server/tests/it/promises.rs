@@ -7,7 +7,9 @@ use std::time::Duration;
 use pilotlight_oauth::Timestamp;
 use pilotlight_server::client::Client;
 use pilotlight_server::code::{Code, Exchange, Exchanged};
+use pilotlight_server::device::{Decision, Device, Poll, Polled};
 use pilotlight_server::grant::{Grant, GrantId, Outcome, Reason, Redemption};
+use pilotlight_server::pushed::Pushed;
 use pilotlight_server::store::User;
 use pilotlight_server::{Config, KeyName, KeySource, MemoryStore, SqliteStore, Store, StoreError};
 use serde_json::json;
@@ -136,6 +138,8 @@ async fn a_person_added_elsewhere_can_sign_in_at_once() {
     assert_eq!(world.post_json("/token/refresh", &[], &body).await.text("reason"), "revoked");
 }
 
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// Works until it is told to fail.
 #[derive(Default)]
 struct FailingStore {
@@ -192,6 +196,24 @@ impl Store for FailingStore {
     fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError> {
         self.inner()?.exchange(presented)
     }
+    fn add_device(&self, device: &Device) -> Result<bool, StoreError> {
+        self.inner()?.add_device(device)
+    }
+    fn device(&self, name: &[u8; 32]) -> Result<Option<Device>, StoreError> {
+        self.inner()?.device(name)
+    }
+    fn decide_device(&self, decision: &Decision) -> Result<bool, StoreError> {
+        self.inner()?.decide_device(decision)
+    }
+    fn poll_device(&self, poll: &Poll) -> Result<Polled, StoreError> {
+        self.inner()?.poll_device(poll)
+    }
+    fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError> {
+        self.inner()?.add_pushed(pushed)
+    }
+    fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError> {
+        self.inner()?.take_pushed(hash)
+    }
     fn forget(&self, codes_before: Timestamp, grants_before: Timestamp) -> Result<usize, StoreError> {
         self.inner()?.forget(codes_before, grants_before)
     }
@@ -205,6 +227,9 @@ async fn trouble_with_the_store_is_503_at_every_endpoint_and_ends_nothing() {
     let person = json!({"username": "demo", "password": "demo"});
     let plain = world.post_json("/login", &[], &person).await;
     let code = world.code().await;
+    let begun = world.form("/device_authorization", &[("client_id", "pilotlight")]).await;
+    let device =
+        [("grant_type", DEVICE_GRANT), ("client_id", "pilotlight"), ("device_code", &*begun.text("device_code"))];
     store.failing.store(true, Ordering::SeqCst);
     let body = json!({"refresh_token": plain.text("refresh_token")});
     let answers = [
@@ -215,6 +240,10 @@ async fn trouble_with_the_store_is_503_at_every_endpoint_and_ends_nothing() {
         world.userinfo(&oauth.text("access_token")).await,
         world.form("/revoke", &[("token", &oauth.text("refresh_token")), ("client_id", "pilotlight")]).await,
         world.fetch(&request(&[])).await,
+        world.form("/introspect", &[("token", "x"), ("client_id", "api"), ("client_secret", "x")]).await,
+        world.form("/device_authorization", &[("client_id", "pilotlight")]).await,
+        world.form("/token", &device).await,
+        world.form("/par", &[("client_id", "pilotlight")]).await,
     ];
     for answer in &answers {
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"), "{answer:?}");
@@ -224,6 +253,7 @@ async fn trouble_with_the_store_is_503_at_every_endpoint_and_ends_nothing() {
     assert_eq!(world.refresh(&oauth.text("refresh_token")).await.status, 200);
     assert_eq!(world.post_json("/token/refresh", &[], &body).await.status, 200);
     assert_eq!(world.exchange(&code, &[]).await.status, 200);
+    world.form("/token", &device).await.assert_error(400, "authorization_pending");
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pilotlight_oauth::Scope;
 use pilotlight_server::client::Client;
 use secrecy::ExposeSecret as _;
 
-use crate::kit::{REDIRECT, World, cookie_of, encode, request};
+use crate::kit::{REDIRECT, World, claims, cookie_of, encode, request};
 
 /// Adds the confidential client `site`; gives its secret.
 fn add_confidential(world: &World) -> String {
@@ -241,4 +242,59 @@ async fn section_10_13_no_page_can_be_framed() {
         assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{answer:?}");
         assert_eq!(answer.header("x-frame-options"), "DENY");
     }
+}
+
+/// Adds the confidential client `reporter`, which may act in its own name; gives the header that proves it.
+fn add_reporter(world: &World) -> String {
+    let mut client = Client::public("reporter", Vec::new()).unwrap();
+    let secret = client.make_secret().unwrap();
+    client.allow_own_scope(Scope::parse("reports.read reports.write")).unwrap();
+    world.store.add_client(&client).unwrap();
+    basic("reporter", secret.expose_secret())
+}
+
+#[tokio::test]
+async fn section_4_4_a_confidential_client_gets_a_token_in_its_own_name_and_no_refresh_token() {
+    let world = World::new();
+    let header = add_reporter(&world);
+    let own = |scope: &'static str| [("grant_type", "client_credentials"), ("scope", scope)];
+    let all = world.form_with("/token", &[("authorization", &header)], &own("")).await;
+    assert_eq!((all.status.as_u16(), &*all.text("scope")), (200, "reports.read reports.write"), "{all:?}");
+    let answer = world.form_with("/token", &[("authorization", &header)], &own("reports.read")).await;
+    for member in ["refresh_token", "refresh_expires_in", "id_token"] {
+        assert!(answer.json().get(member).is_none(), "section 4.4.3: no {member}");
+    }
+    let claims = claims(&answer.text("access_token"));
+    assert_eq!((&claims["sub"], &claims["client_id"]), (&"reporter".into(), &"reporter".into()));
+    assert_eq!((&claims["scope"], claims.get("gid"), claims.get("auth_time")), (&"reports.read".into(), None, None));
+    assert_eq!(world.userinfo(&answer.text("access_token")).await.status, 401, "there is nobody behind it");
+    assert!(world.store.grants().unwrap().is_empty(), "nothing is kept");
+    for scope in ["reports.delete", "openid", "reports.read openid"] {
+        let answer = world.form_with("/token", &[("authorization", &header)], &own(scope)).await;
+        answer.assert_error(400, "invalid_scope");
+    }
+}
+
+#[tokio::test]
+async fn section_4_4_a_client_without_secret_or_permission_gets_no_token_of_its_own() {
+    let world = World::new();
+    let secret = add_confidential(&world);
+    let grant = [("grant_type", "client_credentials")];
+    let header = basic("site", &secret);
+    let answer = world.form_with("/token", &[("authorization", &header)], &grant).await;
+    answer.assert_error(400, "unauthorized_client");
+    let public = [grant[0], ("client_id", "pilotlight")];
+    world.form("/token", &public).await.assert_error(400, "unauthorized_client");
+    world.form("/token", &grant).await.assert_error(400, "invalid_request");
+    let wrong = basic("site", "wrong");
+    world.form_with("/token", &[("authorization", &wrong)], &grant).await.assert_error(401, "invalid_client");
+}
+
+#[test]
+fn rfc9700_section_4_15_a_client_cannot_be_taken_for_a_person() {
+    assert!(Client::public("0123456789abcdef0123456789abcdef", Vec::new()).is_err());
+    let mut client = Client::public("site", Vec::new()).unwrap();
+    assert!(client.allow_own_scope(Scope::parse("reports.read")).is_err(), "it has no secret");
+    client.make_secret().unwrap();
+    assert!(client.allow_own_scope(Scope::parse("reports.read openid")).is_err(), "that is about a person");
 }

@@ -24,13 +24,15 @@ async fn section_2_every_advertised_endpoint_answers() {
     let endpoints =
         metadata.as_object().unwrap().iter().filter(|(name, _)| name.contains("_endpoint") || *name == "jwks_uri");
     let addresses: Vec<&str> = endpoints.filter_map(|(_, value)| value.as_str()).collect();
-    assert_eq!(addresses.len(), 5, "{addresses:?}");
+    assert_eq!(addresses.len(), 8, "{addresses:?}");
     for address in addresses {
         let path = address.strip_prefix(ISSUER).unwrap();
         let statuses = [world.fetch(path).await.status, world.send(Method::POST, path, &[], "").await.status];
         assert!(statuses.iter().any(|status| *status != 404 && *status != 405), "{address}: {statuses:?}");
     }
-    assert_eq!(metadata["grant_types_supported"], json!(["authorization_code", "refresh_token", "password"]));
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let grants = json!(["authorization_code", "refresh_token", "client_credentials", device, "password"]);
+    assert_eq!(metadata["grant_types_supported"], grants);
 }
 
 #[tokio::test]

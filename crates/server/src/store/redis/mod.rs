@@ -3,6 +3,8 @@
 //! ```text
 //!  pilotlight:grant:{ID}     a grant, with the mark of its last change      lives twice as long as a token unused
 //!  pilotlight:code:{HASH}    an authorization code                          a day after its end
+//!  pilotlight:device:{NAME}  the request of a device                        a day after its end
+//!  pilotlight:pushed:{HASH}  a pushed authorization request                 to its end
 //!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
 //!  pilotlight:client:{ID}    a client
 //!  pilotlight:newest-key     which of the server's keys is the newest
@@ -31,8 +33,10 @@ use self::unsettled::{Doubt, Unsettled};
 use super::{Store, StoreError, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged, LIFE};
+use crate::device::{self, Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
 use crate::keys::KeyName;
+use crate::pushed::{self, Pushed};
 use crate::server::REMEMBER_CODES;
 use crate::system::make_random;
 
@@ -170,9 +174,21 @@ fn grant_key(id: GrantId) -> String {
     format!("pilotlight:grant:{{{id}}}")
 }
 
-fn code_key(hash: &[u8; 32]) -> String {
+fn hash_key(kind: &str, hash: &[u8; 32]) -> String {
     use base64::Engine as _;
-    format!("pilotlight:code:{{{}}}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash))
+    format!("pilotlight:{kind}:{{{}}}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash))
+}
+
+fn code_key(hash: &[u8; 32]) -> String {
+    hash_key("code", hash)
+}
+
+fn device_key(name: &[u8; 32]) -> String {
+    hash_key("device", name)
+}
+
+fn pushed_key(hash: &[u8; 32]) -> String {
+    hash_key("pushed", hash)
 }
 
 fn user_key(name: &str) -> String {
@@ -316,6 +332,64 @@ impl Store for RedisStore {
             }
         }
         Ok(exchanged)
+    }
+
+    fn add_device(&self, device: &Device) -> Result<bool, StoreError> {
+        let record = records::write_device(device, make_mark()?)?;
+        self.add(&device_key(&device.name), &record, Some(device::LIFE + REMEMBER_CODES))
+    }
+
+    fn device(&self, name: &[u8; 32]) -> Result<Option<Device>, StoreError> {
+        self.read(&device_key(name), |text| records::read_device(*name, text))
+    }
+
+    fn decide_device(&self, decision: &Decision) -> Result<bool, StoreError> {
+        let mark = make_mark()?;
+        let decide = |is: Option<&str>| {
+            let Some(text) = is else { return Ok((None, false)) };
+            let mut device = records::read_device(decision.name, text)?;
+            let counts = device.decide(decision);
+            Ok((counts.then(|| records::write_device(&device, mark)).transpose()?, counts))
+        };
+        self.change(&device_key(&decision.name), None, decide, |_, _| {})
+    }
+
+    /// Two keys, as with [`Self::exchange`].
+    fn poll_device(&self, poll: &Poll) -> Result<Polled, StoreError> {
+        let mark = make_mark()?;
+        let mut made = None;
+        let decide = |is: Option<&str>| {
+            let Some(text) = is else { return Ok((None, Polled::Unknown)) };
+            let before = records::read_device(poll.name, text)?;
+            let mut after = before.clone();
+            let polled = after.poll(poll);
+            if let (Polled::Granted(grant), None) = (&polled, &made) {
+                let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+                self.add(&grant_key(grant.id), &record, Some(self.remember))?;
+                made = Some(grant.id);
+            }
+            let becomes = if after == before { None } else { Some(records::write_device(&after, mark)?) };
+            Ok((becomes, polled))
+        };
+        let polled = self.change(&device_key(&poll.name), None, decide, |_, _| {})?;
+        if let Polled::Again(of_code) = &polled {
+            self.revoke(*of_code, Reason::CodeReuse, poll.now)?;
+            if let Some(ours) = made.filter(|ours| ours != of_code) {
+                self.forget_one(&grant_key(ours))?;
+            }
+        }
+        Ok(polled)
+    }
+
+    fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError> {
+        self.add(&pushed_key(&pushed.hash), &records::write_pushed(pushed)?, Some(pushed::LIFE)).map(drop)
+    }
+
+    fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError> {
+        let key = pushed_key(hash);
+        let taken: Option<String> =
+            self.connections.ask_once(|connection| redis::cmd("GETDEL").arg(&key).query(connection))?;
+        taken.map(|text| records::read_pushed(*hash, &text)).transpose()
     }
 
     /// Redis forgets by itself.

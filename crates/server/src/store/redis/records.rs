@@ -6,10 +6,12 @@ use pilotlight_oauth::{Scope, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Client;
+use crate::client::{Client, Setting};
 use crate::code::Code;
+use crate::device::{Device, DeviceState};
 use crate::grant::{Grant, GrantId, Reason, RecentKeys};
 use crate::keys::KeyName;
+use crate::pushed::Pushed;
 use crate::store::{StoreError, User};
 
 /// A grant and the mark of its last change: no two changes leave the same bytes behind, so that one can be told from another
@@ -68,6 +70,31 @@ struct ClientRecord {
     name: String,
     redirect_uris: Vec<String>,
     secret_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own_scope: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    settings: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeviceRecord {
+    mark: u64,
+    hash: String,
+    client: String,
+    scope: String,
+    expires_at: i64,
+    interval: u32,
+    polled_at: Option<i64>,
+    denied: bool,
+    allowed: Option<(String, i64)>,
+    grant: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PushedRecord {
+    client: String,
+    request: String,
+    expires_at: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,13 +217,60 @@ pub(super) fn write_client(client: &Client) -> Result<String, StoreError> {
         name: client.name.clone(),
         redirect_uris: client.redirect_uris.clone(),
         secret_hash: client.secret_hash.map(|hash| STANDARD_NO_PAD.encode(hash)),
+        own_scope: client.own_scope.as_ref().map(Scope::to_string),
+        settings: Setting::join(&client.settings),
     })
 }
 
 pub(super) fn read_client(id: &str, text: &str) -> Result<Client, StoreError> {
-    let ClientRecord { name, redirect_uris, secret_hash } = read(text, "a client")?;
+    let ClientRecord { name, redirect_uris, secret_hash, own_scope, settings } = read(text, "a client")?;
     let secret_hash = secret_hash.map(|hash| array(&hash, "a client")).transpose()?;
-    Ok(Client { id: id.to_owned(), name, redirect_uris, secret_hash })
+    let own_scope = own_scope.as_deref().map(Scope::parse);
+    let settings = Setting::split(&settings).ok_or(StoreError::Damaged("a client"))?;
+    Ok(Client { id: id.to_owned(), name, redirect_uris, secret_hash, own_scope, settings })
+}
+
+/// With the mark of its last change, as a grant.
+pub(super) fn write_device(device: &Device, mark: u64) -> Result<String, StoreError> {
+    write(&DeviceRecord {
+        mark,
+        hash: STANDARD_NO_PAD.encode(device.hash),
+        client: device.client.clone(),
+        scope: device.scope.to_string(),
+        expires_at: device.expires_at.as_millis(),
+        interval: device.interval,
+        polled_at: device.polled_at.map(Timestamp::as_millis),
+        denied: device.state == DeviceState::Denied,
+        allowed: device.state.allowed().map(|(subject, at)| (subject.to_owned(), at.as_millis())),
+        grant: device.state.spent().map(|id| id.to_string()),
+    })
+}
+
+pub(super) fn read_device(name: [u8; 32], text: &str) -> Result<Device, StoreError> {
+    const DAMAGED: &str = "a device";
+    let record: DeviceRecord = read(text, DAMAGED)?;
+    let allowed = record.allowed.map(|(subject, at)| (subject, Timestamp::from_millis(at)));
+    let spent = record.grant.map(|id| id.parse().map_err(|_| StoreError::Damaged(DAMAGED))).transpose()?;
+    Ok(Device {
+        name,
+        hash: array(&record.hash, DAMAGED)?,
+        client: record.client,
+        scope: Scope::parse(&record.scope),
+        expires_at: Timestamp::from_millis(record.expires_at),
+        interval: record.interval,
+        polled_at: record.polled_at.map(Timestamp::from_millis),
+        state: DeviceState::from_parts(record.denied, allowed, spent),
+    })
+}
+
+pub(super) fn write_pushed(pushed: &Pushed) -> Result<String, StoreError> {
+    let Pushed { client, request, expires_at, .. } = pushed.clone();
+    write(&PushedRecord { client, request, expires_at: expires_at.as_millis() })
+}
+
+pub(super) fn read_pushed(hash: [u8; 32], text: &str) -> Result<Pushed, StoreError> {
+    let PushedRecord { client, request, expires_at } = read(text, "a pushed request")?;
+    Ok(Pushed { hash, client, request, expires_at: Timestamp::from_millis(expires_at) })
 }
 
 pub(super) fn write_key_name(name: KeyName) -> Result<String, StoreError> {
