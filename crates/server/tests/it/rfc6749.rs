@@ -133,7 +133,7 @@ async fn section_5_1_token_answers_are_json_and_not_stored() {
 async fn section_5_2_errors_are_from_the_list() {
     let world = World::new();
     world.form("/token", &[("client_id", "pilotlight")]).await.assert_error(400, "invalid_request");
-    let unknown = [("grant_type", "client_credentials"), ("client_id", "pilotlight")];
+    let unknown = [("grant_type", "implicit"), ("client_id", "pilotlight")];
     world.form("/token", &unknown).await.assert_error(400, "unsupported_grant_type");
     let mut wide = vec![("client_id", "pilotlight"), ("scope", "root")];
     wide.extend(PASSWORD);
