@@ -143,7 +143,7 @@ async fn pain_12_a_keystore_of_another_kind_is_told_by_both_names_and_gets_no_ke
     let world = World::signed_in().await;
     let other = MemoryKeystore::default();
     let process = Pilotlight::new(Config { keystore: Arc::new(Kwallet(other.clone())), ..world.config.clone() });
-    refuses_everything(&world, &process, ErrorCode::KeystoreFailed).await;
+    refuses_everything(&world, &process, ErrorCode::KeystoreChanged).await;
     let error = process.accounts().await.unwrap_err();
     assert!(error.message().contains("memory") && error.message().contains("kwallet"), "{error}");
     assert!(!error.can_start_over(), "the key is where it was; nothing is lost");
