@@ -117,7 +117,11 @@ pub(crate) enum VaultCommand {
         way: String,
     },
     /// Make the vault's keys anew: older copies of the vault and its keys are of no use to anybody then
-    Rekey,
+    Rekey {
+        /// Seal with this cipher from now on
+        #[arg(long)]
+        cipher: Option<Cipher>,
+    },
     /// Choose how to keep grants, before there are any
     Use {
         /// One of `pilotlight vault strategies`
@@ -200,6 +204,20 @@ pub(crate) struct SignInArguments {
     /// What to ask for; may be repeated [default with --issuer: openid offline_access]
     #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
     pub(crate) scope: Vec<String>,
+}
+
+/// With which cipher records are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cipher {
+    /// AES-256-GCM, the usual one
+    #[value(name = "aes-256-gcm")]
+    Aes256Gcm,
+    /// AES-256-GCM-SIV, for machines whose randomness may repeat, such as cloned ones
+    #[value(name = "aes-256-gcm-siv")]
+    Aes256GcmSiv,
+    /// XChaCha20-Poly1305, for processors without AES
+    #[value(name = "xchacha20-poly1305")]
+    XChaCha20Poly1305,
 }
 
 /// What a person types to open the vault.

@@ -4,12 +4,12 @@ use std::io::IsTerminal as _;
 use std::sync::Mutex;
 
 use pilotlight::{
-    ErrorCode, ExposeSecret as _, Exposure, Finding, Health, Moving, Need, Pilotlight, SecretString, Strategy,
+    Aead, ErrorCode, ExposeSecret as _, Exposure, Finding, Health, Moving, Need, Pilotlight, SecretString, Strategy,
     VaultInfo, VaultStatus,
 };
 use serde_json::{Value, json};
 
-use crate::arguments::{Command, TypedWay, VaultCommand};
+use crate::arguments::{Cipher, Command, TypedWay, VaultCommand};
 use crate::command::{Outcome, Run};
 use crate::failure::{DISK, Failure};
 use crate::words::{harmless, table};
@@ -25,7 +25,7 @@ impl Run {
             }
             VaultCommand::Protect { with: TypedWay::RecoveryCode, .. } => self.set_recovery_code().await,
             VaultCommand::Unprotect { way } => self.remove_ways(&way).await,
-            VaultCommand::Rekey => self.rekey().await,
+            VaultCommand::Rekey { cipher } => self.rekey(cipher).await,
             VaultCommand::Use { strategy, yes } => self.choose(strategy, yes).await,
             VaultCommand::Migrate { to, yes, passphrase_stdin } => self.migrate(to, yes, passphrase_stdin).await,
         }
@@ -75,8 +75,13 @@ impl Run {
         Ok(0)
     }
 
-    async fn rekey(self) -> Outcome {
-        self.pilotlight.rekey().await?;
+    async fn rekey(self, cipher: Option<Cipher>) -> Outcome {
+        let aead = cipher.map(|cipher| match cipher {
+            Cipher::Aes256Gcm => Aead::Aes256Gcm,
+            Cipher::Aes256GcmSiv => Aead::Aes256GcmSiv,
+            Cipher::XChaCha20Poly1305 => Aead::XChaCha20Poly1305,
+        });
+        self.pilotlight.rekey(aead).await?;
         self.form.confirm(&json!({ "rekeyed": true }), "The vault's keys were made anew.")?;
         Ok(0)
     }

@@ -74,7 +74,7 @@ pub use lifecycle::{Config, Pilotlight};
 pub use lock::RedisLocks;
 pub use lock::{FileLocks, Lock, Locking, Locks};
 pub use pilotlight_oauth::{Client, ExposeSecret, PlainJson, Scope, SecretString, Service, Timestamp};
-pub use pilotlight_vault::{Exposure, Exposures, GrantId, Keystore, Need, SlotInfo, Strategy, Vault, process};
+pub use pilotlight_vault::{Aead, Exposure, Exposures, GrantId, Keystore, Need, SlotInfo, Strategy, Vault, process};
 pub use random::{Random, SystemRandom};
 pub use storage::{Moved, Moving, VaultInfo, VaultStatus};
 pub use transport::{Answer, HttpTransport, Transport, TransportError};

@@ -1,5 +1,6 @@
 //! The background task: refreshes every grant ahead of its expiry. One timer for all of them, no ticking.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight_vault::{GrantId, Listed};
@@ -31,13 +32,18 @@ impl Pilotlight {
     pub async fn keep_fresh(self) {
         let (_watch, mut news) = outside::watch(&self.0.config);
         let mut failures = 0;
-        let mut reread = true;
+        let (mut reread, mut awaited) = (true, false);
         loop {
             if reread {
                 match self.read_plan().await {
-                    Ok(()) => (failures, reread) = (0, false),
+                    Ok(()) => (failures, reread, awaited) = (0, false, false),
                     Err(error) => {
                         failures += 1;
+                        // Started with the desktop, before the keystore is unlocked: the person's unlocking wakes us, and
+                        // nobody is asked. Once for each time that it was open.
+                        if error.code() == ErrorCode::KeystoreLocked && !std::mem::replace(&mut awaited, true) {
+                            self.reread_once_unlocked();
+                        }
                         tracing::info!(code = error.code().as_str(), "the vault cannot be used yet");
                     }
                 }
@@ -50,6 +56,22 @@ impl Pilotlight {
                 Some(heard) = news.recv() => reread |= self.hear(heard).await,
             }
             self.0.wake_ups.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// Has the vault read again as soon as somebody unlocks the keystore.
+    fn reread_once_unlocked(&self) {
+        let (keystore, inner) = (Arc::clone(&self.0.config.keystore), Arc::downgrade(&self.0));
+        // A thread of its own, which nobody waits for at the end: it may wait for days.
+        let waiting = std::thread::Builder::new().name("pilotlight-unlocked".to_owned()).spawn(move || {
+            if keystore.await_unlocked(FOR_EVER).is_ok()
+                && let Some(inner) = inner.upgrade()
+            {
+                inner.reread.notify_one();
+            }
+        });
+        if let Err(error) = waiting {
+            tracing::debug!(%error, "the keystore is asked again now and then instead");
         }
     }
 

