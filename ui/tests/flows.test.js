@@ -279,6 +279,7 @@ describe("the vault", () => {
 describe("the activity", () => {
   it("is listed newest first and filtered by account", on("accounts", async (page) => {
     await page.click(id("nav-activity"));
+    await page.locator(id("event-row")).first().waitFor();
     assert.equal(await page.locator(id("event-row")).count(), 8);
     assert.match(await page.locator(id("event-row")).first().innerText(), /3 s ago/);
     await page.selectOption(id("event-filter"), "work");

@@ -15,12 +15,14 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
 use pilotlight_vault::keystore::MemoryKeystore;
-use pilotlight_vault::{GrantId, Strategy, Vault, VaultError, Vaults};
+use pilotlight_vault::{GrantId, Listed, Strategy, Vault, VaultError, Vaults};
 use secrecy::SecretString;
 use tempfile::TempDir;
 
 /// Numbers of records.
 const SIZES: [u32; 4] = [1, 100, 10_000, 100_000];
+/// The most records that are moved to measure a move.
+const MOVED: u32 = 100;
 /// As long as a record with two opaque tokens and a JWT, in bytes.
 const PAYLOAD: [u8; 1200] = [b'p'; 1200];
 /// The most records to measure with; xtask sets it where time is short.
@@ -179,7 +181,44 @@ fn measure(criterion: &mut Criterion, filled: &Filled, records: u32) {
     });
     let mut bare = Bare::in_folder(filled.folder.path());
     group.bench_function(BenchmarkId::new("fsync", records), |bencher| bencher.iter(|| bare.sync()));
+    if records <= MOVED {
+        group.bench_function(BenchmarkId::new("migrate", records), |bencher| {
+            bencher.iter_custom(|times| (0..times).map(|_| moved(strategy, &*vault)).sum::<Duration>());
+        });
+    }
     group.finish();
+    beside(strategy, records, &mut bare, || generation = vault.commit(&chosen, generation, &PAYLOAD).unwrap());
+}
+
+/// How long it takes to make a vault of this strategy and copy every record into it, each of them durable.
+fn moved(strategy: Strategy, source: &dyn Vault) -> Duration {
+    let records = source.list().unwrap();
+    let target = Filled::new(strategy, 0).unwrap();
+    let begun = Instant::now();
+    let vault = target.open();
+    for listed in records {
+        let Listed::Record(record) = listed else { panic!("a damaged record") };
+        vault.create(&record.id, &record.payload).unwrap();
+    }
+    begun.elapsed()
+}
+
+/// Commits and bare fsyncs in turns, so that both meet the same moods of the disk; tells their medians.
+fn beside(strategy: Strategy, records: u32, bare: &mut Bare, mut commit: impl FnMut()) {
+    const TURNS: usize = 201;
+    let timed = |work: &mut dyn FnMut()| {
+        let begun = Instant::now();
+        work();
+        begun.elapsed()
+    };
+    let mut pairs: Vec<(Duration, Duration)> =
+        (0..TURNS).map(|_| (timed(&mut commit), timed(&mut || bare.sync()))).collect();
+    pairs.sort_by_key(|pair| pair.0);
+    let commit = pairs[TURNS / 2].0;
+    pairs.sort_by_key(|pair| pair.1);
+    let bare = pairs[TURNS / 2].1;
+    let ratio = commit.as_secs_f64() / bare.as_secs_f64();
+    println!("BESIDE: {strategy} {records}: commit {commit:?}, bare fsync {bare:?}, in turns: {ratio:.2}");
 }
 
 fn short() -> Criterion {

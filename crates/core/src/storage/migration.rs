@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{Choice, Witness};
 use crate::lifecycle::{Pilotlight, blocking};
-use crate::{Error, ErrorCode, EventKind, Home, files};
+use crate::{Error, ErrorCode, EventKind, Home, Lock, files};
 
 /// The lock that a move holds from its note to its end.
 const LOCK: &str = "migration";
@@ -110,9 +110,9 @@ fn finish(home: &Home, vaults: &Vaults) -> Result<(), Error> {
 impl Pilotlight {
     /// Waits for a move of another process, or ends one that was killed.
     pub(super) async fn after_any_move(&self) -> Result<(), Error> {
-        let _lock = self.0.config.locks.lock(LOCK).await?;
+        let lock = Arc::new(self.0.config.locks.lock(LOCK).await?);
         let (home, vaults) = (self.0.config.home.clone(), self.vaults());
-        blocking(move || finish(&home, &vaults)).await
+        blocking(move || under(&lock, || finish(&home, &vaults))).await
     }
 
     /// Moves every grant to `to`, and rotates every refresh token. `passphrase` is the new vault's, where `to` needs one.
@@ -128,19 +128,20 @@ impl Pilotlight {
         // Opens the source, and with it whatever an earlier move left is settled.
         let source = self.vault().await?;
         let home = self.0.config.home.clone();
-        let lock = self.0.config.locks.lock(LOCK).await?;
+        // Shared with the threads that do the work: a caller who goes away leaves them at it, and the lock with them.
+        let lock = Arc::new(self.0.config.locks.lock(LOCK).await?);
         let choice = Choice::read(&home)?;
         let from = choice.strategy;
         let vaults = Vaults { passphrase: passphrase.or_else(|| self.vaults().passphrase), ..self.vaults() };
         self.refuse_move(from, to, &vaults).await?;
         let note = Note { from: Text(from), to: Text(to) };
         write_note(&home, note)?;
-        let copied = self.copy(&source, to, &vaults, &tell).await;
+        let copied = self.copy(&source, to, &vaults, &lock, &tell).await;
         let ids = match copied {
             Ok(ids) => ids,
             Err(error) => {
-                let (home, vaults) = (home.clone(), vaults.clone());
-                blocking(move || finish(&home, &vaults)).await?;
+                let (home, vaults, lock) = (home.clone(), vaults.clone(), Arc::clone(&lock));
+                blocking(move || under(&lock, || finish(&home, &vaults))).await?;
                 return Err(error);
             }
         };
@@ -150,8 +151,7 @@ impl Pilotlight {
         drop(source);
         self.put_down_vault();
         self.remember_passphrase(vaults.passphrase.clone());
-        blocking(move || finish(&home, &vaults)).await?;
-        drop(lock);
+        blocking(move || under(&lock, || finish(&home, &vaults))).await?;
         let text = format!("The grants were moved from {from} to {to}.");
         self.note("", EventKind::Moved, &text).await;
         let not_rotated = self.rotate_pending(&tell).await?;
@@ -177,6 +177,7 @@ impl Pilotlight {
         source: &Arc<dyn Vault>,
         to: Strategy,
         vaults: &Vaults,
+        lock: &Arc<Lock>,
         tell: &(impl Fn(Moving) + Send + Sync),
     ) -> Result<Vec<pilotlight_vault::GrantId>, Error> {
         drop(self.0.config.locks.lock("names").await?);
@@ -187,8 +188,9 @@ impl Pilotlight {
         }
         // Only now is it certain that what is read stays as it is.
         let records = list(source).await?;
-        let vaults = vaults.clone();
+        let (vaults, lock) = (vaults.clone(), Arc::clone(lock));
         let steps = move |tell: &dyn Fn(Moving)| -> Result<(), Error> {
+            let _lock = lock;
             let open = || vaults.open(to).map_err(Error::from);
             let target = open()?;
             for (done, record) in records.iter().enumerate() {
@@ -214,6 +216,11 @@ impl Pilotlight {
         told_from_a_thread(steps, tell).await?;
         Ok(ids)
     }
+}
+
+/// Does `work` while the lock is held, whoever else lets go of it.
+fn under<T>(_lock: &Arc<Lock>, work: impl FnOnce() -> T) -> T {
+    work()
 }
 
 /// Runs `steps` off the async threads and passes on what they tell.
