@@ -62,12 +62,13 @@ impl<'a> Witness<'a> {
         Self { keystore, name: format!("strategy-{name}") }
     }
 
-    /// Refuses a choice that the keystore contradicts. A keystore that cannot be asked contradicts nothing: strategies
-    /// that need it fail by themselves, and the others must work without it.
-    pub(crate) fn confirm(&self, choice: Strategy) -> Result<(), Error> {
+    /// Refuses a choice that the keystore contradicts. A keystore that cannot be asked contradicts nothing, unless the vault
+    /// cannot be opened without it (`needed`): then nobody has to wait for the same answer twice.
+    pub(crate) fn confirm(&self, choice: Strategy, needed: bool) -> Result<(), Error> {
         let told = match self.keystore.read(&self.name) {
             Ok(Some(text)) => text,
             Ok(None) => return Ok(()),
+            Err(error) if needed => return Err(error.into()),
             Err(error) => {
                 tracing::debug!(%error, "the keystore was not asked whether the storage strategy is the one last chosen");
                 return Ok(());
@@ -126,10 +127,10 @@ mod tests {
         let (keystore, folder) = (MemoryKeystore::default(), tempfile::tempdir().unwrap());
         let home = Home::at(folder.path().to_owned()).unwrap();
         let witness = Witness::of(&keystore, "app", &home);
-        witness.confirm(Strategy::PlainFile).unwrap();
+        witness.confirm(Strategy::PlainFile, false).unwrap();
         witness.remember(Strategy::SqliteAead).unwrap();
-        witness.confirm(Strategy::SqliteAead).unwrap();
-        assert_eq!(witness.confirm(Strategy::PlainFile).unwrap_err().code(), ErrorCode::VaultMoved);
-        Witness::of(&keystore, "another", &home).confirm(Strategy::PlainFile).unwrap();
+        witness.confirm(Strategy::SqliteAead, true).unwrap();
+        assert_eq!(witness.confirm(Strategy::PlainFile, false).unwrap_err().code(), ErrorCode::VaultMoved);
+        Witness::of(&keystore, "another", &home).confirm(Strategy::PlainFile, false).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pilotlight_vault::{GrantId, Strategy, Vault, VaultError, Vaults};
+use pilotlight_vault::{GrantId, Need, Strategy, Vault, VaultError, Vaults};
 use secrecy::SecretString;
 
 use self::choice::{Choice, Witness};
@@ -184,7 +184,8 @@ impl Pilotlight {
         let (home, vaults) = (self.0.config.home.clone(), self.vaults());
         blocking(move || {
             let witness = Witness::of(&*vaults.keystore, &vaults.app, &home);
-            witness.confirm(strategy)?;
+            let needed = strategy.needs().contains(&Need::Keystore) && vaults.passphrase.is_none();
+            witness.confirm(strategy, needed)?;
             let new = !vaults.exists(strategy)?;
             let vault = vaults.open(strategy)?;
             if new && let Err(error) = witness.remember(strategy) {
