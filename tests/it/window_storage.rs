@@ -1,7 +1,7 @@
 //! How sign-ins are kept, in the real window: changing it, and keeping them where there is no keystore.
 
 use pilotlight_tests::leaks::Secret;
-use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window};
+use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window, wait};
 
 const PASSPHRASE: &str = "seven quiet otters ferry plums";
 /// How every refresh token of our server begins.
@@ -9,6 +9,18 @@ const REFRESH_TOKEN: &str = "plrt_";
 
 fn launch(server: &Server) -> Launch {
     Launch::offering("Demo service", server.issuer()).argument("--log").argument("trace")
+}
+
+/// Opens the page and waits for its check-up, whose findings move what stands below them.
+async fn open_storage(window: &Window) {
+    window.click("nav-storage").await;
+    wait::until_async("the end of the check-up", wait::PATIENCE, || async {
+        match window.attribute("check-up", "aria-busy").await.as_deref() {
+            Some("false") if window.shows("finding").await => Ok(()),
+            busy => Err(format!("{busy:?}")),
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +33,7 @@ async fn a_person_moves_to_a_readable_file_by_typing_its_name_and_back_and_every
     assert!(home.join("vault.db").exists() && !home.join("vault.json").exists());
     let before = server.rotations();
 
-    window.click("nav-storage").await;
+    open_storage(&window).await;
     window.click("use-plain-file").await;
     window.click("move-start").await;
     assert_eq!(window.attribute("consent", "aria-invalid").await.as_deref(), Some("true"));
@@ -40,7 +52,7 @@ async fn a_person_moves_to_a_readable_file_by_typing_its_name_and_back_and_every
 
     window.reopen().await;
     window.wait_for_state("signed-in").await;
-    window.click("nav-storage").await;
+    open_storage(&window).await;
     window.click("use-sqlite-aead").await;
     window.click("move-start").await;
     window.find("moved").await;
