@@ -156,6 +156,19 @@ pub trait Vault: Send + Sync {
     /// [`MAX_PAYLOAD`].
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError>;
 
+    /// Creates many records, with the attempts that they carry, at generation 1: in one durable step where the strategy
+    /// can, so that a move takes seconds where single steps would take minutes. Otherwise one after the other, and what
+    /// was created before an error stays. Fails as [`Vault::create`] does.
+    fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        for record in records {
+            let generation = self.create(&record.id, &record.payload)?;
+            if let Some(attempt) = &record.attempt {
+                self.begin_attempt(&record.id, generation, None, attempt)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Durably notes that a refresh of `generation` is about to be sent: the proof needed after a crash, and the
     /// canary that shows a full or read-only disk before anything is spent. It takes the place of the attempt that the
     /// caller `saw` when it read the record, and of no other: somebody else's may be under way.
@@ -200,6 +213,9 @@ impl<V: Vault + ?Sized> Vault for Arc<V> {
     }
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError> {
         (**self).create(id, payload)
+    }
+    fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        (**self).create_all(records)
     }
     fn begin_attempt(
         &self,

@@ -260,6 +260,19 @@ impl Vault for SqliteVault {
         })
     }
 
+    fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        let parts: Vec<_> = records.iter().map(|record| Part::Record(&record.id)).collect();
+        self.write(&parts, |transaction, keys| {
+            for record in records {
+                let generation = records::create(transaction, keys, &record.id, &record.payload)?;
+                if let Some(attempt) = &record.attempt {
+                    records::begin_attempt(transaction, keys, &record.id, generation, None, attempt)?;
+                }
+            }
+            Ok(Step::Changed(()))
+        })
+    }
+
     fn begin_attempt(
         &self,
         id: &GrantId,
