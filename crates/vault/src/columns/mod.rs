@@ -30,6 +30,11 @@ pub trait Protection: Send + Sync {
     /// The MAC of a row, where the rows are summed up.
     fn mac(&self, row: &RowFields) -> Option<[u8; 32]>;
 
+    /// What a look at every page comes to; see [`Vault::examine`].
+    fn examine(&self, _snapshot: &Connection) -> Result<Vec<&'static str>, VaultError> {
+        Ok(Vec::new())
+    }
+
     /// A change is durable.
     fn committed(&self, state: &State);
 }
@@ -268,6 +273,10 @@ impl<P: Protection> Vault for ColumnVault<P> {
         // SQLite changes this number when another connection committed, and never for this one's own commits.
         let version = database.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
         Ok(std::mem::replace(&mut database.version, version) != version)
+    }
+
+    fn examine(&self) -> Result<Vec<&'static str>, VaultError> {
+        self.read(|snapshot| self.protection.examine(snapshot))
     }
 
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {
