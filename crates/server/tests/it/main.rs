@@ -49,3 +49,5 @@ mod rfc9126;
 mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
+#[cfg(test)]
+mod signing;
