@@ -75,7 +75,8 @@ impl Failure {
             | Self::NeedsKeys
             | Self::NoPassword
             | Self::DemoInPublic(_) => 2,
-            Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) => 2,
+            Self::Open(OpenError::Issuer(_) | OpenError::Keys(KeysError::NoRsa)) | Self::Chaos(_) => 2,
+            Self::Keys(KeysError::NoRsa | KeysError::NotASigningKey) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
             | Self::NoStore(_)

@@ -42,6 +42,34 @@ impl World {
     }
 }
 
+#[test]
+fn the_program_makes_keys_takes_those_made_elsewhere_and_says_how_to_make_one_for_rs256() {
+    use crate::command_line::{run, serve};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (keys, store) = (path("keys"), format!("sqlite:{}", path("server.db")));
+    let refused = run(&["serve", "--listen", "127.0.0.1:0", "--signing-alg", "rs256", "--keys", &keys], "");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("openssl genpkey"), "{said}");
+    drop(serve(&["--signing-alg", "eddsa", "--keys", &keys, "--store", &store]));
+    std::fs::write(folder.path().join("rsa.pem"), RSA).unwrap();
+    let rotations: [(&[&str], i32); 5] = [
+        (&["--import", &path("rsa.pem")], 0),
+        (&["--signing-alg", "es256"], 0),
+        (&["--signing-alg", "rs256"], 2),
+        (&["--import", &keys], 2),
+        (&["--import", &path("rsa.pem"), "--signing-alg", "rs256"], 2),
+    ];
+    for (more, code) in rotations {
+        let rotated = run(&[&["keys", "rotate", "--keys", &keys, "--announce", "0s"], more].concat(), "");
+        assert_eq!(rotated.status.code(), Some(code), "{more:?}: {rotated:?}");
+    }
+    let kept: Value = serde_json::from_slice(&std::fs::read(&keys).unwrap()).unwrap();
+    let algorithms: Vec<_> = kept["signing"].as_array().unwrap().iter().map(|key| key["alg"].clone()).collect();
+    assert_eq!(algorithms, ["EdDSA", "RS256", "ES256"]);
+    drop(serve(&["--keys", &keys, "--store", &store]));
+}
+
 /// Checks a token as a stranger would, who has nothing but the published keys. Gives the algorithm.
 fn checked(token: &str, jwks: &Value) -> String {
     let header = part(token, 0);
