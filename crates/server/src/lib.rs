@@ -46,6 +46,8 @@ pub mod client;
 pub mod code;
 mod config;
 pub mod device;
+#[cfg(feature = "testing")]
+mod fill;
 pub mod grant;
 mod issue;
 mod jwt;

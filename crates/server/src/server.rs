@@ -74,6 +74,11 @@ impl Server {
         })))
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn app(&self) -> &App {
+        &self.0
+    }
+
     /// What became of refresh tokens since the start.
     #[must_use]
     pub fn stats(&self) -> Stats {

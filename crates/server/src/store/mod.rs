@@ -109,6 +109,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps a new grant.
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError>;
+    /// Keeps many new grants, faster than one by one; not all or nothing.
+    fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
+        grants.iter().try_for_each(|grant| self.add_grant(grant))
+    }
     /// The grant of that name.
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
     /// All grants, the newest first.

@@ -174,6 +174,11 @@ impl Store for SqliteStore {
         self.writer.atomically(move |t| write_grant(t, &grant))
     }
 
+    fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
+        let grants = grants.to_vec();
+        self.writer.atomically(move |t| grants.iter().try_for_each(|grant| write_grant(t, grant)))
+    }
+
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
         read_grant(&self.reader(), id)
     }

@@ -256,6 +256,15 @@ impl Store for RedisStore {
         self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
     }
 
+    fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
+        let mut all = redis::pipe();
+        for grant in grants {
+            let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+            all.cmd("SET").arg(grant_key(grant.id)).arg(record).arg("PX").arg(millis(self.remember)).ignore();
+        }
+        self.connections.ask_once(|connection| all.exec(connection))
+    }
+
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
         self.read(&grant_key(id), |text| Ok(Marked::read(id, text)?.grant))
     }
