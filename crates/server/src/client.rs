@@ -27,6 +27,8 @@ pub struct Client {
     pub secret_hash: Option<[u8; 32]>,
     /// What it may do in its own name, with no person behind it (RFC 6749 section 4.4); `None`: nothing.
     pub own_scope: Option<Scope>,
+    /// The resource servers that it may ask tokens for, beside this server itself (RFC 8707).
+    pub resources: Vec<String>,
     /// What the operator has set for it.
     pub settings: Vec<Setting>,
 }
@@ -124,7 +126,15 @@ impl Client {
             return Err(BadClient::RedirectUri(unsafe_uri.clone()));
         }
         let (id, name) = (id.to_owned(), id.to_owned());
-        Ok(Self { id, name, redirect_uris, secret_hash: None, own_scope: None, settings: Vec::new() })
+        Ok(Self {
+            id,
+            name,
+            redirect_uris,
+            secret_hash: None,
+            own_scope: None,
+            resources: Vec::new(),
+            settings: Vec::new(),
+        })
     }
 
     /// Makes it a confidential one; the secret is told this once.

@@ -184,7 +184,7 @@ pub fn add_user(store: &dyn Store, name: &str, password: &SecretString) -> Resul
     }
     let subject: [u8; 16] = make_random()?;
     let subject = subject.iter().map(|byte| format!("{byte:02x}")).collect();
-    let user = User { subject, name: name.to_owned(), password_hash: password::hash_password(password)? };
+    let user = User::new(subject, name.to_owned(), password::hash_password(password)?);
     if store.add_user(&user)? { Ok(()) } else { Err(AddUserError::Taken) }
 }
 

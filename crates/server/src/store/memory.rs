@@ -122,14 +122,14 @@ impl Store for MemoryStore {
         let exchanged = code.exchange(presented);
         match &exchanged {
             Exchanged::Granted(grant, _) => {
-                tables.grants.insert(grant.id, grant.clone());
+                tables.grants.insert(grant.id, (**grant).clone());
             }
             Exchanged::Again(Some(id)) => {
                 if let Some(grant) = tables.grants.get_mut(id) {
                     grant.revoke(Reason::CodeReuse, presented.now);
                 }
             }
-            Exchanged::Again(None) | Exchanged::Mismatch | Exchanged::Unknown => {}
+            _ => {}
         }
         Ok(exchanged)
     }
@@ -157,7 +157,7 @@ impl Store for MemoryStore {
         let polled = device.poll(poll);
         match &polled {
             Polled::Granted(grant) => {
-                tables.grants.insert(grant.id, grant.clone());
+                tables.grants.insert(grant.id, (**grant).clone());
             }
             Polled::Again(id) => {
                 if let Some(grant) = tables.grants.get_mut(id) {

@@ -10,6 +10,8 @@ mod sqlite_requests;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
+mod suite_binding;
+#[cfg(test)]
 mod suite_codes;
 #[cfg(test)]
 mod suite_requests;
@@ -38,6 +40,20 @@ pub struct User {
     pub name: String,
     /// PHC string of the password, Argon2id.
     pub password_hash: String,
+    /// The secret of the second factor, sealed under a key of the server; `None` where the person has none.
+    pub totp: Option<Vec<u8>>,
+    /// The last time step whose code was taken: none is taken twice (RFC 6238 section 5.2).
+    pub totp_last_step: Option<i64>,
+    /// The language that the person chose, as BCP 47 writes it.
+    pub locale: Option<String>,
+}
+
+impl User {
+    /// With a password and nothing else.
+    #[must_use]
+    pub fn new(subject: String, name: String, password_hash: String) -> Self {
+        Self { subject, name, password_hash, totp: None, totp_last_step: None, locale: None }
+    }
 }
 
 impl std::fmt::Debug for User {

@@ -323,7 +323,7 @@ impl Store for RedisStore {
             let mut after = before.clone();
             let exchanged = after.exchange(presented);
             if let (Exchanged::Granted(grant, _), None) = (&exchanged, &made) {
-                let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+                let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }
@@ -373,7 +373,7 @@ impl Store for RedisStore {
             let mut after = before.clone();
             let polled = after.poll(poll);
             if let (Polled::Granted(grant), None) = (&polled, &made) {
-                let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+                let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }
