@@ -43,6 +43,7 @@ mod app;
 mod authenticate;
 pub mod chaos;
 pub mod client;
+mod clients;
 pub mod code;
 mod config;
 pub mod device;

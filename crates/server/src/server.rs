@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Counts, Stats};
 use crate::client::Setting;
+use crate::clients::RecentClients;
 use crate::config::Config;
 use crate::keys::{KeysError, LiveKeys};
 use crate::limit::Limiter;
@@ -67,6 +68,7 @@ impl Server {
             keys: Arc::new(keys),
             passwords: Checker::new()?,
             limiter: Limiter::default(),
+            clients: RecentClients::default(),
             counts: Counts::default(),
             config,
             store,

@@ -46,6 +46,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn is_prompt(&self) -> bool {
+        true
+    }
+
     fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
         Ok(self.tables().newest_key)
     }

@@ -6,6 +6,7 @@ mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 mod sqlite;
+mod sqlite_grants;
 mod sqlite_requests;
 #[cfg(test)]
 mod suite;
@@ -96,8 +97,16 @@ pub enum StoreError {
     File(#[from] std::io::Error),
 }
 
+/// Is told what came of a redemption, once.
+pub type Then = Box<dyn FnOnce(Result<Outcome, StoreError>) + Send>;
+
 /// Where the server keeps people, clients, grants and codes. Calls may block.
 pub trait Store: Send + Sync + 'static {
+    /// Whether no call ever waits, so that it may be made on a thread that others need.
+    fn is_prompt(&self) -> bool {
+        false
+    }
+
     /// The newest of the server's keys that this store has seen; `None` for a store that was never used.
     fn newest_key(&self) -> Result<Option<KeyName>, StoreError>;
     /// Notes by [`KeyName::admit`] which key is the newest, in one atomic step. Whether these are the keys of this store.
@@ -135,6 +144,11 @@ pub trait Store: Send + Sync + 'static {
     fn grants(&self) -> Result<Vec<Grant>, StoreError>;
     /// Spends a refresh token by the rule of [`Grant::redeem`], in one atomic durable step.
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError>;
+    /// The same without keeping the caller's thread, where many ask at once: `then` is called when it is durable, from any
+    /// thread. By itself it blocks all the same.
+    fn redeem_then(&self, presented: Redemption, then: Then) {
+        then(self.redeem(&presented));
+    }
     /// Ends a grant by [`Grant::revoke`]. Whether it was this call that ended it; `None` where there is no such grant.
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError>;
 

@@ -98,7 +98,7 @@ fn a_sweep_looks_at_few_rows_at_a_time_and_deletes_none_that_moved_on_meanwhile(
         id[..8].copy_from_slice(&n.to_be_bytes());
         Grant::new(GrantId(id), "ada".to_owned(), "app".to_owned(), Scope::default(), Timestamp::from_secs(0))
     };
-    store.writer.atomically(move |t| (0..3 * STEP).try_for_each(|n| write_grant(t, &idle(n)))).unwrap();
+    store.writer.atomically(move |t| (0..3 * STEP).try_for_each(|n| add_grant(t, &idle(n)))).unwrap();
     let later = Timestamp::from_secs(10);
     let seen = store.look(&GRANTS, &[], later).unwrap();
     assert_eq!(i64::try_from(seen.len()), Ok(STEP), "others have their turn after that many");
