@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::clients::RecentClients;
 use crate::config::Config;
+use crate::dpop::Seen;
 use crate::grant::{Outcome, Redemption};
 use crate::keys::LiveKeys;
 use crate::limit::Limiter;
@@ -26,6 +27,7 @@ pub(crate) struct App {
     pub(crate) limiter: Limiter,
     pub(crate) clients: RecentClients,
     pub(crate) counts: Counts,
+    pub(crate) seen_proofs: Seen,
 }
 
 /// How many refresh tokens were presented since the start, by what came of it.
@@ -104,8 +106,11 @@ impl App {
         }
     }
 
-    /// Spends a refresh token: what nearly all requests ask for, so no thread waits for it.
+    /// Spends a refresh token: what nearly all requests ask for, so no thread waits for it where that can be helped.
     pub(crate) async fn redeem(&self, presented: Redemption) -> Result<Outcome, Problem> {
+        if !self.store.queues() {
+            return self.ask(move |store| store.redeem(&presented)).await;
+        }
         let (reply, answer) = oneshot::channel();
         // It fails only where the caller hung up, and then nobody is left to tell.
         self.store.redeem_then(presented, Box::new(move |outcome| drop(reply.send(outcome))));

@@ -3,6 +3,7 @@
 //! [`crate::device`].
 
 mod memory;
+mod memory_grants;
 #[cfg(feature = "redis")]
 mod redis;
 mod sqlite;
@@ -17,6 +18,8 @@ mod suite_codes;
 #[cfg(test)]
 mod suite_requests;
 mod writer;
+
+use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
 
@@ -144,8 +147,11 @@ pub trait Store: Send + Sync + 'static {
     fn grants(&self) -> Result<Vec<Grant>, StoreError>;
     /// Spends a refresh token by the rule of [`Grant::redeem`], in one atomic durable step.
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError>;
-    /// The same without keeping the caller's thread, where many ask at once: `then` is called when it is durable, from any
-    /// thread. By itself it blocks all the same.
+    /// Whether [`Self::redeem_then`] leaves the caller's thread alone.
+    fn queues(&self) -> bool {
+        false
+    }
+    /// The same as [`Self::redeem`] where many ask at once: `then` is called when it is durable, from any thread.
     fn redeem_then(&self, presented: Redemption, then: Then) {
         then(self.redeem(&presented));
     }
@@ -172,6 +178,12 @@ pub trait Store: Send + Sync + 'static {
     fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError>;
     /// Takes it out: of many who ask at once, one gets it. It may have expired.
     fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError>;
+
+    /// Notes for that long that a proof came (RFC 9449 section 11.1). Whether it was the first of that name. A store that one
+    /// process alone serves leaves it to that process.
+    fn first_sight(&self, _proof: &[u8; 16], _life: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
 
     /// Forgets what has been over since before `then`: codes and requests that expired, grants revoked or last rotated. It does so in
     /// small steps, and holds nobody up in between. How many grants were forgotten.

@@ -198,6 +198,10 @@ impl Store for SqliteStore {
         self.writer.atomically(move |t| redeem(t, &presented))
     }
 
+    fn queues(&self) -> bool {
+        true
+    }
+
     fn redeem_then(&self, presented: Redemption, then: Then) {
         self.writer.hand_in(move |t| redeem(t, &presented), then);
     }

@@ -1,6 +1,10 @@
 //! The suite on a file, and what only a file can get wrong.
 
+use pilotlight_oauth::Scope;
+
 use super::*;
+use crate::grant::RecentKeys;
+use crate::origin::Origin;
 use crate::store::suite;
 
 fn fresh() -> (SqliteStore, tempfile::TempDir) {
@@ -40,7 +44,7 @@ fn a_store_of_format_1_keeps_its_grants_and_hands_its_keys_over() {
     let store = SqliteStore::open(&path).unwrap();
     let grant = store.grant(GrantId([1; 16])).unwrap().unwrap();
     assert_eq!((grant.generation, grant.uses, grant.answer_lost), (3, None, false));
-    assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 16]), Some([0xbb; 16])]));
+    assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 8]), Some([0xbb; 8])]));
     let none = store.grant(GrantId([2; 16])).unwrap().unwrap();
     assert_eq!(none.keys, RecentKeys::default());
     let old = store.old_keys().unwrap().unwrap();
