@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::command_line::{Serving, serve};
+use crate::size::rounds;
 
 /// Somebody who refreshes as fast as answers come, under a key of each attempt.
 struct Person {
@@ -43,7 +44,7 @@ pub(crate) fn survives(store: &[&str]) {
     let mut server = serve(&arguments);
     let people: Vec<_> = (0..8).map(|_| Mutex::new(Person { token: server.sign_in(), attempt: 0 })).collect();
     let mut most = 0;
-    for round in 1..=10 {
+    for round in 1..=rounds(10, 200) {
         let (answered, killed) = (AtomicUsize::new(0), AtomicBool::new(false));
         std::thread::scope(|scope| {
             let (server, answered, killed) = (&server, &answered, &killed);
@@ -56,7 +57,7 @@ pub(crate) fn survives(store: &[&str]) {
                 });
             }
             // In the middle of it: after another number of answers each time, with eight requests under way.
-            while answered.load(Ordering::SeqCst) < 20 + 7 * round {
+            while answered.load(Ordering::SeqCst) < 20 + 7 * (round % 30) {
                 std::thread::yield_now();
             }
             server.kill();

@@ -10,6 +10,10 @@ mod command_line;
 #[cfg(test)]
 mod device_key;
 #[cfg(test)]
+mod herd;
+#[cfg(test)]
+mod keycloak;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod kill;
@@ -49,3 +53,5 @@ mod rfc9126;
 mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
+#[cfg(test)]
+mod size;
