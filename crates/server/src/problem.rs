@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::RETRY_AFTER;
+use crate::dpop::{DPOP_NONCE, Nonce};
 use crate::system::NoEntropy;
 
 /// Why a grant was refused.
@@ -61,6 +62,12 @@ pub(crate) enum Problem {
     /// The client may not do this.
     UnauthorizedClient,
     InvalidScope,
+    /// RFC 8707 section 2: a resource that the client may not ask for, or that was not granted.
+    InvalidTarget,
+    /// RFC 9449 section 5: no proof of the key, or one that proves nothing. Nothing was decided about the grant.
+    InvalidProof(&'static str),
+    /// RFC 9449 section 8: the next proof has to have this nonce.
+    UseNonce(Nonce),
     /// RFC 8628 section 3.5: the person has not answered yet.
     AuthorizationPending,
     /// The same, and the device asked too soon.
@@ -84,7 +91,8 @@ impl From<NoEntropy> for Problem {
 }
 
 impl Problem {
-    fn code(self) -> &'static str {
+    /// `error`.
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::InvalidRequest(_) | Self::TooLarge => "invalid_request",
             Self::InvalidClient { .. } => "invalid_client",
@@ -93,6 +101,9 @@ impl Problem {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::InvalidProof(_) => "invalid_dpop_proof",
+            Self::UseNonce(_) => "use_dpop_nonce",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::AccessDenied => "access_denied",
@@ -103,7 +114,7 @@ impl Problem {
 
     pub(crate) fn message(self) -> &'static str {
         match self {
-            Self::InvalidRequest(message) => message,
+            Self::InvalidRequest(message) | Self::InvalidProof(message) => message,
             Self::InvalidClient { .. } => "This client is not known here, or its secret is wrong.",
             Self::InvalidGrant(refused) => refused.message(),
             Self::Pushed(_) => "This authorization request would be refused.",
@@ -114,6 +125,8 @@ impl Problem {
             Self::AccessDenied => "The person said no.",
             Self::ExpiredToken => "Nobody answered in time. Begin anew.",
             Self::InvalidScope => "This scope is not known here, or is more than was granted.",
+            Self::UseNonce(_) => "The DPoP proof needs the nonce of this answer. Make another one with it.",
+            Self::InvalidTarget => "This resource is not known here, or was not granted.",
             Self::TooLarge => "The request is too large.",
             Self::TooMany(_) => "Too many failed attempts. Wait a little, then try again.",
             Self::Unavailable => "The server cannot answer now. Nothing was changed by this answer; try again shortly.",
@@ -154,6 +167,7 @@ impl Problem {
             Self::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
             }
+            Self::UseNonce(nonce) => drop(headers.insert(DPOP_NONCE, nonce.header())),
             Self::InvalidClient { basic: true } => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pilotlight\""));
             }

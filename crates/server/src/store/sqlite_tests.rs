@@ -1,6 +1,10 @@
 //! The suite on a file, and what only a file can get wrong.
 
+use pilotlight_oauth::Scope;
+
 use super::*;
+use crate::grant::RecentKeys;
+use crate::origin::Origin;
 use crate::store::suite;
 
 fn fresh() -> (SqliteStore, tempfile::TempDir) {
@@ -23,7 +27,7 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     let (store, folder) = fresh();
     store.reader().pragma_update(None, "user_version", FORMAT + 1).unwrap();
     let refused = SqliteStore::open(&folder.path().join("server.db")).err();
-    assert!(matches!(refused, Some(StoreError::TooNew { found: 4, known: FORMAT })));
+    assert!(matches!(refused, Some(StoreError::TooNew { found: 5, known: FORMAT })));
 }
 
 /// A store as the first release left it: one grant with two keys, and the server's keys.
@@ -40,7 +44,7 @@ fn a_store_of_format_1_keeps_its_grants_and_hands_its_keys_over() {
     let store = SqliteStore::open(&path).unwrap();
     let grant = store.grant(GrantId([1; 16])).unwrap().unwrap();
     assert_eq!((grant.generation, grant.uses, grant.answer_lost), (3, None, false));
-    assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 16]), Some([0xbb; 16])]));
+    assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 8]), Some([0xbb; 8])]));
     let none = store.grant(GrantId([2; 16])).unwrap().unwrap();
     assert_eq!(none.keys, RecentKeys::default());
     let old = store.old_keys().unwrap().unwrap();
@@ -58,6 +62,39 @@ fn a_store_of_format_1_keeps_its_grants_and_hands_its_keys_over() {
 }
 
 #[test]
+fn a_store_of_format_3_keeps_everything_and_is_bound_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.db");
+    Connection::open(&path).unwrap().execute_batch(include_str!("format_3_test.sql")).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let user = User::new("1".to_owned(), "ada".to_owned(), "hash".to_owned());
+    assert_eq!(store.user_named("ada").unwrap(), Some(user));
+    assert!(store.client("app").unwrap().is_some_and(|client| client.resources.is_empty()));
+    let at = Timestamp::from_millis;
+    let mut kept = Grant::new(GrantId([1; 16]), "1".to_owned(), "app".to_owned(), Scope::parse("openid"), at(1000));
+    (kept.generation, kept.rotated_at, kept.uses, kept.answer_lost) = (3, at(2000), Some(9), true);
+    assert_eq!(store.grant(kept.id).unwrap(), Some(kept));
+    let exchange = Exchange {
+        hash: [5; 32],
+        client: "app".to_owned(),
+        redirect_uri: "http://127.0.0.1/callback".to_owned(),
+        challenge: "c".to_owned(),
+        resources: Vec::new(),
+        proven: None,
+        binds: true,
+        new_grant: GrantId([2; 16]),
+        ends_at: None,
+        uses: None,
+        now: at(1500),
+    };
+    assert!(matches!(store.exchange(&exchange).unwrap(), Exchanged::Granted(grant, _) if grant.resources.is_empty()));
+    let device = store.device(&[7; 32]).unwrap().unwrap();
+    assert_eq!((device.resources, device.device), (Vec::new(), Origin::default()));
+    drop(store);
+    assert!(SqliteStore::open(&path).is_ok(), "once is enough");
+}
+
+#[test]
 fn a_sweep_looks_at_few_rows_at_a_time_and_deletes_none_that_moved_on_meanwhile() {
     let (store, _folder) = fresh();
     let idle = |n: i64| {
@@ -65,7 +102,7 @@ fn a_sweep_looks_at_few_rows_at_a_time_and_deletes_none_that_moved_on_meanwhile(
         id[..8].copy_from_slice(&n.to_be_bytes());
         Grant::new(GrantId(id), "ada".to_owned(), "app".to_owned(), Scope::default(), Timestamp::from_secs(0))
     };
-    store.writer.atomically(move |t| (0..3 * STEP).try_for_each(|n| write_grant(t, &idle(n)))).unwrap();
+    store.writer.atomically(move |t| (0..3 * STEP).try_for_each(|n| add_grant(t, &idle(n)))).unwrap();
     let later = Timestamp::from_secs(10);
     let seen = store.look(&GRANTS, &[], later).unwrap();
     assert_eq!(i64::try_from(seen.len()), Ok(STEP), "others have their turn after that many");
