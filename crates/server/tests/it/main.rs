@@ -55,3 +55,4 @@ mod rfc9449;
 mod rfc9700;
 #[cfg(test)]
 mod size;
+mod signing;
