@@ -10,6 +10,10 @@ mod command_line;
 #[cfg(test)]
 mod device_key;
 #[cfg(test)]
+mod herd;
+#[cfg(test)]
+mod keycloak;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod kill;
@@ -51,3 +55,5 @@ mod rfc9449;
 mod rfc9700;
 #[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod size;
