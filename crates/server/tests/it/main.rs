@@ -54,5 +54,6 @@ mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
 #[cfg(test)]
-mod size;
 mod signing;
+#[cfg(test)]
+mod size;
