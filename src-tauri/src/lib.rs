@@ -1,5 +1,8 @@
 //! The shell of the desktop app: arguments, log, window. Everything else is the plugin's.
 
+#[cfg(target_os = "linux")]
+mod lab;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -37,6 +40,11 @@ fn offer(text: &str) -> Result<Offer, String> {
 /// Runs the app until its window is closed.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Before anything else: the lab starts this program again for each attack.
+    #[cfg(target_os = "linux")]
+    if let Some(code) = pilotlight_lab::work_if_asked() {
+        return code;
+    }
     let hardening = pilotlight::process::harden();
     let args = Args::parse();
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -54,9 +62,10 @@ pub fn run() -> ExitCode {
 fn start(offers: Vec<Offer>) -> Result<(), Box<dyn std::error::Error>> {
     let pilotlight = Home::locate().and_then(Config::system).map(Pilotlight::new).map_err(with_hint)?;
     let services = offers.into_iter().map(service).collect();
-    tauri::Builder::default()
-        .plugin(tauri_plugin_pilotlight::init(pilotlight, services))
-        .run(tauri::generate_context!())?;
+    let app = tauri::Builder::default().plugin(tauri_plugin_pilotlight::init(pilotlight, services));
+    #[cfg(target_os = "linux")]
+    let app = app.plugin(lab::plugin());
+    app.run(tauri::generate_context!())?;
     Ok(())
 }
 

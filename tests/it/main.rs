@@ -26,4 +26,6 @@ mod storage;
 #[cfg(target_os = "linux")]
 mod window;
 #[cfg(target_os = "linux")]
+mod window_lab;
+#[cfg(target_os = "linux")]
 mod window_storage;

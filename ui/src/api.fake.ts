@@ -9,6 +9,7 @@ import type { FindingView } from "./bindings/FindingView";
 import type { Problem } from "./bindings/Problem";
 import type { SignInRequest } from "./bindings/SignInRequest";
 import type { Snapshot } from "./bindings/Snapshot";
+import { labCells, labView } from "./fake/lab";
 import { scenario } from "./fake/scenarios";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
@@ -25,6 +26,7 @@ let notRotated: string[] = [];
 let haltAt = "";
 let goOn = (): void => {};
 let findings: FindingView[] | null = null;
+let labStopped = false;
 
 function push(): void {
   snapshot = { ...snapshot, now_ms: Date.now() };
@@ -219,6 +221,32 @@ export const api: Api = {
     keptBy(to, snapshot);
     note("", "moved", `The grants were moved from ${from} to ${to}.`);
     return { from, to, grants: snapshot.accounts.length, not_rotated: notRotated };
+  },
+
+  async labList() {
+    return labView;
+  },
+
+  async labRun({ strategies, quick }, tell) {
+    await refuseIfTold();
+    const cells = labCells(strategies, quick);
+    let faults = 0;
+    labStopped = false;
+    for (const [done, { strategy, attack, cell }] of cells.entries()) {
+      if (haltAt === attack) await new Promise<void>((resolve) => (goOn = resolve));
+      haltAt = haltAt === attack ? "" : haltAt;
+      if (labStopped) return { stopped: true, faults, milliseconds: done };
+      tell({ strategy, attack, cell: null, done, all: cells.length });
+      await new Promise((resolve) => setTimeout(resolve));
+      faults += cell.verdict === "fell" ? 1 : 0;
+      tell({ strategy, attack, cell, done: done + 1, all: cells.length });
+    }
+    return { stopped: false, faults, milliseconds: 4200 };
+  },
+
+  async labStop() {
+    labStopped = true;
+    goOn();
   },
 
   async startOver() {

@@ -6,6 +6,10 @@ import type { AccountView } from "./bindings/AccountView";
 import type { EventView } from "./bindings/EventView";
 import type { ExplanationView } from "./bindings/ExplanationView";
 import type { FindingView } from "./bindings/FindingView";
+import type { LabEnd } from "./bindings/LabEnd";
+import type { LabEvent } from "./bindings/LabEvent";
+import type { LabRequest } from "./bindings/LabRequest";
+import type { LabView } from "./bindings/LabView";
 import type { MovedView } from "./bindings/MovedView";
 import type { MovingView } from "./bindings/MovingView";
 import type { SignInRequest } from "./bindings/SignInRequest";
@@ -47,6 +51,12 @@ export interface Api {
   choose(request: StorageRequest): Promise<void>;
   /** Moves every grant, and tells how far it is. */
   migrate(request: StorageRequest, tell: (moving: MovingView) => void): Promise<MovedView>;
+  /** What the lab can attack, and how. */
+  labList(): Promise<LabView>;
+  /** Attacks stores of the lab's own making, and tells of each cell; resolves at the end. */
+  labRun(request: LabRequest, tell: (event: LabEvent) => void): Promise<LabEnd>;
+  /** Ends the lab's run early. */
+  labStop(): Promise<void>;
   /** Hands over what the host pushes; the function it resolves to stops that. */
   subscribe(listeners: Listeners): Promise<() => void>;
 }
@@ -69,6 +79,12 @@ export const api: Api = {
     const stop = await listen<MovingView>("pilotlight://moving", ({ payload }) => tell(payload));
     return invoke<MovedView>("plugin:pilotlight|migrate", { request }).finally(stop);
   },
+  labList: () => invoke("plugin:lab|list"),
+  labRun: async (request, tell) => {
+    const stop = await listen<LabEvent>("lab://event", ({ payload }) => tell(payload));
+    return invoke<LabEnd>("plugin:lab|run", { request }).finally(stop);
+  },
+  labStop: () => invoke("plugin:lab|stop"),
   subscribe: async ({ snapshot, event }) => {
     const stops = await Promise.all([
       listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),

@@ -63,6 +63,9 @@ export const en = {
       leaked_backup: "Leaked backup",
     },
     gets: { protected: "gets nothing", depends: "it depends", exposed: "gets every token" },
+    developers: "For developers",
+    labBody: "In the Storage Lab every way of keeping tokens is attacked on this computer.",
+    openLab: "Open the Storage Lab",
     need: { keystore: "your keystore", passphrase: "a passphrase", tpm: "a TPM 2.0 chip", redis: "a Redis server" },
     way: {
       "os-keystore": "the keystore",

@@ -75,10 +75,13 @@ impl Drive {
         let begun = now();
         let measured_from = begun + Duration::from_millis(self.warm_up);
         let end = measured_from + Duration::from_millis(self.millis);
-        let shared = Shared { address: self.address.clone(), keyed: self.keyed, measured_from, end, tally: RefCell::default() };
+        let shared =
+            Shared { address: self.address.clone(), keyed: self.keyed, measured_from, end, tally: RefCell::default() };
         let shared = Rc::new(shared);
-        let people: Vec<_> =
-            sessions.into_iter().map(|tokens| tokio::task::spawn_local(refresh_in_turn(shared.clone(), tokens))).collect();
+        let people: Vec<_> = sessions
+            .into_iter()
+            .map(|tokens| tokio::task::spawn_local(refresh_in_turn(shared.clone(), tokens)))
+            .collect();
         tokio::time::sleep_until(measured_from.into()).await;
         let before = self.cpu()?;
         tokio::time::sleep_until(end.into()).await;
@@ -117,7 +120,8 @@ impl Drive {
 fn cpu_of(pid: u32) -> Result<f64, Failure> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the program's name in brackets, which may hold spaces.
-    let after_name = text.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace()).ok_or("stat is not understood")?;
+    let after_name =
+        text.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace()).ok_or("stat is not understood")?;
     let ticks = after_name.skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(ticks as f64 / 100.0)
 }
@@ -183,7 +187,9 @@ async fn read(response: axum::http::Response<Incoming>) -> Result<Result<String,
     let status = response.status();
     let bytes = axum::body::to_bytes(Body::new(response.into_body()), usize::MAX).await?;
     let token = serde_json::from_slice::<Refreshed>(&bytes).ok().filter(|_| status.is_success());
-    Ok(token.map(|refreshed| refreshed.refresh_token).ok_or_else(|| format!("{status} {}", String::from_utf8_lossy(&bytes))))
+    Ok(token
+        .map(|refreshed| refreshed.refresh_token)
+        .ok_or_else(|| format!("{status} {}", String::from_utf8_lossy(&bytes))))
 }
 
 #[derive(serde::Deserialize)]

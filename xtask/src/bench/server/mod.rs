@@ -58,8 +58,10 @@ impl ServerBench {
         if !redis {
             println!("SKIPPED: Redis, whose redis-server is not installed");
         }
-        let stores: Vec<Kind> =
-            [Kind::Memory, Kind::Sqlite, Kind::Redis].into_iter().filter(|kind| redis || *kind != Kind::Redis).collect();
+        let stores: Vec<Kind> = [Kind::Memory, Kind::Sqlite, Kind::Redis]
+            .into_iter()
+            .filter(|kind| redis || *kind != Kind::Redis)
+            .collect();
         let sizes: &[u32] = if self.quick { &[1000, 100_000] } else { &[1000, 100_000, 1_000_000] };
         let mut progress = Progress::of(2 + stores.len() * sizes.len());
         let folder = place::own().join("bench");

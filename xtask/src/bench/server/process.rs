@@ -189,9 +189,10 @@ pub(super) fn drive(
     }
     let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let sample = Sample(serde_json::from_str(&said).map_err(|_| {
-        Failure::new(format!("the generator failed: {}", String::from_utf8_lossy(&output.stderr)))
-    })?);
+    let sample = Sample(
+        serde_json::from_str(&said)
+            .map_err(|_| Failure::new(format!("the generator failed: {}", String::from_utf8_lossy(&output.stderr))))?,
+    );
     if sample.number("errors") > 0.0 {
         return Err(Failure::new(format!("refreshes were refused: {}", sample.0)));
     }
