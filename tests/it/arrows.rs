@@ -9,13 +9,15 @@ use serde_json::Value;
 
 /// Every package of the workspace, and those of ours it depends on. Tests may depend on all of them and xtask on none, so
 /// that it is built in seconds.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("pilotlight-oauth", &[]),
     ("pilotlight-vault", &[]),
     ("pilotlight-server", &["pilotlight-oauth"]),
     ("pilotlight", &["pilotlight-oauth", "pilotlight-vault"]),
     ("tauri-plugin-pilotlight", &["pilotlight"]),
-    ("pilotlight-cli", &["pilotlight"]),
+    // The lab's judge is the server's rule of rotation.
+    ("pilotlight-lab", &["pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
+    ("pilotlight-cli", &["pilotlight", "pilotlight-lab"]),
     ("pilotlight-desktop", &["pilotlight", "tauri-plugin-pilotlight"]),
     ("pilotlight-tests", &["pilotlight", "pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("xtask", &[]),
@@ -25,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 const CONFINED: [(&str, &[&str]); 8] = [
     ("tauri", &["tauri-plugin-pilotlight", "pilotlight-desktop"]),
     ("axum", &["pilotlight-server"]),
-    ("rusqlite", &["pilotlight-vault", "pilotlight-server", "pilotlight-tests"]),
+    ("rusqlite", &["pilotlight-vault", "pilotlight-server", "pilotlight-lab", "pilotlight-tests"]),
     ("keyring-core", &["pilotlight-vault"]),
     ("aes-gcm", &["pilotlight-vault"]),
     ("reqwest", &["pilotlight", "pilotlight-tests"]),

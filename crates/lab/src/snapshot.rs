@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::canary::files_below;
@@ -14,6 +14,8 @@ pub(crate) struct Kept {
     pub(crate) name: PathBuf,
     pub(crate) bytes: Vec<u8>,
     mode: u32,
+    /// Which file it is, whatever it is called.
+    pub(crate) inode: u64,
 }
 
 impl Kept {
@@ -39,7 +41,7 @@ impl Snapshot {
             // A file may go while the folder is looked at: then it is not part of the copy, as with any copying program.
             let Ok(bytes) = fs::read(&path) else { continue };
             let name = path.strip_prefix(folder).unwrap_or(&path).to_owned();
-            files.push(Kept { name, bytes, mode: about.permissions().mode() & 0o777 });
+            files.push(Kept { name, bytes, mode: about.permissions().mode() & 0o777, inode: about.ino() });
         }
         Ok(Self { files })
     }
@@ -78,7 +80,7 @@ impl Snapshot {
     pub(crate) fn and(&self, name: &Path, bytes: Vec<u8>) -> Self {
         let mut other = self.clone();
         other.files.retain(|file| file.name != name);
-        other.files.push(Kept { name: name.to_owned(), bytes, mode: 0o600 });
+        other.files.push(Kept { name: name.to_owned(), bytes, mode: 0o600, inode: 0 });
         other
     }
 

@@ -125,6 +125,8 @@ pub(crate) struct Live {
     child: Child,
     input: Option<ChildStdin>,
     answers: Receiver<String>,
+    /// Answers that came before somebody waited for them.
+    early: Vec<String>,
     complaints: Arc<Mutex<Vec<u8>>>,
     patience: Duration,
     /// Set when it hung: what it says later belongs to another question.
@@ -161,7 +163,7 @@ impl Live {
                 }
             });
         }
-        Ok(Self { child, input, answers, complaints, patience: PATIENCE, lost: false })
+        Ok(Self { child, input, answers, early: vec![], complaints, patience: PATIENCE, lost: false })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -182,6 +184,12 @@ impl Live {
             Some(Ok(())) => Ok(()),
             _ => Err(self.died()),
         }
+    }
+
+    /// Whether it has answered so many requests since it began, none of which was waited for.
+    pub(crate) fn has_answered(&mut self, count: usize) -> bool {
+        self.early.extend(self.answers.try_iter());
+        self.early.len() >= count
     }
 
     /// Waits for the answer to what was sent.

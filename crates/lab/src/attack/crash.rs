@@ -80,7 +80,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "full-disk",
         attacker: Attacker::Fault,
         title: "Fill the disk",
-        how: "Let the store work on a file system of 512 KiB and keep records until it refuses; then read all of them, remove some, and go on.",
+        how: "Let the store work on a file system of 512 KiB and keep records until it refuses; then read all of them, make room, and go on.",
         right: "A refusal, every confirmed record whole, and work goes on when there is room.",
         quick: false,
         as_plain_user: false,
@@ -254,59 +254,101 @@ fn unsynced_commit(cell: &mut Cell) -> Outcome {
 
 fn torn_writes(cell: &mut Cell) -> Outcome {
     let known = lasting(cell)?;
-    let next = known.next();
     let (home, keystore) = (Snapshot::take(&cell.home())?, Snapshot::take(&cell.keystore())?);
     if home.bytes() == 0 || cell.redis.is_some() {
         return Halt::not_applicable("it keeps no file of its own that could be torn");
     }
     let (mut torn, mut evidence) = (0, vec![]);
-    let mut before = home.clone();
-    for sync in 1..=40 {
+    for sync in 1..=30 {
         if (cell.is_over() && torn > 0) || !evidence.is_empty() {
             break;
         }
         home.put(&cell.home())?;
         keystore.put(&cell.keystore())?;
-        let trace = Trace::of(cell, &[&format!("inject={SYNCS}:signal=SIGKILL:when={sync}")])?;
-        let mut live = cell.start_as(&trace.launch(cell))?;
-        let committed = live.open(&cell.place()).and_then(|()| live.commit(&next.id, known.generation, &next.payload));
-        live.kill();
-        let after = Snapshot::take(&cell.home())?;
+        let next = known.next();
+        let Some(cut) = between_syncs(cell, &known, &next, sync)? else { break };
         let keys = Snapshot::take(&cell.keystore())?;
         let mut live = cell.start()?;
         for _ in 0..12 {
-            let Some(mixed) = tear(&before, &after) else { break };
+            let Some(mixed) = tear(&cut.before, &cut.after) else { break };
             mixed.put(&cell.home())?;
             keys.put(&cell.keystore())?;
             torn += 1;
             let seen = read_back(&mut live, &cell.place(), &known.id);
-            let right = if committed.is_ok() { vec![&next] } else { vec![&known, &next] };
+            let right = if cut.confirmed { vec![&next] } else { vec![&known, &next] };
             let refused =
                 matches!(seen, Seen::Refused(_)).then(|| format!("the store does not open any more: {}", seen.words()));
             if let Some(wrong) = seen.wrong(&right).or(refused) {
                 evidence.push(Evidence::new(
                     "the store",
-                    format!("power cut at sync {sync}, half of the sectors written: {wrong}"),
+                    format!("power cut behind sync {sync}, half of the sectors written: {wrong}"),
                 ));
                 break;
             }
         }
-        if committed.is_ok() {
-            break;
-        }
-        before = after;
     }
-    cell.did(format!("Cut the power at each sync of a commit, {torn} mixtures of old and new sectors in all."));
+    cell.did(format!("Cut the power behind each sync of a commit, {torn} mixtures of old and new sectors in all."));
     Ok(Finding::of(evidence, "Every mixture opened, with the old value or the new one."))
 }
 
-/// Each sector of 512 bytes that differs is old or new by chance; none where nothing differs.
+/// What a commit wrote between two of its syncs.
+struct Cut {
+    before: Snapshot,
+    after: Snapshot,
+    confirmed: bool,
+}
+
+/// Stops the process at its syncs number `sync` and `sync + 1` and copies its files each time; none where it has fewer.
+fn between_syncs(cell: &Cell, known: &Known, next: &Known, sync: u32) -> Result<Option<Cut>, Halt> {
+    let trace = Trace::of(cell, &[&format!("inject={SYNCS}:signal=SIGSTOP:when={sync}..{}", sync + 1)])?;
+    let mut live = cell.start_as(&trace.launch(cell))?;
+    let commit = Request::Commit { id: &next.id, expected: known.generation, payload: &next.payload };
+    let sent = live.send(&Request::Open(cell.place())).and_then(|()| live.send(&commit));
+    cell.usable(sent)?;
+    if !stopped(&trace, &mut live, 1) {
+        return Ok(None);
+    }
+    let before = Snapshot::take(&cell.home())?;
+    live.signal(rustix::process::Signal::CONT);
+    let again = stopped(&trace, &mut live, 2);
+    let after = Snapshot::take(&cell.home())?;
+    let confirmed = !again || live.has_answered(2);
+    live.kill();
+    Ok(Some(Cut { before, after, confirmed }))
+}
+
+/// Waits until the traced process has been stopped so often; false where it answered everything before.
+fn stopped(trace: &Trace, live: &mut crate::subject::Live, times: usize) -> bool {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < Duration::from_secs(5) {
+        let stops = trace.lines().iter().filter(|line| line.contains("--- stopped by SIGSTOP ---")).count();
+        if stops >= times {
+            return true;
+        }
+        if live.has_answered(2) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    false
+}
+
+/// A file that was written over is old or new by chance, sector by sector; one that another was renamed to, as a whole. None
+/// where nothing differs.
 fn tear(before: &Snapshot, after: &Snapshot) -> Option<Snapshot> {
     let mut mixed = after.clone();
     let mut differs = false;
     for file in &mut mixed.files {
-        let old = before.files.iter().find(|old| old.name == file.name).map_or(&[][..], |old| &old.bytes);
         let chances = system::random::<64>();
+        let named = before.files.iter().find(|old| old.name == file.name);
+        if let Some(old) = named.filter(|old| old.inode != file.inode) {
+            differs = true;
+            if chances[0] & 1 == 0 {
+                file.bytes.clone_from(&old.bytes);
+                continue;
+            }
+        }
+        let old = before.files.iter().find(|old| old.inode == file.inode).map_or(&[][..], |old| &old.bytes);
         for (at, sector) in file.bytes.chunks_mut(512).enumerate() {
             let was = old.get(at * 512..).unwrap_or_default();
             let was = &was[..was.len().min(sector.len())];
@@ -352,14 +394,15 @@ fn failing_disk(cell: &mut Cell) -> Outcome {
             let mut live = cell.start_as(&trace.launch(cell))?;
             let committed =
                 live.open(&cell.place()).and_then(|()| live.commit(&next.id, known.generation, &next.payload));
-            let Some(hit) = trace.injected() else { continue 'all };
-            if !hit.contains("/home/") && !hit.contains("/keystore/") {
+            let hits = trace.injected();
+            let Some(hit) = hits.first() else { continue 'all };
+            if hits.iter().any(|hit| !hit.contains("/home/") && !hit.contains("/keystore/")) {
                 // The program's own pipes and libraries are not the store's disk.
                 continue;
             }
             failed += 1;
             refused += u32::from(committed.is_err());
-            let did = format!("{error} at {}", crate::tracer::shown(&hit, &cell.folder.display().to_string()));
+            let did = format!("{error} at {}", crate::tracer::shown(hit, &cell.folder.display().to_string()));
             if committed.as_ref().is_err_and(crate::subject::Trouble::is_breakdown) {
                 evidence.push(Evidence::new("the store", format!("{did}: the program broke down")));
             }
@@ -386,9 +429,15 @@ fn full_disk(cell: &mut Cell) -> Outcome {
         ["unshare", "-m", "sh", "-c", script].map(str::to_owned).into_iter().chain([small.display().to_string()]);
     let mut live = cell.start_as(&crate::subject::Launch { under: under.collect(), ..cell.launch.clone() })?;
     let place = cell.place_at("small/home", "keystore");
-    if live.open(&place).is_err_and(|trouble| trouble.is_breakdown()) {
-        return Halt::inconclusive("the system does not let the lab mount a small file system");
+    match live.open(&place) {
+        Err(trouble) if trouble.is_breakdown() => {
+            return Halt::inconclusive("the system does not let the lab mount a small file system");
+        }
+        told => cell.usable(told)?,
     }
+    // Something else fills the disk too, and goes when it is full. It lies in the view of the store's process.
+    let filler = std::path::PathBuf::from(format!("/proc/{}/root{}/filler", live.id(), small.display()));
+    std::fs::write(&filler, vec![1; 128 << 10])?;
     let (mut kept, mut refusal) = (vec![], None);
     for _ in 0..200 {
         let mut record = Known::new("a token");
@@ -419,12 +468,12 @@ fn full_disk(cell: &mut Cell) -> Outcome {
             break;
         }
     }
-    for record in kept.iter().take(kept.len() / 2) {
-        if let Err(trouble) = live.remove(&record.id) {
-            evidence.push(Evidence::new("the store", format!("nothing can be removed from the full disk: {trouble}")));
-            break;
-        }
-    }
-    cell.did(format!("Kept records on a file system of 512 KiB until it refused the {}th ({refusal}), read all, removed half of them.", kept.len() + 1));
-    Ok(Finding::of(evidence, "Every confirmed record was there, and there was room again after removing some."))
+    std::fs::remove_file(&filler)?;
+    let again = Known::new("a token");
+    let went_on = live.close().and_then(|()| live.open(&place)).and_then(|()| live.create(&again.id, &again.payload));
+    evidence.extend(
+        went_on.err().map(|trouble| Evidence::new("the store", format!("there was room again, and still: {trouble}"))),
+    );
+    cell.did(format!("Kept records on a file system of 512 KiB until it refused the {}th ({refusal}), read all, made room, and went on.", kept.len() + 1));
+    Ok(Finding::of(evidence, "Every confirmed record was there, and work went on when there was room."))
 }

@@ -314,6 +314,7 @@ fn watched_start(cell: &mut Cell) -> Outcome {
     let Some(strace) = system::on_path("strace") else {
         return Halt::inconclusive("strace is not installed");
     };
+    cell.seed(&cell.place(), 1)?;
     let log = cell.folder.join("tmp/seen");
     let words = ["-f", "-qq", "-e", "trace=read", "-s", "4096", "-o"].map(str::to_owned);
     let under = [vec![strace.display().to_string()], words.to_vec(), vec![log.display().to_string()]].concat();

@@ -8,6 +8,7 @@ mod rollback;
 mod structure;
 mod tampering;
 mod theft;
+mod turns;
 
 use std::sync::LazyLock;
 
@@ -79,6 +80,7 @@ pub fn attacks() -> &'static [Attack] {
             rollback::ATTACKS,
             paths::ATTACKS,
             crash::ATTACKS,
+            turns::ATTACKS,
             keystore::ATTACKS,
         ];
         families.concat()

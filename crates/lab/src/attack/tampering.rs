@@ -179,7 +179,7 @@ fn cut_files(cell: &mut Cell) -> Outcome {
 }
 
 fn damage_log(cell: &mut Cell) -> Outcome {
-    let known = cell.seed(&cell.place(), 1)?;
+    let (known, _) = cell.seed_files(1)?;
     let next = known[0].next();
     let mut live = cell.open(&cell.place())?;
     cell.usable(live.commit(&next.id, known[0].generation, &next.payload))?;
