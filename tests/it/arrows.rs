@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     // The lab's judge is the server's rule of rotation.
     ("pilotlight-lab", &["pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("pilotlight-cli", &["pilotlight", "pilotlight-lab"]),
-    ("pilotlight-desktop", &["pilotlight", "tauri-plugin-pilotlight"]),
+    ("pilotlight-desktop", &["pilotlight", "pilotlight-lab", "tauri-plugin-pilotlight"]),
     ("pilotlight-tests", &["pilotlight", "pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("xtask", &[]),
 ];
