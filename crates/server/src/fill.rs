@@ -30,7 +30,13 @@ impl Server {
     ///
     /// # Errors
     /// As [`Self::fill`].
-    pub fn fill_since(&self, client: &str, number: usize, sample: usize, now: Timestamp) -> Result<Vec<SecretString>, OpenError> {
+    pub fn fill_since(
+        &self,
+        client: &str,
+        number: usize,
+        sample: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SecretString>, OpenError> {
         let app = self.app();
         let keys = app.keys.now();
         let (mut tokens, mut subject) = (Vec::new(), String::new());
@@ -42,14 +48,15 @@ impl Server {
                 }
                 let scope = Scope::parse(&SCOPES.join(" "));
                 let mut grant = Grant::new(GrantId(make_random()?), subject.clone(), client.to_owned(), scope, now);
-                grant.device = Origin::new(Some("Pilotlight/1.0 (Linux)"), Some(Ipv4Addr::from_bits(n as u32 | 1 << 24).into()));
+                grant.device =
+                    Origin::new(Some("Pilotlight/1.0 (Linux)"), Some(Ipv4Addr::from_bits(n as u32 | 1 << 24).into()));
                 grants.push(grant);
             }
             app.store.add_grants(&grants)?;
             let wanted = grants.iter().take(sample - tokens.len());
-            tokens.extend(wanted.map(|grant| {
-                derive_refresh_token(&keys, Claims { grant: grant.id, generation: 0 }, client, now)
-            }));
+            tokens.extend(
+                wanted.map(|grant| derive_refresh_token(&keys, Claims { grant: grant.id, generation: 0 }, client, now)),
+            );
         }
         Ok(tokens)
     }

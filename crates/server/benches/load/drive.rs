@@ -58,6 +58,13 @@ struct Tally {
     first_error: Option<String>,
 }
 
+impl Tally {
+    fn refused(&mut self, said: String) {
+        self.errors += 1;
+        self.first_error.get_or_insert(said);
+    }
+}
+
 impl Drive {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -75,10 +82,13 @@ impl Drive {
         let begun = now();
         let measured_from = begun + Duration::from_millis(self.warm_up);
         let end = measured_from + Duration::from_millis(self.millis);
-        let shared = Shared { address: self.address.clone(), keyed: self.keyed, measured_from, end, tally: RefCell::default() };
+        let shared =
+            Shared { address: self.address.clone(), keyed: self.keyed, measured_from, end, tally: RefCell::default() };
         let shared = Rc::new(shared);
-        let people: Vec<_> =
-            sessions.into_iter().map(|tokens| tokio::task::spawn_local(refresh_in_turn(shared.clone(), tokens))).collect();
+        let people: Vec<_> = sessions
+            .into_iter()
+            .map(|tokens| tokio::task::spawn_local(refresh_in_turn(shared.clone(), tokens)))
+            .collect();
         tokio::time::sleep_until(measured_from.into()).await;
         let before = self.cpu()?;
         tokio::time::sleep_until(end.into()).await;
@@ -117,7 +127,8 @@ impl Drive {
 fn cpu_of(pid: u32) -> Result<f64, Failure> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the program's name in brackets, which may hold spaces.
-    let after_name = text.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace()).ok_or("stat is not understood")?;
+    let after_name =
+        text.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace()).ok_or("stat is not understood")?;
     let ticks = after_name.skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(ticks as f64 / 100.0)
 }
@@ -144,21 +155,14 @@ async fn refresh_in_turn(shared: Rc<Shared>, mut tokens: Vec<String>) -> Result<
         let request = shared.request(&tokens[place], attempt)?;
         let answer = read(connection.send_request(request).await?).await?;
         let took = u32::try_from(begun.elapsed().as_nanos()).unwrap_or(u32::MAX);
-        let mut tally = shared.tally.borrow_mut();
         match answer {
             Ok(next) => {
                 tokens[place] = next;
                 turn += 1;
-                if begun >= shared.measured_from {
-                    tally.took.push(took);
-                }
+                shared.tally.borrow_mut().took.extend((begun >= shared.measured_from).then_some(took));
             }
-            Err(said) => {
-                tally.errors += 1;
-                tally.first_error.get_or_insert(said);
-            }
+            Err(said) => shared.tally.borrow_mut().refused(said),
         }
-        drop(tally);
         if !connection.is_ready() && connection.ready().await.is_err() {
             connection = connect(&shared.address).await?;
         }
@@ -183,7 +187,9 @@ async fn read(response: axum::http::Response<Incoming>) -> Result<Result<String,
     let status = response.status();
     let bytes = axum::body::to_bytes(Body::new(response.into_body()), usize::MAX).await?;
     let token = serde_json::from_slice::<Refreshed>(&bytes).ok().filter(|_| status.is_success());
-    Ok(token.map(|refreshed| refreshed.refresh_token).ok_or_else(|| format!("{status} {}", String::from_utf8_lossy(&bytes))))
+    Ok(token
+        .map(|refreshed| refreshed.refresh_token)
+        .ok_or_else(|| format!("{status} {}", String::from_utf8_lossy(&bytes))))
 }
 
 #[derive(serde::Deserialize)]

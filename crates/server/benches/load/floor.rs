@@ -173,7 +173,8 @@ impl App {
             scope: "openid profile offline_access",
             gid: BASE64.encode(id),
         })?;
-        let mut token = BASE64.encode(r#"{"typ":"at+jwt","alg":"ES256","kid":"0123456789abcdef0123456789abcdef0123456789a"}"#);
+        let mut token =
+            BASE64.encode(r#"{"typ":"at+jwt","alg":"ES256","kid":"0123456789abcdef0123456789abcdef0123456789a"}"#);
         token.push('.');
         BASE64.encode_string(claims, &mut token);
         let signature = self.key.sign(&self.random, token.as_bytes()).map_err(|_| BROKEN)?;

@@ -85,7 +85,12 @@ impl Grants {
     }
 
     /// Forgets those of the next `most` after `id` that are over since before `then`; how many, and the last one that was looked at.
-    pub(super) fn forget_after(&mut self, id: Option<GrantId>, most: usize, then: Timestamp) -> (usize, Option<GrantId>) {
+    pub(super) fn forget_after(
+        &mut self,
+        id: Option<GrantId>,
+        most: usize,
+        then: Timestamp,
+    ) -> (usize, Option<GrantId>) {
         let (mut over, mut last) = (Vec::new(), None);
         for (id, packed) in self.after(id, most) {
             last = Some(*id);
@@ -254,7 +259,13 @@ mod tests {
         let mut grants = Grants::default();
         for n in 0..9 {
             let scope = Scope::parse("openid");
-            grants.insert(&Grant::new(GrantId([n; 16]), n.to_string(), "app".to_owned(), scope, Timestamp::from_secs(0)));
+            grants.insert(&Grant::new(
+                GrantId([n; 16]),
+                n.to_string(),
+                "app".to_owned(),
+                scope,
+                Timestamp::from_secs(0),
+            ));
         }
         assert_eq!(grants.alike.len(), 1);
         let (forgotten, last) = grants.forget_after(None, 100, Timestamp::from_secs(1));

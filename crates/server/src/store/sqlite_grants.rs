@@ -105,7 +105,12 @@ fn change_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) fn revoke_grant(t: &Connection, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
+pub(super) fn revoke_grant(
+    t: &Connection,
+    id: GrantId,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Option<bool>, StoreError> {
     let Some(mut grant) = read_grant(t, id)? else { return Ok(None) };
     let first = grant.revoke(reason, now);
     if first {

@@ -50,7 +50,8 @@ impl Cell {
     }
 
     fn in_fsyncs(&self) -> Option<f64> {
-        (!self.bare.is_empty()).then(|| Self::of(&self.ours, |sample| sample.number("p50_ms")) / median(self.bare.clone()))
+        (!self.bare.is_empty())
+            .then(|| Self::of(&self.ours, |sample| sample.number("p50_ms")) / median(self.bare.clone()))
     }
 
     fn print(&self) {
@@ -94,22 +95,52 @@ impl Table {
     pub(super) fn print(&self) {
         println!(
             "\n{:<7} {:>8} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>10}",
-            "store", "grants", "users", "per s", "p50 ms", "p95 ms", "p99 ms", "CPU s", "Redis", "floor", "ratio", "in fsyncs"
+            "store",
+            "grants",
+            "users",
+            "per s",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "CPU s",
+            "Redis",
+            "floor",
+            "ratio",
+            "in fsyncs"
         );
         self.cells.iter().for_each(Cell::print);
-        println!("\nCPU s, Redis, floor: seconds of the processor for 1000 refreshes. ratio: ours to the floor's, Redis included.");
+        println!(
+            "\nCPU s, Redis, floor: seconds of the processor for 1000 refreshes. ratio: ours to the floor's, Redis included."
+        );
         println!("in fsyncs: p50 in bare fsyncs of one page beside it.\n");
+        for cell in &self.cells {
+            let errors: f64 = cell.ours.iter().chain(&cell.floor).map(|sample| sample.number("errors")).sum();
+            if errors > 0.0 {
+                let (store, grants, users) = (cell.store.name(), cell.grants, cell.users);
+                println!(
+                    "{store}, {grants} grants, {users} users: {errors} answers of ours and the floor's were none, and asked for again"
+                );
+            }
+        }
         for (store, (rss, pss)) in &self.empty {
             println!("{:<7} {:>8} grants: {rss:>7} kB resident, {pss:>7} kB its own", store.name(), 0);
         }
         for memory in &self.memory {
-            let each = memory.per_grant(&self.memory).map(|bytes| format!(", {bytes} bytes a grant")).unwrap_or_default();
+            let each =
+                memory.per_grant(&self.memory).map(|bytes| format!(", {bytes} bytes a grant")).unwrap_or_default();
             let (rss, pss) = memory.server;
-            println!("{:<7} {:>8} grants: {rss:>7} kB resident, {pss:>7} kB its own{each}", memory.store.name(), memory.grants);
+            println!(
+                "{:<7} {:>8} grants: {rss:>7} kB resident, {pss:>7} kB its own{each}",
+                memory.store.name(),
+                memory.grants
+            );
         }
         for (store, meanwhile, afterwards) in &self.forgetting {
             let [before, after] = [meanwhile, afterwards].map(|sample| sample.number("p99_ms"));
-            println!("{:<7} p99 while 100,000 grants are forgotten: {before:.1} ms; afterwards {after:.1} ms", store.name());
+            println!(
+                "{:<7} p99 while 100,000 grants are forgotten: {before:.1} ms; afterwards {after:.1} ms",
+                store.name()
+            );
         }
     }
 
@@ -120,7 +151,8 @@ impl Table {
                 "redis_bytes": memory.redis, "bytes_per_grant": memory.per_grant(&self.memory),
             })
         });
-        let empty = self.empty.iter().map(|(store, (rss, pss))| json!({"store": store.name(), "rss_kb": rss, "pss_kb": pss}));
+        let empty =
+            self.empty.iter().map(|(store, (rss, pss))| json!({"store": store.name(), "rss_kb": rss, "pss_kb": pss}));
         let forgetting = self.forgetting.iter().map(|(store, meanwhile, afterwards)| {
             json!({"store": store.name(), "meanwhile": meanwhile.0, "afterwards": afterwards.0})
         });
