@@ -67,14 +67,16 @@ mod refresh_token;
 mod resource;
 mod routes;
 mod server;
+mod signer;
 pub mod store;
 mod system;
 mod ticket;
 
 pub use app::Stats;
 pub use config::{Config, parse_duration};
-pub use keys::{KeyName, KeySource, KeysError, OldKeys, rotate_keys};
+pub use keys::{KeyName, KeySource, KeysError, NewSigningKey, OldKeys, rotate_keys};
 pub use server::{AddUserError, OpenError, Server, add_demo, add_user};
+pub use signer::{SigningAlgorithm, UnknownAlgorithm};
 #[cfg(feature = "redis")]
 pub use store::RedisStore;
 pub use store::{MemoryStore, SqliteStore, Store, StoreError};

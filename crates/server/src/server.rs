@@ -64,7 +64,7 @@ impl Server {
     /// [`OpenError`].
     pub fn open(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Issuer::parse(&config.issuer)?;
-        let keys = LiveKeys::open(config.keys.clone(), &*store)?;
+        let keys = LiveKeys::open(config.keys.clone(), &*store, config.signing_alg)?;
         Ok(Self(Arc::new(App {
             keys: Arc::new(keys),
             passwords: Checker::new()?,

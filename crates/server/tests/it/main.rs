@@ -54,4 +54,6 @@ mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod size;
