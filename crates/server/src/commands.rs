@@ -198,7 +198,9 @@ fn open_store(name: &StoreName, refresh_token_ttl: Duration) -> Result<Arc<dyn S
 
 #[cfg(feature = "redis")]
 fn open_redis(address: &str, remember: Duration) -> Result<Arc<dyn Store>, Failure> {
-    Ok(Arc::new(pilotlight_server::RedisStore::open(address, remember)?))
+    let store = pilotlight_server::RedisStore::open(address, remember)?;
+    store.wait_until_it_answers()?;
+    Ok(Arc::new(store))
 }
 
 #[cfg(not(feature = "redis"))]

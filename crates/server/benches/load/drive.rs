@@ -58,6 +58,13 @@ struct Tally {
     first_error: Option<String>,
 }
 
+impl Tally {
+    fn refused(&mut self, said: String) {
+        self.errors += 1;
+        self.first_error.get_or_insert(said);
+    }
+}
+
 impl Drive {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -148,21 +155,14 @@ async fn refresh_in_turn(shared: Rc<Shared>, mut tokens: Vec<String>) -> Result<
         let request = shared.request(&tokens[place], attempt)?;
         let answer = read(connection.send_request(request).await?).await?;
         let took = u32::try_from(begun.elapsed().as_nanos()).unwrap_or(u32::MAX);
-        let mut tally = shared.tally.borrow_mut();
         match answer {
             Ok(next) => {
                 tokens[place] = next;
                 turn += 1;
-                if begun >= shared.measured_from {
-                    tally.took.push(took);
-                }
+                shared.tally.borrow_mut().took.extend((begun >= shared.measured_from).then_some(took));
             }
-            Err(said) => {
-                tally.errors += 1;
-                tally.first_error.get_or_insert(said);
-            }
+            Err(said) => shared.tally.borrow_mut().refused(said),
         }
-        drop(tally);
         if !connection.is_ready() && connection.ready().await.is_err() {
             connection = connect(&shared.address).await?;
         }

@@ -64,15 +64,30 @@ impl ServerBench {
             .collect();
         let sizes: &[u32] = if self.quick { &[1000, 100_000] } else { &[1000, 100_000, 1_000_000] };
         let mut progress = Progress::of(2 + stores.len() * sizes.len());
+        let mut table = Table::default();
+        let measured = self.fill_table(&mut progress, (&stores, sizes), &mut table);
+        table.print();
+        if let Some(file) = &self.json {
+            fs::write(file, format!("{:#}\n", table.to_json()))?;
+        }
+        // What was measured until then is told all the same.
+        measured
+    }
+
+    fn fill_table(
+        &self,
+        progress: &mut Progress,
+        (stores, sizes): (&[Kind], &[u32]),
+        table: &mut Table,
+    ) -> Result<(), Failure> {
         let folder = place::own().join("bench");
         let programs = progress.step("Build the programs", build)?;
-        let mut table = Table::default();
-        for store in &stores {
+        for store in stores {
             for grants in sizes {
                 progress.step(&format!("{} with {grants} grants", store.name()), |step| {
                     fs::remove_dir_all(&folder).or_else(absent)?;
                     fs::create_dir_all(&folder)?;
-                    self.measure(step, &programs, &folder, (*store, *grants), &mut table)
+                    self.measure(step, &programs, &folder, (*store, *grants), table)
                 })?;
             }
         }
@@ -87,10 +102,6 @@ impl ServerBench {
             }
             Ok(())
         })?;
-        table.print();
-        if let Some(file) = &self.json {
-            fs::write(file, format!("{:#}\n", table.to_json()))?;
-        }
         Ok(())
     }
 
@@ -140,12 +151,12 @@ fn build(step: &mut Step) -> Result<Programs, Failure> {
     let mut command = cargo::cargo(&["bench", "--no-run", "--message-format", "json"]);
     command.args(["--package", "pilotlight-server", "--features", "testing", "--bench", "load"]);
     let output = step.read(command)?;
-    let programs = output.lines().filter_map(|line| {
+    let mut programs = output.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let of_load = message.pointer("/target/name")? == "load";
         message.get("executable")?.as_str().filter(|_| of_load).map(PathBuf::from)
     });
-    let load = programs.last().ok_or_else(|| Failure::new("cargo named no program"))?;
+    let load = programs.next_back().ok_or_else(|| Failure::new("cargo named no program"))?;
     Ok(Programs { server: environment::target_folder().join("release/pilotlight-server"), load })
 }
 

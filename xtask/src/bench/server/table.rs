@@ -113,6 +113,15 @@ impl Table {
             "\nCPU s, Redis, floor: seconds of the processor for 1000 refreshes. ratio: ours to the floor's, Redis included."
         );
         println!("in fsyncs: p50 in bare fsyncs of one page beside it.\n");
+        for cell in &self.cells {
+            let errors: f64 = cell.ours.iter().chain(&cell.floor).map(|sample| sample.number("errors")).sum();
+            if errors > 0.0 {
+                let (store, grants, users) = (cell.store.name(), cell.grants, cell.users);
+                println!(
+                    "{store}, {grants} grants, {users} users: {errors} answers of ours and the floor's were none, and asked for again"
+                );
+            }
+        }
         for (store, (rss, pss)) in &self.empty {
             println!("{:<7} {:>8} grants: {rss:>7} kB resident, {pss:>7} kB its own", store.name(), 0);
         }

@@ -17,6 +17,7 @@
 mod connections;
 mod queue;
 mod records;
+mod swap;
 mod unsettled;
 
 #[cfg(test)]
@@ -27,9 +28,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
-use redis::{ConnectionLike, FromRedisValue as _, RedisError, RedisResult, Script, Value};
+use redis::{ConnectionLike, Script};
 
-use self::connections::{Connection, Connections, away};
+use self::connections::{Connections, away};
 use self::queue::Queue;
 use self::records::Marked;
 use self::unsettled::{Doubt, Unsettled};
@@ -45,8 +46,9 @@ use crate::system::make_random;
 
 /// How long Redis may take to answer; a transition asks it twice. A client is told 503 well before it would give up.
 const PATIENCE: Duration = Duration::from_millis(125);
-/// How often a decision is made again because another process was faster. Each time some other one went through.
-const ROUNDS: usize = 100;
+/// How often Redis is asked before a start is given up, and the pause in between.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
@@ -56,21 +58,6 @@ pub struct RedisStore {
     unsettled: Arc<Unsettled>,
     swap: Script,
     remember: Duration,
-}
-
-/// What became of a swap.
-enum Swapped {
-    Done(Connection),
-    /// The record is another by now, or gone.
-    Other(Connection, Option<String>),
-}
-
-/// Why a swap has no answer.
-enum NotSwapped {
-    /// Redis said no.
-    Refused(RedisError),
-    /// It may have been made, and may yet be made.
-    InDoubt(RedisError),
 }
 
 impl RedisStore {
@@ -102,72 +89,19 @@ impl RedisStore {
         Ok(store(queue))
     }
 
-    fn swap(
-        &self,
-        mut connection: Connection,
-        key: &str,
-        before: &str,
-        after: &str,
-        life: Option<Duration>,
-    ) -> Result<Swapped, NotSwapped> {
-        let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
-        let answer: RedisResult<Value> = self.swap.key(key).arg(before).arg(after).arg(life).invoke(&mut *connection);
-        let answer = answer.map_err(|error| {
-            self.connections.distrust();
-            // What Redis answers with an error it has not done.
-            if error.code().is_some() { NotSwapped::Refused(error) } else { NotSwapped::InDoubt(error) }
-        })?;
-        if answer == Value::Int(1) {
-            return Ok(Swapped::Done(connection));
-        }
-        let other = String::from_redis_value(answer).map_err(|error| NotSwapped::InDoubt(error.into()))?;
-        if other == after {
-            // It was sent twice, as to a Cluster that moved a slot meanwhile. No other change leaves the same mark.
-            return Ok(Swapped::Done(connection));
-        }
-        Ok(Swapped::Other(connection, Some(other).filter(|other| !other.is_empty())))
-    }
-
-    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer.
-    fn change<T>(
-        &self,
-        key: &str,
-        life: Option<Duration>,
-        mut decide: impl FnMut(Option<&str>) -> Result<(Option<String>, T), StoreError>,
-        mut doubted: impl FnMut(&str, &str),
-    ) -> Result<T, StoreError> {
-        let (mut connection, mut is) = self.connections.ask(|connection| fetch(connection, key))?;
-        for _ in 0..ROUNDS {
-            let (becomes, answer) = decide(is.as_deref())?;
-            let Some(becomes) = becomes else {
-                self.connections.give_back(connection);
-                return Ok(answer);
-            };
-            let before = is.unwrap_or_default();
-            match self.swap(connection, key, &before, &becomes, life) {
-                Ok(Swapped::Done(good)) => {
-                    self.connections.give_back(good);
-                    return Ok(answer);
-                }
-                Ok(Swapped::Other(good, other)) => (connection, is) = (good, other),
-                Err(NotSwapped::Refused(error)) => return Err(away(&error)),
-                Err(NotSwapped::InDoubt(error)) => {
-                    doubted(&before, &becomes);
-                    return Err(away(&error));
-                }
+    /// Asks until Redis answers, a few seconds at most: one that was just started reads its files first, and one whose disk is
+    /// busy answers later than a request would wait. Blocks.
+    ///
+    /// # Errors
+    /// Where it still does not answer.
+    pub fn wait_until_it_answers(&self) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            if self.connections.ask_once(|connection| redis::cmd("PING").exec(connection)).is_ok() {
+                return Ok(());
             }
+            std::thread::sleep(PAUSE);
         }
-        Err(StoreError::Away("others were always faster".to_owned()))
-    }
-
-    /// Adds a record where there is none. Whether there was none.
-    fn add(&self, key: &str, record: &str, life: Option<Duration>) -> Result<bool, StoreError> {
-        let decide = |is: Option<&str>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
-        self.change(key, life, decide, |_, _| {})
-    }
-
-    fn read<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-        self.connections.ask_once(|connection| fetch(connection, key))?.as_deref().map(read).transpose()
+        self.connections.ask_once(|connection| redis::cmd("PING").exec(connection))
     }
 
     fn note_doubt(&self, id: GrantId, before: &str, after: &str) {
@@ -180,10 +114,6 @@ impl RedisStore {
     fn forget_one(&self, key: &str) -> Result<(), StoreError> {
         self.connections.ask_once(|connection| redis::cmd("DEL").arg(key).exec(connection))
     }
-}
-
-fn fetch(connection: &mut dyn ConnectionLike, key: &str) -> RedisResult<Option<String>> {
-    redis::cmd("GET").arg(key).query(connection)
 }
 
 fn millis(time: Duration) -> u64 {

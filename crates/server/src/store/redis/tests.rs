@@ -160,6 +160,21 @@ fn a_frozen_redis_is_an_error_in_time_and_then_every_grant_goes_on() {
 }
 
 #[test]
+fn a_start_waits_for_a_redis_that_is_slow_and_not_for_one_that_is_gone() {
+    let (_calm, mut server) = fresh();
+    let store = RedisStore::open_with(&server.address(), REMEMBER, HASTE).unwrap();
+    server.signal("STOP");
+    assert!(matches!(store.newest_key(), Err(StoreError::Away(_))));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.wait_until_it_answers());
+        server.signal("CONT");
+        assert!(waiting.join().unwrap().is_ok());
+    });
+    server.kill();
+    assert!(matches!(store.wait_until_it_answers(), Err(StoreError::Away(_))));
+}
+
+#[test]
 fn a_record_that_is_damaged_is_an_error_and_left_alone() {
     let (store, server) = fresh();
     let id = kept(&store, &grant(1));

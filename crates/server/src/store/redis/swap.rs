@@ -1,0 +1,105 @@
+//! One key, one swap: the one way in which anything in Redis changes.
+
+use std::time::Duration;
+
+use redis::{ConnectionLike, FromRedisValue as _, RedisError, RedisResult, Value};
+
+use super::connections::{Connection, away};
+use super::{RedisStore, millis};
+use crate::store::StoreError;
+
+/// How often a decision is made again because another process was faster. Each time some other one went through.
+const ROUNDS: usize = 100;
+
+/// What became of a swap.
+enum Swapped {
+    Done(Connection),
+    /// The record is another by now, or gone.
+    Other(Connection, Option<String>),
+}
+
+/// Why a swap has no answer.
+enum NotSwapped {
+    /// Redis said no.
+    Refused(RedisError),
+    /// It may have been made, and may yet be made.
+    InDoubt(RedisError),
+}
+
+impl RedisStore {
+    fn swap(
+        &self,
+        mut connection: Connection,
+        key: &str,
+        before: &str,
+        after: &str,
+        life: Option<Duration>,
+    ) -> Result<Swapped, NotSwapped> {
+        let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
+        let answer: RedisResult<Value> = self.swap.key(key).arg(before).arg(after).arg(life).invoke(&mut *connection);
+        let answer = answer.map_err(|error| {
+            self.connections.distrust();
+            // What Redis answers with an error it has not done.
+            if error.code().is_some() { NotSwapped::Refused(error) } else { NotSwapped::InDoubt(error) }
+        })?;
+        if answer == Value::Int(1) {
+            return Ok(Swapped::Done(connection));
+        }
+        let other = String::from_redis_value(answer).map_err(|error| NotSwapped::InDoubt(error.into()))?;
+        if other == after {
+            // It was sent twice, as to a Cluster that moved a slot meanwhile. No other change leaves the same mark.
+            return Ok(Swapped::Done(connection));
+        }
+        Ok(Swapped::Other(connection, Some(other).filter(|other| !other.is_empty())))
+    }
+
+    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer.
+    pub(super) fn change<T>(
+        &self,
+        key: &str,
+        life: Option<Duration>,
+        mut decide: impl FnMut(Option<&str>) -> Result<(Option<String>, T), StoreError>,
+        mut doubted: impl FnMut(&str, &str),
+    ) -> Result<T, StoreError> {
+        let (mut connection, mut is) = self.connections.ask(|connection| fetch(connection, key))?;
+        for _ in 0..ROUNDS {
+            let (becomes, answer) = decide(is.as_deref())?;
+            let Some(becomes) = becomes else {
+                self.connections.give_back(connection);
+                return Ok(answer);
+            };
+            let before = is.unwrap_or_default();
+            match self.swap(connection, key, &before, &becomes, life) {
+                Ok(Swapped::Done(good)) => {
+                    self.connections.give_back(good);
+                    return Ok(answer);
+                }
+                Ok(Swapped::Other(good, other)) => (connection, is) = (good, other),
+                Err(NotSwapped::Refused(error)) => return Err(away(&error)),
+                Err(NotSwapped::InDoubt(error)) => {
+                    doubted(&before, &becomes);
+                    return Err(away(&error));
+                }
+            }
+        }
+        Err(StoreError::Away("others were always faster".to_owned()))
+    }
+
+    /// Adds a record where there is none. Whether there was none.
+    pub(super) fn add(&self, key: &str, record: &str, life: Option<Duration>) -> Result<bool, StoreError> {
+        let decide = |is: Option<&str>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
+        self.change(key, life, decide, |_, _| {})
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.connections.ask_once(|connection| fetch(connection, key))?.as_deref().map(read).transpose()
+    }
+}
+
+fn fetch(connection: &mut dyn ConnectionLike, key: &str) -> RedisResult<Option<String>> {
+    redis::cmd("GET").arg(key).query(connection)
+}
