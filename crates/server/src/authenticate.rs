@@ -14,7 +14,11 @@ use crate::client::{Client, FIRST_PARTY};
 use crate::params::Params;
 use crate::password;
 use crate::problem::{Problem, Refused};
+use crate::second_factor::SecondFactor;
 use crate::store::User;
+
+/// How often a code is checked again because the person changed meanwhile.
+const TRIES: usize = 5;
 
 /// The client behind a request.
 pub(crate) enum Caller {
@@ -97,6 +101,61 @@ impl App {
                 Err(wrong)
             }
         }
+    }
+}
+
+impl App {
+    /// The person of that name and password, with the code of their second factor if they have one: for those who send it
+    /// all at once.
+    pub(crate) async fn authenticate_wholly(
+        &self,
+        name: &str,
+        password: SecretString,
+        totp: Option<&str>,
+        peer: Option<IpAddr>,
+    ) -> Result<User, Problem> {
+        let user = self.authenticate_person(name, password, peer).await?;
+        match (&user.totp, totp) {
+            (None, _) => Ok(user),
+            (Some(_), None) => Err(Problem::InvalidGrant(Refused::TotpRequired)),
+            (Some(_), Some(code)) => self.check_second_factor(user, code, peer).await,
+        }
+    }
+
+    /// The person after a code of their second factor, which counts once. Those who have none pass.
+    pub(crate) async fn check_second_factor(
+        &self,
+        user: User,
+        typed: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<User, Problem> {
+        let attempt = self.limiter.admit_second(&user.subject, peer, self.now()).map_err(Problem::TooMany)?;
+        let mut user = user;
+        // Somebody else may change the person meanwhile: another code of theirs, or a new password.
+        for _ in 0..TRIES {
+            let keys = self.keys.now();
+            let opened = SecondFactor::of(&user, &keys).map_err(|error| {
+                tracing::error!(%error, "answering 503");
+                Problem::Unavailable
+            })?;
+            let Some(factor) = opened else {
+                self.limiter.forgive(attempt);
+                return Ok(user);
+            };
+            let Some(after) = factor.take(&user, typed, &keys, self.now())? else {
+                tracing::info!(outcome = %"wrong_totp", "sign-in");
+                return Err(Problem::InvalidGrant(Refused::WrongTotp));
+            };
+            let (before, becomes) = (user.clone(), after.clone());
+            if self.ask(move |store| store.change_user(&before, &becomes)).await? {
+                self.limiter.forgive(attempt);
+                return Ok(after);
+            }
+            let subject = user.subject.clone();
+            let read = self.ask(move |store| store.user(&subject)).await?;
+            user = read.ok_or(Problem::InvalidGrant(Refused::WrongTotp))?;
+        }
+        Err(Problem::Unavailable)
     }
 }
 

@@ -14,6 +14,10 @@ use crate::system::{NoEntropy, make_random};
 /// The client that `POST /login` signs people in to: the operator's own programs. It needs no registration.
 pub const FIRST_PARTY: &str = "first-party";
 
+/// The client of a grant that is a person's sign-in to the pages of this server, in one browser. No client can have this id,
+/// and no token of such a grant is ever made.
+pub const BROWSER: &str = "@browser";
+
 /// A registered client, RFC 6749 section 2.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Client {
@@ -29,6 +33,8 @@ pub struct Client {
     pub own_scope: Option<Scope>,
     /// The resource servers that it may ask tokens for, beside this server itself (RFC 8707).
     pub resources: Vec<String>,
+    /// Where a browser may be sent after it was signed out (OpenID Connect RP-Initiated Logout 1.0 section 3.1).
+    pub post_logout_redirect_uris: Vec<String>,
     /// What the operator has set for it.
     pub settings: Vec<Setting>,
 }
@@ -133,6 +139,7 @@ impl Client {
             secret_hash: None,
             own_scope: None,
             resources: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
             settings: Vec::new(),
         })
     }
@@ -159,6 +166,18 @@ impl Client {
             return Err(BadClient::OwnScope(of_people.to_owned()));
         }
         self.own_scope = Some(scope);
+        Ok(())
+    }
+
+    /// Lets it have a browser sent to these addresses after it was signed out.
+    ///
+    /// # Errors
+    /// [`BadClient::RedirectUri`].
+    pub fn allow_returns(&mut self, uris: Vec<String>) -> Result<(), BadClient> {
+        if let Some(unsafe_uri) = uris.iter().find(|uri| !is_safe(uri)) {
+            return Err(BadClient::RedirectUri(unsafe_uri.clone()));
+        }
+        self.post_logout_redirect_uris = uris;
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub struct Config {
     pub retry_window: Duration,
     /// How often a grant may be refreshed in all; `None` sets no limit.
     pub grant_uses: Option<u32>,
+    /// How long a person stays signed in to the pages of this server in one browser.
+    pub session_ttl: Duration,
     /// Where the server's keys come from.
     pub keys: KeySource,
     /// Whether `POST /login` and the password grant of `/token` are served (RFC 9700 section 2.4 advises against them
@@ -40,6 +42,7 @@ impl Config {
             grant_ttl: None,
             retry_window: Duration::from_secs(10),
             grant_uses: None,
+            session_ttl: Duration::from_secs(12 * 3600),
             keys: KeySource::Ephemeral,
             password_sign_in: true,
             plain_json: true,

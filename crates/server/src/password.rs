@@ -56,4 +56,14 @@ impl Checker {
         });
         checked.await.unwrap_or(false)
     }
+
+    /// [`hash_password`], off the async threads and in turn with the checks.
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, NoEntropy> {
+        let Ok(permit) = self.permits.clone().acquire_owned().await else { return Err(NoEntropy) };
+        let hashed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            hash_password(&password)
+        });
+        hashed.await.unwrap_or(Err(NoEntropy))
+    }
 }

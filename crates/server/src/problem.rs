@@ -14,6 +14,10 @@ use crate::system::NoEntropy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     WrongCredentials,
+    /// Name and password are right, and the person has a second factor.
+    TotpRequired,
+    /// Wrong, or used before.
+    WrongTotp,
     Unknown,
     Expired,
     Reused,
@@ -25,6 +29,8 @@ impl Refused {
     fn reason(self) -> &'static str {
         match self {
             Self::WrongCredentials => "wrong_credentials",
+            Self::TotpRequired => "totp_required",
+            Self::WrongTotp => "wrong_totp",
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Reused => "reused",
@@ -36,6 +42,8 @@ impl Refused {
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::WrongCredentials => "That name and password do not match.",
+            Self::TotpRequired => "This person has a second factor. Send its code as totp.",
+            Self::WrongTotp => "This code is wrong, or was used before.",
             Self::Unknown => "This token is not known here.",
             Self::Expired => "This token has expired. Sign in again.",
             Self::Reused => "This token was used before. To be safe, its grant has been revoked. Sign in again.",

@@ -1,13 +1,19 @@
 //! The endpoints.
 
+mod account;
 mod authorize;
 mod browser;
 mod device;
+mod hint;
 mod introspect;
 mod metadata;
 mod plain;
+mod prompt;
 mod push;
 mod revoke;
+mod security;
+mod sign_in;
+mod sign_out;
 mod token;
 mod userinfo;
 
@@ -35,6 +41,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/.well-known/oauth-authorization-server", get(metadata::discovery))
         .route("/jwks", get(metadata::jwks))
         .route("/authorize", get(authorize::begin).post(authorize::go_on))
+        .route("/sign-in", get(sign_in::begin).post(sign_in::go_on))
+        .route("/sign-out", get(sign_out::begin).post(sign_out::go_on))
+        .route("/account", get(account::begin).post(account::go_on))
+        .route("/account/password", get(security::password).post(security::change_password))
+        .route("/account/second-step", get(security::second).post(security::set_up_second))
+        .route("/account/second-step/remove", post(security::remove_second))
         .route("/style.css", get(authorize::style))
         .route("/token", post(token::token))
         .route("/revoke", post(revoke::revoke))

@@ -21,6 +21,9 @@ struct Login {
     username: String,
     #[serde(deserialize_with = "secret")]
     password: SecretString,
+    /// The code of the second factor, for a person who has one.
+    #[serde(default)]
+    totp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -33,11 +36,11 @@ struct Refresh {
 pub(crate) async fn login(State(app): State<Arc<App>>, Peer(peer): Peer, body: Result<Raw, Problem>) -> Response {
     let signed_in = async {
         let missing = Problem::InvalidRequest("Send a JSON object with username and password.");
-        let Login { username, password } = read(body, missing)?;
+        let Login { username, password, totp } = read(body, missing)?;
         if username.is_empty() || is_empty(&password) {
             return Err(missing);
         }
-        let user = app.authenticate_person(&username, password, peer).await?;
+        let user = app.authenticate_wholly(&username, password, totp.as_deref(), peer).await?;
         app.begin(&user, FIRST_PARTY, granted_scope(None)?).await
     };
     answer(signed_in.await)

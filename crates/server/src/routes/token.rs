@@ -40,7 +40,7 @@ pub(crate) async fn token(
             let name = params.need("username", "username is missing.")?;
             let password = params.secret("password").ok_or(Problem::InvalidRequest("password is missing."))?;
             let scope = granted_scope(params.text("scope"))?;
-            let user = app.authenticate_person(name, password, peer).await?;
+            let user = app.authenticate_wholly(name, password, params.text("totp"), peer).await?;
             app.begin(&user, client, scope).await?
         }
         "client_credentials" => in_its_own_name(&app, caller, &params)?,

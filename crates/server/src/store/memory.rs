@@ -74,6 +74,25 @@ impl Store for MemoryStore {
         Ok(self.tables().users.iter().find(|user| user.subject == subject).cloned())
     }
 
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        let mut users = self.tables().users.clone();
+        users.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(users)
+    }
+
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let kept = tables.users.iter_mut().find(|user| *user == before);
+        Ok(kept.map(|user| user.clone_from(after)).is_some())
+    }
+
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let before = tables.users.len();
+        tables.users.retain(|user| user.subject != subject);
+        Ok(tables.users.len() < before)
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let free = !tables.clients.contains_key(&client.id);
@@ -98,6 +117,27 @@ impl Store for MemoryStore {
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         let mut grants: Vec<Grant> = self.tables().grants.values().cloned().collect();
+        grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
+        Ok(grants)
+    }
+
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        let mut grants = Vec::new();
+        let mut from = Bound::Unbounded;
+        loop {
+            let tables = self.tables();
+            let mut last = None;
+            for (id, grant) in tables.grants.range((from, Bound::Unbounded)).take(STEP) {
+                last = Some(*id);
+                if grant.subject == subject {
+                    grants.push(grant.clone());
+                }
+            }
+            match last {
+                Some(id) => from = Bound::Excluded(id),
+                None => break,
+            }
+        }
         grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
         Ok(grants)
     }

@@ -6,6 +6,7 @@ mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 mod sqlite;
+mod sqlite_people;
 mod sqlite_requests;
 #[cfg(test)]
 mod suite;
@@ -13,6 +14,8 @@ mod suite;
 mod suite_binding;
 #[cfg(test)]
 mod suite_codes;
+#[cfg(test)]
+mod suite_people;
 #[cfg(test)]
 mod suite_requests;
 mod writer;
@@ -117,6 +120,13 @@ pub trait Store: Send + Sync + 'static {
     fn user_named(&self, name: &str) -> Result<Option<User>, StoreError>;
     /// The person with that `sub`.
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError>;
+    /// All people, by name.
+    fn users(&self) -> Result<Vec<User>, StoreError>;
+    /// Puts `after` in the place of `before`, if that is what is kept, in one atomic durable step. Whether it was. Neither
+    /// `subject` nor `name` can change.
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError>;
+    /// Forgets a person. Whether there was one. Their grants are the caller's to end first.
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError>;
 
     /// Adds a client. False where the id is taken, and then nothing changes.
     fn add_client(&self, client: &Client) -> Result<bool, StoreError>;
@@ -129,6 +139,8 @@ pub trait Store: Send + Sync + 'static {
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
     /// All grants, the newest first.
     fn grants(&self) -> Result<Vec<Grant>, StoreError>;
+    /// The grants of one person, the newest first.
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError>;
     /// Spends a refresh token by the rule of [`Grant::redeem`], in one atomic durable step.
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError>;
     /// Ends a grant by [`Grant::revoke`]. Whether it was this call that ended it; `None` where there is no such grant.

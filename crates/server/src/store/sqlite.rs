@@ -8,6 +8,7 @@ use pilotlight_oauth::{Scope, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use zeroize::Zeroizing;
 
+use super::sqlite_people as people;
 use super::sqlite_requests as requests;
 use super::writer::Writer;
 use super::{Store, StoreError, User};
@@ -141,22 +142,29 @@ impl Store for SqliteStore {
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
         let user = user.clone();
-        self.writer.atomically(move |t| {
-            let added = t.execute(
-                "INSERT INTO users (subject, name, password_hash, totp, totp_last_step, locale) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
-                params![user.subject, user.name, user.password_hash, user.totp, user.totp_last_step, user.locale],
-            )?;
-            Ok(added == 1)
-        })
+        self.writer.atomically(move |t| people::add(t, &user))
     }
 
     fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
-        Ok(self.reader().query_row(&format!("{SELECT_USER} WHERE name = ?1"), [name], read_user).optional()?)
+        people::read_named(&self.reader(), name)
     }
 
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
-        Ok(self.reader().query_row(&format!("{SELECT_USER} WHERE subject = ?1"), [subject], read_user).optional()?)
+        people::read(&self.reader(), subject)
+    }
+
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        people::read_all(&self.reader())
+    }
+
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        let (before, after) = (before.clone(), after.clone());
+        self.writer.atomically(move |t| people::change(t, &before, &after))
+    }
+
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        let subject = subject.to_owned();
+        self.writer.atomically(move |t| people::remove(t, &subject))
     }
 
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
@@ -181,6 +189,18 @@ impl Store for SqliteStore {
         let connection = self.reader();
         let mut statement = connection.prepare(&format!("{SELECT_GRANT} ORDER BY created_at DESC, id"))?;
         let mut rows = statement.query([])?;
+        let mut grants = Vec::new();
+        while let Some(row) = rows.next()? {
+            grants.push(grant_of(row)?);
+        }
+        Ok(grants)
+    }
+
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        let connection = self.reader();
+        let sql = format!("{SELECT_GRANT} WHERE subject = ?1 ORDER BY created_at DESC, id");
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query([subject])?;
         let mut grants = Vec::new();
         while let Some(row) = rows.next()? {
             grants.push(grant_of(row)?);
@@ -344,22 +364,9 @@ fn has_old_keys(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
-const SELECT_USER: &str = "SELECT subject, name, password_hash, totp, totp_last_step, locale FROM users";
-
 const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
                             revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
                             authenticated_at FROM grants";
-
-fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User {
-        subject: row.get(0)?,
-        name: row.get(1)?,
-        password_hash: row.get(2)?,
-        totp: row.get(3)?,
-        totp_last_step: row.get(4)?,
-        locale: row.get(5)?,
-    })
-}
 
 fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
     let mut statement = connection.prepare(&format!("{SELECT_GRANT} WHERE id = ?1"))?;
@@ -395,10 +402,17 @@ fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
 
 fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
     t.execute(
-        "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
+        // Not `OR REPLACE`: the index by person stays as it is.
+        "INSERT INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
          revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
          authenticated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         ON CONFLICT (id) DO UPDATE SET client = excluded.client, scope = excluded.scope, \
+         created_at = excluded.created_at, ends_at = excluded.ends_at, generation = excluded.generation, \
+         rotated_at = excluded.rotated_at, revoked_at = excluded.revoked_at, revoked_reason = excluded.revoked_reason, \
+         keys = excluded.keys, uses = excluded.uses, answer_lost = excluded.answer_lost, bound_to = excluded.bound_to, \
+         resources = excluded.resources, user_agent = excluded.user_agent, address = excluded.address, \
+         authenticated_at = excluded.authenticated_at",
         params![
             grant.id.0,
             grant.subject,

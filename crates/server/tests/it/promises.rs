@@ -169,6 +169,15 @@ impl Store for FailingStore {
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
         self.inner()?.user(subject)
     }
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.inner()?.users()
+    }
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        self.inner()?.change_user(before, after)
+    }
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        self.inner()?.remove_user(subject)
+    }
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         self.inner()?.add_client(client)
     }
@@ -183,6 +192,9 @@ impl Store for FailingStore {
     }
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         self.inner()?.grants()
+    }
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        self.inner()?.grants_of(subject)
     }
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         self.inner()?.redeem(presented)

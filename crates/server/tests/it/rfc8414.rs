@@ -59,7 +59,7 @@ async fn rfc9207_section_2_iss_stands_in_every_authorization_answer() {
     let page = world.fetch(&request(&[])).await;
     let answers = [
         world.authorize(&request(&[])).await,
-        world.submit(&cookie_of(&page), &page.ticket(), &[("decision", "deny")]).await,
+        world.submit_to("/sign-in", &cookie_of(&page), &page.ticket(), &[("decision", "deny")]).await,
         world.fetch(&request(&[("response_type", "token")])).await,
         world.fetch(&request(&[("scope", "root")])).await,
         world.fetch(&request(&[("prompt", "none")])).await,

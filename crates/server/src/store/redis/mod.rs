@@ -5,6 +5,7 @@
 //!  pilotlight:code:{HASH}    an authorization code                          a day after its end
 //!  pilotlight:device:{NAME}  the request of a device                        a day after its end
 //!  pilotlight:pushed:{HASH}  a pushed authorization request                 to its end
+//!  pilotlight:of:{SUB}       the set of a person's grants, as an index
 //!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
 //!  pilotlight:client:{ID}    a client
 //!  pilotlight:newest-key     which of the server's keys is the newest
@@ -14,6 +15,7 @@
 //! is over is forgotten by Redis itself.
 
 mod connections;
+mod people;
 mod records;
 mod unsettled;
 
@@ -243,6 +245,18 @@ impl Store for RedisStore {
         Ok(self.user_named(&name)?.filter(|user| user.subject == subject))
     }
 
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.all_users()
+    }
+
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        self.change_one_user(before, after)
+    }
+
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        self.remove_one_user(subject)
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         self.add(&client_key(&client.id), &records::write_client(client)?, None)
     }
@@ -253,6 +267,7 @@ impl Store for RedisStore {
 
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
         let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+        self.index(&grant.subject, grant.id)?;
         self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
     }
 
@@ -261,9 +276,13 @@ impl Store for RedisStore {
     }
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        let mut grants: Vec<Grant> = self.connections.each_node(scan)?.into_iter().flatten().collect();
+        let mut grants: Vec<Grant> = self.connections.each_node(people::scan_grants)?.into_iter().flatten().collect();
         grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
         Ok(grants)
+    }
+
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        self.grants_in_index(subject)
     }
 
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
@@ -315,6 +334,7 @@ impl Store for RedisStore {
             let exchanged = after.exchange(presented);
             if let (Exchanged::Granted(grant, _), None) = (&exchanged, &made) {
                 let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
+                self.index(&grant.subject, grant.id)?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }
@@ -365,6 +385,7 @@ impl Store for RedisStore {
             let polled = after.poll(poll);
             if let (Polled::Granted(grant), None) = (&polled, &made) {
                 let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
+                self.index(&grant.subject, grant.id)?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }
@@ -409,40 +430,4 @@ fn doubt(id: GrantId, before: &str, after: &str, anew: u64) -> Result<Doubt, Sto
         after_lost: lost.write()?,
         before_marked_anew: fenced.write()?,
     })
-}
-
-/// All grants of one node.
-fn scan(connection: &mut dyn ConnectionLike) -> Result<Vec<Grant>, StoreError> {
-    let mut grants = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    let mut cursor = 0_u64;
-    loop {
-        let page =
-            redis::cmd("SCAN")
-                .arg(cursor)
-                .arg(&["MATCH", "pilotlight:grant:*", "COUNT", "1000"])
-                .query::<(u64, Vec<String>)>(connection);
-        let (next, keys) = page.map_err(|error| away(&error))?;
-        let new = keys.into_iter().filter_map(|key| {
-            let id = key.strip_prefix("pilotlight:grant:{")?.strip_suffix('}')?.parse::<GrantId>().ok()?;
-            seen.insert(id).then_some((id, key))
-        });
-        let (ids, keys): (Vec<_>, Vec<_>) = new.unzip();
-        let mut all = redis::pipe();
-        for key in &keys {
-            all.cmd("GET").arg(key);
-        }
-        let texts: Vec<Option<String>> =
-            if keys.is_empty() { Vec::new() } else { all.query(connection).map_err(|error| away(&error))? };
-        for (id, text) in ids.into_iter().zip(texts) {
-            // One that went in between is no longer there.
-            if let Some(text) = text {
-                grants.push(Marked::read(id, &text)?.grant);
-            }
-        }
-        cursor = next;
-        if cursor == 0 {
-            return Ok(grants);
-        }
-    }
 }
