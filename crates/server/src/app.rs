@@ -7,6 +7,7 @@ use std::time::Duration;
 use pilotlight_oauth::Timestamp;
 
 use crate::config::Config;
+use crate::dpop::Seen;
 use crate::grant::Outcome;
 use crate::keys::LiveKeys;
 use crate::limit::Limiter;
@@ -23,6 +24,7 @@ pub(crate) struct App {
     pub(crate) passwords: Checker,
     pub(crate) limiter: Limiter,
     pub(crate) counts: Counts,
+    pub(crate) seen_proofs: Seen,
 }
 
 /// How many refresh tokens were presented since the start, by what came of it.

@@ -74,6 +74,12 @@ pub(crate) struct Serve {
     /// Do not serve the plain JSON dialect: /login and /token/refresh
     #[arg(long)]
     pub(crate) no_plain_json: bool,
+    /// Take a proof of possession (DPoP) only with a nonce of this server, so that none can be made ahead
+    #[arg(long)]
+    pub(crate) dpop_nonce: bool,
+    /// Make every client push its authorization requests (RFC 9126)
+    #[arg(long)]
+    pub(crate) require_par: bool,
     /// Bring the person demo (password demo) and the public client `pilotlight`
     #[arg(long)]
     pub(crate) demo: bool,
@@ -128,6 +134,12 @@ pub(crate) struct AddClient {
     /// Make it push its authorization requests (RFC 9126)
     #[arg(long)]
     pub(crate) pushed_only: bool,
+    /// Give it tokens only where it proves to have a key (DPoP, RFC 9449)
+    #[arg(long)]
+    pub(crate) dpop_required: bool,
+    /// Let it ask for tokens for this resource server (RFC 8707), an absolute URI; may be repeated
+    #[arg(long = "resource")]
+    pub(crate) resources: Vec<String>,
     /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
     #[arg(long)]
     pub(crate) store: StoreName,

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::client::{Client, FIRST_PARTY};
+use crate::client::{Client, FIRST_PARTY, Setting};
 use crate::params::Params;
 use crate::password;
 use crate::problem::{Problem, Refused};
@@ -35,8 +35,38 @@ impl Caller {
         }
     }
 
+    /// Whether it has nothing to authenticate with, so that its refresh tokens are bound to the key that it proves to have
+    /// (RFC 9449 section 5).
+    pub(crate) fn is_public(&self) -> bool {
+        match self {
+            Self::FirstParty => true,
+            Self::Registered(client) => client.secret_hash.is_none(),
+        }
+    }
+
+    /// The resources that it may ask tokens for, beside this server.
+    pub(crate) fn resources(&self) -> &[String] {
+        match self {
+            Self::FirstParty => &[],
+            Self::Registered(client) => &client.resources,
+        }
+    }
+
+    /// Whether it has to prove to have a key.
+    pub(crate) fn needs_proof(&self) -> bool {
+        matches!(self, Self::Registered(client) if client.has(Setting::DpopRequired))
+    }
+
     /// For endpoints that the operator's own programs have no use for.
     pub(crate) fn registered(self) -> Result<Client, Problem> {
+        match self {
+            Self::FirstParty => Err(Problem::InvalidRequest("client_id is missing.")),
+            Self::Registered(client) => Ok(client),
+        }
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn client(&self) -> Result<&Client, Problem> {
         match self {
             Self::FirstParty => Err(Problem::InvalidRequest("client_id is missing.")),
             Self::Registered(client) => Ok(client),

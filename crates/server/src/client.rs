@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use url::{Host, Url};
 
 use crate::issue::SCOPES;
+use crate::resource::is_resource;
 use crate::system::{NoEntropy, make_random};
 
 /// The client that `POST /login` signs people in to: the operator's own programs. It needs no registration.
@@ -48,7 +49,11 @@ pub enum Setting {
     IntrospectAny,
     /// It must push its authorization requests, RFC 9126 section 6.
     PushedOnly,
+    /// It must prove to have a key with every request for tokens (RFC 9449 section 5.2, `dpop_bound_access_tokens`).
+    DpopRequired,
 }
+
+const SETTINGS: [Setting; 4] = [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly, Setting::DpopRequired];
 
 impl Setting {
     /// The word for stores.
@@ -58,13 +63,14 @@ impl Setting {
             Self::Device => "device",
             Self::IntrospectAny => "introspect_any",
             Self::PushedOnly => "pushed_only",
+            Self::DpopRequired => "dpop_required",
         }
     }
 
     /// Reads [`Self::as_str`].
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Device, Self::IntrospectAny, Self::PushedOnly].into_iter().find(|setting| setting.as_str() == word)
+        SETTINGS.into_iter().find(|setting| setting.as_str() == word)
     }
 
     /// One text for all of them, as stores keep it.
@@ -105,6 +111,9 @@ pub enum BadClient {
     /// It has no secret, and what is asked for it needs one.
     #[error("only a confidential client may act in its own name or introspect tokens")]
     NeedsSecret,
+    /// A resource that is no absolute URI.
+    #[error("`{0}` is no resource: write an absolute URI without a fragment, as in https://api.example.com/v1")]
+    Resource(String),
     /// A redirect URI that is unsafe.
     #[error(
         "`{0}` is no safe redirect URI: use https, http to 127.0.0.1 or [::1], or a private scheme like com.example.app:/callback; no fragment"
@@ -178,6 +187,18 @@ impl Client {
             return Err(BadClient::RedirectUri(unsafe_uri.clone()));
         }
         self.post_logout_redirect_uris = uris;
+        Ok(())
+    }
+
+    /// Lets it ask tokens for these resource servers.
+    ///
+    /// # Errors
+    /// [`BadClient::Resource`].
+    pub fn allow_resources(&mut self, resources: Vec<String>) -> Result<(), BadClient> {
+        if let Some(wrong) = resources.iter().find(|uri| !is_resource(uri)) {
+            return Err(BadClient::Resource(wrong.clone()));
+        }
+        self.resources = resources;
         Ok(())
     }
 

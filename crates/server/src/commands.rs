@@ -222,10 +222,12 @@ fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
     if let Some(scope) = wanted.own_scope {
         client.allow_own_scope(Scope::parse(&scope))?;
     }
+    client.allow_resources(wanted.resources)?;
     let settings = [
         (wanted.device, Setting::Device),
         (wanted.introspect_any, Setting::IntrospectAny),
         (wanted.pushed_only, Setting::PushedOnly),
+        (wanted.dpop_required, Setting::DpopRequired),
     ];
     for (_, setting) in settings.into_iter().filter(|(wanted, _)| *wanted) {
         client.set(setting)?;
@@ -302,6 +304,8 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         keys: keys_of(serve.keys, &serve.store)?,
         password_sign_in: !serve.no_password_sign_in,
         plain_json: !serve.no_plain_json,
+        dpop_nonce: serve.dpop_nonce,
+        require_par: serve.require_par,
         ..Config::new(issuer.clone())
     };
     let store = open_store(&serve.store, serve.refresh_token_ttl)?;

@@ -27,6 +27,10 @@ pub struct Config {
     /// Whether `POST /login` and the password grant of `/token` are served (RFC 9700 section 2.4 advises against them
     /// for anybody but the operator's own programs).
     pub password_sign_in: bool,
+    /// Whether every proof of possession needs a nonce of ours (RFC 9449 section 8), so that none can be made ahead.
+    pub dpop_nonce: bool,
+    /// Whether every client has to push its authorization requests (RFC 9126 section 5).
+    pub require_par: bool,
     /// Whether the plain JSON dialect (`POST /login` and `POST /token/refresh`) is served.
     pub plain_json: bool,
 }
@@ -45,6 +49,8 @@ impl Config {
             session_ttl: Duration::from_secs(12 * 3600),
             keys: KeySource::Ephemeral,
             password_sign_in: true,
+            dpop_nonce: false,
+            require_par: false,
             plain_json: true,
         }
     }

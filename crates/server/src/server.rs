@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::app::{App, Counts, Stats};
 use crate::client::Setting;
 use crate::config::Config;
+use crate::dpop::Seen;
 use crate::keys::{KeysError, LiveKeys};
 use crate::limit::Limiter;
 use crate::password::{self, Checker};
@@ -68,6 +69,7 @@ impl Server {
             passwords: Checker::new()?,
             limiter: Limiter::default(),
             counts: Counts::default(),
+            seen_proofs: Seen::default(),
             config,
             store,
             clock,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::grant::Thumbprint;
 use crate::keys::{KeySet, MacKey};
 
 /// For steps of a way that a person goes without a stop.
@@ -38,6 +39,9 @@ pub(crate) struct Asked {
     pub(crate) subject: Option<String>,
     /// Whom the client expects (`login_hint`).
     pub(crate) hint: Option<String>,
+    pub(crate) resources: Vec<String>,
+    /// `dpop_jkt`.
+    pub(crate) bound_to: Option<Thumbprint>,
 }
 
 /// What a person signs in for.

@@ -16,11 +16,14 @@ use super::{prompt, sign_in};
 use crate::app::App;
 use crate::client::{Client, Setting};
 use crate::code::{self, Code};
+use crate::dpop::read_thumbprint;
+use crate::grant::{Grant, Thumbprint};
 use crate::issue::granted_scope;
 use crate::pages::{ConsentPage, destination};
 use crate::params::{Form, Params, Peer};
 use crate::problem::Problem;
 use crate::pushed::{hash_request_uri, is_pushed};
+use crate::resource::asked_resources;
 use crate::session::Session;
 use crate::system::make_random;
 use crate::texts::{Say, Wish};
@@ -154,7 +157,8 @@ async fn has_consented(app: &App, asked: &Asked, client: &Client, session: &Sess
     }
     let wanted = Scope::parse(&asked.scope);
     let grants = app.sign_ins(&session.user.subject).await?;
-    Ok(grants.iter().any(|grant| grant.client == client.id && wanted.iter().all(|token| grant.scope.contains(token))))
+    let same = |grant: &Grant| grant.client == client.id && grant.resources == asked.resources;
+    Ok(grants.iter().any(|grant| same(grant) && wanted.iter().all(|token| grant.scope.contains(token))))
 }
 
 fn consent(app: &App, visit: &Visit, asked: Asked, client: &Client, session: &Session) -> Response {
@@ -196,25 +200,28 @@ async fn check(app: &App, params: &Params) -> Result<(Asked, Client, bool), Stop
     let redirect_uri = params.text("redirect_uri").filter(|uri| client.allows_redirect(uri));
     let redirect_uri = redirect_uri.ok_or(Stop::here(Say::UnknownRedirect))?.to_owned();
     let state = params.owned("state").filter(|_| !params.is_repeated("state"));
-    let checked = if pushed.is_none() && client.has(Setting::PushedOnly) {
+    let push = app.config.require_par || client.has(Setting::PushedOnly);
+    let checked = if pushed.is_none() && push {
         // RFC 9126 section 6.
         Err("invalid_request")
     } else {
-        check_rest(params).and_then(|rest| Ok((rest, prompt::read(app, params)?)))
+        check_rest(params, &client, &app.config.issuer).and_then(|rest| Ok((rest, prompt::read(app, params)?)))
     };
     match checked {
-        Ok(((scope, challenge), wants)) => {
+        Ok((rest, wants)) => {
             let asked = Asked {
                 client: client.id.clone(),
                 redirect_uri,
                 state,
-                scope: scope.to_string(),
-                challenge,
+                scope: rest.scope.to_string(),
+                challenge: rest.challenge,
                 nonce: params.owned("nonce"),
                 since: wants.since,
                 ask: wants.ask,
                 subject: wants.subject,
                 hint: wants.hint,
+                resources: rest.resources,
+                bound_to: rest.bound_to,
             };
             Ok((asked, client, wants.quiet))
         }
@@ -233,19 +240,27 @@ async fn pushed(app: &App, params: &Params, client: &Client) -> Result<Option<Pa
 }
 
 /// Whether a pushed request would lead to our pages, RFC 9126 section 2.1.
-pub(crate) fn check_pushed(client: &Client, params: &Params) -> Result<(), Problem> {
+pub(crate) fn check_pushed(client: &Client, params: &Params, issuer: &str) -> Result<(), Problem> {
     if params.text("request_uri").is_some() {
         return Err(Problem::InvalidRequest("A pushed request cannot have a request_uri."));
     }
     if !params.text("redirect_uri").is_some_and(|uri| client.allows_redirect(uri)) {
         return Err(Problem::InvalidRequest("redirect_uri is missing or not registered."));
     }
-    check_rest(params).map_err(Problem::Pushed)?;
+    check_rest(params, client, issuer).map_err(Problem::Pushed)?;
     prompt::check(params).map_err(Problem::Pushed)
 }
 
-/// Errors of RFC 6749 section 4.1.2.1, RFC 7636 section 4.4.1 and OpenID Connect Core section 3.1.2.6.
-fn check_rest(params: &Params) -> Result<(Scope, String), &'static str> {
+/// What a good request asks for, beside where its answer goes.
+struct Rest {
+    scope: Scope,
+    challenge: String,
+    resources: Vec<String>,
+    bound_to: Option<Thumbprint>,
+}
+
+/// Errors of RFC 6749 section 4.1.2.1, RFC 7636 section 4.4.1, RFC 8707 section 2 and OpenID Connect Core section 3.1.2.6.
+fn check_rest(params: &Params, client: &Client, issuer: &str) -> Result<Rest, &'static str> {
     if params.has_repeated() {
         return Err("invalid_request");
     }
@@ -271,7 +286,9 @@ fn check_rest(params: &Params) -> Result<(Scope, String), &'static str> {
         params.text("code_challenge").filter(|text| URL_SAFE_NO_PAD.decode(text).is_ok_and(|b| b.len() == 32));
     let challenge = challenge.ok_or("invalid_request")?;
     let scope = granted_scope(params.text("scope")).map_err(|_| "invalid_scope")?;
-    Ok((scope, challenge.to_owned()))
+    let resources = asked_resources(params, &client.resources, issuer).map_err(Problem::code)?;
+    let bound_to = params.text("dpop_jkt").map(|text| read_thumbprint(text).ok_or("invalid_request")).transpose()?;
+    Ok(Rest { scope, challenge: challenge.to_owned(), resources, bound_to })
 }
 
 async fn allow(app: &App, visit: &Visit, asked: Asked, session: &Session) -> Result<Response, Stop> {
@@ -284,8 +301,8 @@ async fn allow(app: &App, visit: &Visit, asked: Asked, session: &Session) -> Res
         nonce: asked.nonce,
         subject: session.user.subject.clone(),
         scope: Scope::parse(&asked.scope),
-        resources: Vec::new(),
-        bound_to: None,
+        resources: asked.resources,
+        bound_to: asked.bound_to,
         device: visit.origin.clone(),
         signed_in_at: session.grant.authenticated_at,
         expires_at: app.now().plus(code::LIFE),

@@ -20,10 +20,11 @@ use crate::device::{
     self, Decision, Device, DeviceState, INTERVAL, LIFE, make_codes, name_of, read_user_code, show_user_code,
 };
 use crate::issue::granted_scope;
-use crate::origin::Origin;
+use crate::origin::origin_of;
 use crate::pages::{DeviceConsentPage, DevicePage, MessagePage};
 use crate::params::{Form, Params, Peer};
 use crate::problem::Problem;
+use crate::resource::asked_resources;
 use crate::session::Session;
 use crate::texts::{Say, Wish};
 use crate::ticket::{DeviceAsked, Goal, TypingCode};
@@ -34,6 +35,7 @@ const TRIES: usize = 3;
 /// `POST /device_authorization`, section 3.1.
 pub(crate) async fn authorization(
     State(app): State<Arc<App>>,
+    Peer(peer): Peer,
     headers: HeaderMap,
     Form(params): Form,
 ) -> Result<Json<Value>, Problem> {
@@ -42,6 +44,7 @@ pub(crate) async fn authorization(
         return Err(Problem::UnauthorizedClient);
     }
     let scope = granted_scope(params.text("scope"))?;
+    let resources = asked_resources(&params, &client.resources, &app.config.issuer)?;
     for _ in 0..TRIES {
         let (user_code, device_code) = make_codes()?;
         let (name, hash) = device::read_device_code(&device_code).ok_or(Problem::Unavailable)?;
@@ -50,8 +53,8 @@ pub(crate) async fn authorization(
             hash,
             client: client.id.clone(),
             scope: scope.clone(),
-            resources: Vec::new(),
-            device: Origin::default(),
+            resources: resources.clone(),
+            device: origin_of(&headers, peer),
             expires_at: app.now().plus(LIFE),
             interval: INTERVAL,
             polled_at: None,

@@ -20,6 +20,8 @@ mod suite_people;
 mod suite_requests;
 mod writer;
 
+use std::time::Duration;
+
 use pilotlight_oauth::Timestamp;
 
 pub use memory::MemoryStore;
@@ -166,6 +168,12 @@ pub trait Store: Send + Sync + 'static {
     fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError>;
     /// Takes it out: of many who ask at once, one gets it. It may have expired.
     fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError>;
+
+    /// Notes for that long that a proof came (RFC 9449 section 11.1). Whether it was the first of that name. A store that one
+    /// process alone serves leaves it to that process.
+    fn first_sight(&self, _proof: &[u8; 16], _life: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
 
     /// Forgets what has been over since before `then`: codes and requests that expired, grants revoked or last rotated. It does so in
     /// small steps, and holds nobody up in between. How many grants were forgotten.

@@ -8,6 +8,8 @@ mod chaos_command_line;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod device_key;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod kill;
@@ -38,8 +40,12 @@ mod rfc8414;
 #[cfg(test)]
 mod rfc8628;
 #[cfg(test)]
+mod rfc8707;
+#[cfg(test)]
 mod rfc9068;
 #[cfg(test)]
 mod rfc9126;
+#[cfg(test)]
+mod rfc9449;
 #[cfg(test)]
 mod rfc9700;

@@ -6,6 +6,7 @@
 //!  pilotlight:device:{NAME}  the request of a device                        a day after its end
 //!  pilotlight:pushed:{HASH}  a pushed authorization request                 to its end
 //!  pilotlight:of:{SUB}       the set of a person's grants, as an index
+//!  pilotlight:proof:{NAME}   a proof that came already (RFC 9449)               two minutes
 //!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
 //!  pilotlight:client:{ID}    a client
 //!  pilotlight:newest-key     which of the server's keys is the newest
@@ -176,7 +177,7 @@ fn grant_key(id: GrantId) -> String {
     format!("pilotlight:grant:{{{id}}}")
 }
 
-fn hash_key(kind: &str, hash: &[u8; 32]) -> String {
+fn hash_key(kind: &str, hash: &[u8]) -> String {
     use base64::Engine as _;
     format!("pilotlight:{kind}:{{{}}}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash))
 }
@@ -411,6 +412,15 @@ impl Store for RedisStore {
         let taken: Option<String> =
             self.connections.ask_once(|connection| redis::cmd("GETDEL").arg(&key).query(connection))?;
         taken.map(|text| records::read_pushed(*hash, &text)).transpose()
+    }
+
+    /// With a mark, so that a question that was asked twice, because its first answer was lost, is told from a second proof.
+    fn first_sight(&self, proof: &[u8; 16], life: Duration) -> Result<bool, StoreError> {
+        let (key, mark) = (hash_key("proof", proof), make_mark()?);
+        let mut note = redis::cmd("SET");
+        note.arg(&key).arg(mark).arg(&["NX", "GET", "PX"]).arg(millis(life));
+        let before: Option<u64> = self.connections.ask_once(|connection| note.query(connection))?;
+        Ok(before.is_none_or(|before| before == mark))
     }
 
     /// Redis forgets by itself.

@@ -86,6 +86,20 @@ fn redis_forgets_grants_and_codes_by_itself_and_a_rotation_begins_a_new_life() {
 }
 
 #[test]
+fn rfc9449_section_11_1_of_two_processes_one_sees_a_proof_first_until_it_is_over() {
+    let (one, server) = fresh();
+    let two = over(&server);
+    let (name, life) = ([3; 16], Duration::from_secs(130));
+    assert!(two.first_sight(&name, life).unwrap());
+    assert!(!one.first_sight(&name, life).unwrap());
+    assert!(one.first_sight(&[4; 16], life).unwrap());
+    let key = hash_key("proof", &name);
+    assert!((1..=130_000).contains(&self::life(&server, &key)));
+    server.ask::<()>(redis::cmd("PEXPIRE").arg(&key).arg(0));
+    assert!(one.first_sight(&name, life).unwrap());
+}
+
+#[test]
 fn a_small_record_is_all_that_is_kept_of_a_grant() {
     let (store, server) = fresh();
     let id = kept(&store, &grant(1));
@@ -108,7 +122,8 @@ fn grants_of_servers_that_kept_no_index_are_found_and_what_is_gone_leaves_it() {
     let subject = grant(1).subject;
     let set = format!("pilotlight:of:{subject}");
     server.ask::<()>(redis::cmd("DEL").arg(&set));
-    let found = |store: &RedisStore| store.grants_of(&subject).unwrap().iter().map(|grant| grant.id).collect::<Vec<_>>();
+    let found =
+        |store: &RedisStore| store.grants_of(&subject).unwrap().iter().map(|grant| grant.id).collect::<Vec<_>>();
     assert_eq!(found(&store), ids);
     server.ask::<()>(redis::cmd("DEL").arg(grant_key(ids[0])));
     assert_eq!(found(&store), ids[1..]);
