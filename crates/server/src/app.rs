@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
+use tokio::sync::oneshot;
 
+use crate::clients::RecentClients;
 use crate::config::Config;
 use crate::dpop::Seen;
-use crate::grant::Outcome;
+use crate::grant::{Outcome, Redemption};
 use crate::keys::LiveKeys;
 use crate::limit::Limiter;
 use crate::password::Checker;
@@ -23,6 +25,7 @@ pub(crate) struct App {
     pub(crate) keys: Arc<LiveKeys>,
     pub(crate) passwords: Checker,
     pub(crate) limiter: Limiter,
+    pub(crate) clients: RecentClients,
     pub(crate) counts: Counts,
     pub(crate) seen_proofs: Seen,
 }
@@ -84,24 +87,34 @@ impl App {
         self.clock.now()
     }
 
-    /// Asks the store, off the async threads. The work goes on to its end even when the caller hangs up: a rotation is
+    /// Asks the store, off the async threads where it may wait. The work goes on to its end even when the caller hangs up: a rotation is
     /// never torn in half.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
+        if self.store.is_prompt() {
+            return work(&*self.store).map_err(|error| unavailable(&error));
+        }
         let store = self.store.clone();
         match tokio::task::spawn_blocking(move || work(&*store)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the store failed; answering 503");
-                Err(Problem::Unavailable)
-            }
+            Ok(answer) => answer.map_err(|error| unavailable(&error)),
             Err(error) => {
                 tracing::error!(%error, "work on the store broke off; answering 503");
                 Err(Problem::Unavailable)
             }
         }
+    }
+
+    /// Spends a refresh token: what nearly all requests ask for, so no thread waits for it where that can be helped.
+    pub(crate) async fn redeem(&self, presented: Redemption) -> Result<Outcome, Problem> {
+        if !self.store.queues() {
+            return self.ask(move |store| store.redeem(&presented)).await;
+        }
+        let (reply, answer) = oneshot::channel();
+        // It fails only where the caller hung up, and then nobody is left to tell.
+        self.store.redeem_then(presented, Box::new(move |outcome| drop(reply.send(outcome))));
+        answer.await.unwrap_or(Err(StoreError::NotDurable)).map_err(|error| unavailable(&error))
     }
 
     /// Takes the keys that the key file has now; see [`LiveKeys::read_again`]. Where it cannot be read, those from before stay in use.
@@ -123,6 +136,11 @@ impl App {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.config.issuer.trim_end_matches('/'))
     }
+}
+
+fn unavailable(error: &StoreError) -> Problem {
+    tracing::error!(%error, "the store failed; answering 503");
+    Problem::Unavailable
 }
 
 /// How long a client should wait before it asks again, when the store has trouble.

@@ -1,6 +1,7 @@
 //! Who is asking: clients (RFC 6749 section 2.3) and people.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -24,7 +25,7 @@ const TRIES: usize = 5;
 pub(crate) enum Caller {
     /// The operator's own programs, which need no registration.
     FirstParty,
-    Registered(Client),
+    Registered(Arc<Client>),
 }
 
 impl Caller {
@@ -61,7 +62,7 @@ impl Caller {
     pub(crate) fn registered(self) -> Result<Client, Problem> {
         match self {
             Self::FirstParty => Err(Problem::InvalidRequest("client_id is missing.")),
-            Self::Registered(client) => Ok(client),
+            Self::Registered(client) => Ok(Arc::unwrap_or_clone(client)),
         }
     }
 
@@ -76,7 +77,7 @@ impl Caller {
     /// For endpoints that want to be sure who asks.
     pub(crate) fn confidential(self) -> Result<Client, Problem> {
         match self {
-            Self::Registered(client) if client.secret_hash.is_some() => Ok(client),
+            Self::Registered(client) if client.secret_hash.is_some() => Ok(Arc::unwrap_or_clone(client)),
             _ => Err(Problem::InvalidClient { basic: true }),
         }
     }
@@ -89,13 +90,22 @@ impl App {
         if id == FIRST_PARTY && secret.is_none() {
             return Ok(Caller::FirstParty);
         }
-        let client = self.ask(move |store| store.client(&id)).await?;
+        let client = self.client(id).await?;
         let allowed = client.filter(|client| match (&client.secret_hash, &secret) {
             (None, None) => true,
             (Some(_), Some(secret)) => client.has_secret(secret),
             _ => false,
         });
         allowed.map(Caller::Registered).ok_or(Problem::InvalidClient { basic })
+    }
+
+    async fn client(&self, id: String) -> Result<Option<Arc<Client>>, Problem> {
+        let now = self.now();
+        if let Some(client) = self.clients.recall(&id, now) {
+            return Ok(Some(client));
+        }
+        let client = self.ask(move |store| store.client(&id)).await?;
+        Ok(client.map(|client| self.clients.note(client, now)))
     }
 
     /// The person of that name and password.

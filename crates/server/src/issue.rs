@@ -203,7 +203,7 @@ impl App {
             retry_window: self.config.retry_window,
             remembered_keys: REMEMBERED_KEYS,
         };
-        let outcome = self.ask(move |store| store.redeem(&redemption)).await?;
+        let outcome = self.redeem(redemption).await?;
         self.counts.count(&outcome);
         report(claims, &outcome);
         let grant = match outcome {

@@ -43,10 +43,13 @@ mod app;
 mod authenticate;
 pub mod chaos;
 pub mod client;
+mod clients;
 pub mod code;
 mod config;
 pub mod device;
 mod dpop;
+#[cfg(feature = "testing")]
+mod fill;
 pub mod grant;
 mod issue;
 mod jwt;

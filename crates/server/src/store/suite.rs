@@ -123,8 +123,8 @@ pub(super) use {every_test, every_test_of_forgetting, suite};
 
 pub(super) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const IDLE: Duration = Duration::from_secs(3600);
-pub(super) const KEY: KeyHash = [1; 16];
-pub(super) const OTHER_KEY: KeyHash = [2; 16];
+pub(super) const KEY: KeyHash = [1; 8];
+pub(super) const OTHER_KEY: KeyHash = [2; 8];
 
 pub(super) fn grant(n: u8) -> Grant {
     let scope = Scope::parse("openid profile");
@@ -256,7 +256,7 @@ pub(super) fn a_repeat_after_the_successor_was_used_is_late_and_ends_nothing(sto
 
 pub(super) fn a_duplicate_seven_rotations_late_ends_nothing_and_an_older_one_is_reuse(store: &impl Store) {
     let id = kept(store, &grant(1));
-    let key = |generation: u32| Some([u8::try_from(generation).unwrap() + 1; 16]);
+    let key = |generation: u32| Some([u8::try_from(generation).unwrap() + 1; 8]);
     for generation in 0..8 {
         redeem(store, id, generation, key(generation));
     }

@@ -17,6 +17,7 @@
 
 mod connections;
 mod people;
+mod queue;
 mod records;
 mod unsettled;
 
@@ -31,9 +32,10 @@ use pilotlight_oauth::Timestamp;
 use redis::{ConnectionLike, FromRedisValue as _, RedisError, RedisResult, Script, Value};
 
 use self::connections::{Connection, Connections, away};
+use self::queue::Queue;
 use self::records::Marked;
 use self::unsettled::{Doubt, Unsettled};
-use super::{Store, StoreError, User};
+use super::{Store, StoreError, Then, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged, LIFE};
 use crate::device::{self, Decision, Device, Poll, Polled};
@@ -43,13 +45,15 @@ use crate::pushed::{self, Pushed};
 use crate::server::REMEMBER_CODES;
 use crate::system::make_random;
 
-/// How long Redis may take to answer. A client is told 503 well before it would give up.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long Redis may take to answer; a transition asks it twice. A client is told 503 well before it would give up.
+const PATIENCE: Duration = Duration::from_millis(125);
 /// How often a decision is made again because another process was faster. Each time some other one went through.
 const ROUNDS: usize = 100;
 
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
+    /// A Cluster has none: what goes together there may belong to many nodes.
+    queue: Option<Queue>,
     connections: Arc<Connections>,
     unsettled: Arc<Unsettled>,
     swap: Script,
@@ -89,7 +93,15 @@ impl RedisStore {
     pub fn open_with(address: &str, remember: Duration, patience: Duration) -> Result<Self, StoreError> {
         let connections = Arc::new(Connections::new(address, patience)?);
         let unsettled = Unsettled::new(connections.clone())?;
-        Ok(Self { connections, unsettled, swap: Script::new(include_str!("swap.lua")), remember })
+        let store = |queue| Self {
+            queue,
+            connections: connections.clone(),
+            unsettled: unsettled.clone(),
+            swap: Script::new(include_str!("swap.lua")),
+            remember,
+        };
+        let queue = if connections.are_many_nodes() { None } else { Some(Queue::new(store(None))?) };
+        Ok(store(queue))
     }
 
     fn swap(
@@ -158,6 +170,13 @@ impl RedisStore {
 
     fn read<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         self.connections.ask_once(|connection| fetch(connection, key))?.as_deref().map(read).transpose()
+    }
+
+    fn note_doubt(&self, id: GrantId, before: &str, after: &str) {
+        match make_mark().and_then(|anew| doubt(id, before, after, anew)) {
+            Ok(doubt) => self.unsettled.note(id, doubt),
+            Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
+        }
     }
 
     fn forget_one(&self, key: &str) -> Result<(), StoreError> {
@@ -272,6 +291,15 @@ impl Store for RedisStore {
         self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
     }
 
+    fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
+        let mut all = redis::pipe();
+        for grant in grants {
+            let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+            all.cmd("SET").arg(grant_key(grant.id)).arg(record).arg("PX").arg(millis(self.remember)).ignore();
+        }
+        self.connections.ask_once(|connection| all.exec(connection))
+    }
+
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
         self.read(&grant_key(id), |text| Ok(Marked::read(id, text)?.grant))
     }
@@ -289,7 +317,7 @@ impl Store for RedisStore {
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         let id = presented.grant;
         self.unsettled.settle(id)?;
-        let (mark, anew) = (make_mark()?, make_mark()?);
+        let mark = make_mark()?;
         let decide = |is: Option<&str>| {
             let Some(text) = is else { return Ok((None, Outcome::Unknown)) };
             let before = Marked::read(id, text)?;
@@ -298,11 +326,19 @@ impl Store for RedisStore {
             let becomes = if after.grant == before.grant { None } else { Some(after.write()?) };
             Ok((becomes, outcome))
         };
-        let doubted = |before: &str, after: &str| match doubt(id, before, after, anew) {
-            Ok(doubt) => self.unsettled.note(id, doubt),
-            Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
-        };
+        let doubted = |before: &str, after: &str| self.note_doubt(id, before, after);
         self.change(&grant_key(id), Some(self.remember), decide, doubted)
+    }
+
+    fn queues(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    fn redeem_then(&self, presented: Redemption, then: Then) {
+        match &self.queue {
+            Some(queue) => queue.hand_in(presented, then),
+            None => then(self.redeem(&presented)),
+        }
     }
 
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
