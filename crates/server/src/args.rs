@@ -65,6 +65,9 @@ pub(crate) struct Serve {
     /// How often a grant may be refreshed in all; no limit if absent
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) grant_uses: Option<u32>,
+    /// How long a person stays signed in to the server's own pages in one browser
+    #[arg(long, default_value = "12h", value_parser = parse_duration)]
+    pub(crate) session_ttl: Duration,
     /// The issuer as clients know it; http and the listening address if absent
     #[arg(long)]
     pub(crate) issuer: Option<String>,
@@ -101,6 +104,42 @@ pub(crate) enum User {
         #[arg(long)]
         store: StoreName,
     },
+    /// List people, one JSON object a line
+    List {
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// Remove a person, and end all their sign-ins
+    Remove {
+        /// The person
+        name: String,
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// Give a person another password, and end all their sign-ins
+    SetPassword {
+        /// The person
+        name: String,
+        /// Read the password from standard input, up to the end of its first line
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// Leave the person signed in where they are
+        #[arg(long)]
+        keep_sign_ins: bool,
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// Take the second factor from a person who lost it
+    ResetTotp {
+        /// The person
+        name: String,
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
 }
 
 #[derive(Subcommand)]
@@ -116,6 +155,9 @@ pub(crate) struct AddClient {
     /// Where answers may be sent; may be repeated
     #[arg(long = "redirect-uri", required_unless_present_any = ["device", "own_scope", "introspect_any"])]
     pub(crate) redirect_uris: Vec<String>,
+    /// Where a browser may be sent after it was signed out; may be repeated
+    #[arg(long = "post-logout-redirect-uri")]
+    pub(crate) post_logout_redirect_uris: Vec<String>,
     /// The name people read; the id if absent
     #[arg(long)]
     pub(crate) name: Option<String>,

@@ -1,6 +1,7 @@
 //! What the commands do, and the only place that prints.
 
 pub(crate) mod chaos;
+mod user;
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use pilotlight_server::client::{BadClient, Client as ClientRecord, Setting};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
     AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError,
-    SystemClock, add_demo, add_user, rotate_keys,
+    SystemClock, add_demo, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName, User};
+use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,8 @@ pub(crate) enum Failure {
     NoGrant,
     #[error("there is no person of that name")]
     NoUser,
+    #[error("the person was changed by somebody else again and again")]
+    Busy,
     #[error("this command needs a store that outlives it")]
     NeedsFile,
     #[error("with this store the key file must be named, for all servers need the same one")]
@@ -114,7 +117,9 @@ impl Failure {
                 _ => "check that it is there, and that you may read it",
             },
             Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
-            Self::NoGrant | Self::NoUser => "`pilotlight-server grant list` shows what there is",
+            Self::NoGrant => "`pilotlight-server grant list` shows what there is",
+            Self::NoUser => "`pilotlight-server user list` shows who there is",
+            Self::Busy => "try again",
             Self::NoStore(_) => "check the path; `user add` and `serve` make a new store",
             Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
             Self::NeedsFile => "pass --store sqlite:PATH or redis://HOST:PORT/DB",
@@ -138,10 +143,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Serve(serve) => self::serve(serve),
         Command::Chaos(chaos) => self::chaos::run(chaos),
-        Command::User(User::Add { name, password_stdin: _, store }) => {
-            add_user(&*open_lasting(&store)?, &name, &read_password(io::stdin().lock())?)?;
-            say(&json!({"user": name}))
-        }
+        Command::User(command) => self::user::run(command),
         Command::Keys(Keys::Rotate { keys, announce, leaked }) => {
             rotate_keys(&keys, SystemClock.now(), announce, leaked)?;
             say(&json!({"keys": keys, "in_use_in": if leaked { 0 } else { announce.as_secs() }}))
@@ -223,6 +225,7 @@ fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
         client.allow_own_scope(Scope::parse(&scope))?;
     }
     client.allow_resources(wanted.resources)?;
+    client.allow_returns(wanted.post_logout_redirect_uris)?;
     let settings = [
         (wanted.device, Setting::Device),
         (wanted.introspect_any, Setting::IntrospectAny),
@@ -257,7 +260,7 @@ fn describe(store: &dyn Store, grant: &GrantRecord) -> Result<serde_json::Value,
 fn revoke_all(store: &dyn Store, name: &str) -> Result<(), Failure> {
     let user = store.user_named(name)?.ok_or(Failure::NoUser)?;
     let now = SystemClock.now();
-    for grant in store.grants()?.iter().filter(|grant| grant.subject == user.subject) {
+    for grant in store.grants_of(&user.subject)? {
         let ended = store.revoke(grant.id, Reason::Operator, now)?;
         say(&json!({"grant_id": grant.id.to_string(), "ended_now": ended == Some(true)}))?;
     }
@@ -301,6 +304,7 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         grant_ttl: serve.grant_ttl,
         retry_window: serve.retry_window,
         grant_uses: serve.grant_uses,
+        session_ttl: serve.session_ttl,
         keys: keys_of(serve.keys, &serve.store)?,
         password_sign_in: !serve.no_password_sign_in,
         plain_json: !serve.no_plain_json,

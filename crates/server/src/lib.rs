@@ -80,7 +80,7 @@ mod user_agent;
 pub use app::Stats;
 pub use config::{Config, parse_duration};
 pub use keys::{KeyName, KeySource, KeysError, OldKeys, rotate_keys};
-pub use server::{AddUserError, OpenError, Server, add_demo, add_user};
+pub use server::{AddUserError, OpenError, Server, add_demo, add_user, set_password};
 #[cfg(feature = "redis")]
 pub use store::RedisStore;
 pub use store::{MemoryStore, SqliteStore, Store, StoreError};

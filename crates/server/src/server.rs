@@ -192,6 +192,26 @@ pub fn add_user(store: &dyn Store, name: &str, password: &SecretString) -> Resul
     if store.add_user(&user)? { Ok(()) } else { Err(AddUserError::Taken) }
 }
 
+/// Gives a person another password. Whether there is one of that name. Their sign-ins go on.
+///
+/// # Errors
+/// [`AddUserError`], but for those of names.
+pub fn set_password(store: &dyn Store, name: &str, password: &SecretString) -> Result<bool, AddUserError> {
+    use secrecy::ExposeSecret as _;
+    if !(1..=password::LONGEST).contains(&password.expose_secret().len()) {
+        return Err(AddUserError::BadPassword);
+    }
+    let password_hash = password::hash_password(password)?;
+    // The person may use a second factor at the same moment, which changes their record.
+    while let Some(before) = store.user_named(name)? {
+        let after = User { password_hash: password_hash.clone(), ..before.clone() };
+        if store.change_user(&before, &after)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Brings the person `demo` with the password `demo`, and the public client `pilotlight`, unless they are there.
 ///
 /// # Errors

@@ -2,8 +2,10 @@
 
 mod account;
 mod authorize;
+mod bearer;
 mod browser;
 mod device;
+mod devices;
 mod hint;
 mod introspect;
 mod metadata;
@@ -25,7 +27,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -47,6 +49,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/account/password", get(security::password).post(security::change_password))
         .route("/account/second-step", get(security::second).post(security::set_up_second))
         .route("/account/second-step/remove", post(security::remove_second))
+        .route("/account/devices", get(devices::list).post(devices::end))
+        .route("/account/devices/{id}", delete(devices::end_one))
         .route("/style.css", get(authorize::style))
         .route("/token", post(token::token))
         .route("/revoke", post(revoke::revoke))

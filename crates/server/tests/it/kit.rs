@@ -261,6 +261,21 @@ impl World {
         self.follow(cookie, path, answer).await
     }
 
+    /// A browser in which the demo person has signed in to the account page: its cookie, and that page.
+    pub(crate) async fn signed_in(&self) -> (String, Answer) {
+        let page = self.fetch("/account").await;
+        let cookie = cookie_of(&page);
+        let account = self.submit(&cookie, &page.ticket(), &[("username", "demo"), ("password", "demo")]).await;
+        assert!(account.status == 200 && account.body.contains("Your account"), "{account:?}");
+        (cookie, account)
+    }
+
+    /// A page of a browser.
+    pub(crate) async fn visit(&self, cookie: &str, path: &str) -> Answer {
+        let answer = self.send(Method::GET, path, &[("cookie", cookie)], "").await;
+        self.follow(cookie, path, answer).await
+    }
+
     /// From the request through both pages to the redirect.
     pub(crate) async fn authorize(&self, request: &str) -> Answer {
         let page = self.fetch(request).await;

@@ -2,6 +2,8 @@
 //! Each test of an RFC is named after the section that it holds.
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod chaos_command_line;
@@ -16,6 +18,10 @@ mod kill;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod oidc_core;
+#[cfg(test)]
+mod oidc_logout;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod plain;
@@ -28,6 +34,8 @@ mod redis;
 #[cfg(all(unix, feature = "redis"))]
 mod redis_server;
 #[cfg(test)]
+mod rfc6238;
+#[cfg(test)]
 mod rfc6749;
 #[cfg(test)]
 mod rfc7009;
@@ -35,6 +43,8 @@ mod rfc7009;
 mod rfc7636;
 #[cfg(test)]
 mod rfc7662;
+#[cfg(test)]
+mod rfc8252;
 #[cfg(test)]
 mod rfc8414;
 #[cfg(test)]

@@ -320,9 +320,10 @@ async fn a_devices_tokens_are_bound_to_the_key_it_asks_with() {
     let page = world.fetch("/device").await;
     let cookie = crate::kit::cookie_of(&page);
     let user_code = begun.text("user_code");
-    let form = [("ticket", &*page.ticket()), ("user_code", &user_code), ("username", "demo"), ("password", "demo")];
-    let consent = world.form_with("/device", &[("cookie", &cookie)], &form).await;
-    world.form_with("/device", &[("cookie", &cookie)], &[("ticket", &consent.ticket()), ("decision", "allow")]).await;
+    let person = [("username", "demo"), ("password", "demo")];
+    let page = world.submit_to("/sign-in", &cookie, &page.ticket(), &person).await;
+    let consent = world.submit_to("/device", &cookie, &page.ticket(), &[("user_code", &user_code)]).await;
+    world.submit_to("/device", &cookie, &consent.ticket(), &[("decision", "allow")]).await;
     let pairs = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
         ("client_id", "pilotlight"),

@@ -1,6 +1,6 @@
 //! People, and which grants are whose.
 //!
-//! The set of a person's grants is an index: each grant is in it before the grant itself is there, so that it lacks none;
+//! The set of a person's grants (a hash without values, which Redis 7 packs tighter than a set) is an index: each grant is in it before the grant itself is there, so that it lacks none;
 //! what it names too much is dropped when somebody looks.
 
 use std::collections::HashSet;
@@ -27,8 +27,8 @@ impl RedisStore {
     pub(super) fn index(&self, subject: &str, id: GrantId) -> Result<(), StoreError> {
         let key = set_key(subject);
         let count: u64 = self.connections.ask_once(|connection| {
-            redis::cmd("SADD").arg(&key).arg(&id.0[..]).exec(connection)?;
-            redis::cmd("SCARD").arg(&key).query(connection)
+            redis::cmd("HSET").arg(&key).arg(&id.0[..]).arg("").exec(connection)?;
+            redis::cmd("HLEN").arg(&key).query(connection)
         })?;
         // The one just added is not there yet, and must stay: so only what was there before is looked through.
         if count % MANY == 0 {
@@ -49,7 +49,7 @@ impl RedisStore {
     fn look_through(&self, subject: &str, but: Option<GrantId>) -> Result<Vec<Grant>, StoreError> {
         let key = set_key(subject);
         let ids: HashSet<Vec<u8>> =
-            self.connections.ask_once(|connection| redis::cmd("SMEMBERS").arg(&key).query(connection))?;
+            self.connections.ask_once(|connection| redis::cmd("HKEYS").arg(&key).query(connection))?;
         let ids: Vec<GrantId> = ids.into_iter().filter_map(|id| Some(GrantId(id.try_into().ok()?))).collect();
         let (mut grants, mut gone) = (Vec::new(), Vec::new());
         for id in ids.into_iter().filter(|id| Some(*id) != but) {
@@ -60,7 +60,7 @@ impl RedisStore {
         }
         if !gone.is_empty() {
             let gone: Vec<&[u8]> = gone.iter().map(|id| &id.0[..]).collect();
-            self.connections.ask_once(|connection| redis::cmd("SREM").arg(&key).arg(&gone).exec(connection))?;
+            self.connections.ask_once(|connection| redis::cmd("HDEL").arg(&key).arg(&gone).exec(connection))?;
         }
         Ok(grants)
     }
@@ -69,7 +69,8 @@ impl RedisStore {
     fn index_all(&self) -> Result<(), StoreError> {
         for grant in self.grants()? {
             let (key, id) = (set_key(&grant.subject), grant.id);
-            self.connections.ask_once(|connection| redis::cmd("SADD").arg(&key).arg(&id.0[..]).exec(connection))?;
+            self.connections
+                .ask_once(|connection| redis::cmd("HSET").arg(&key).arg(&id.0[..]).arg("").exec(connection))?;
         }
         self.connections.ask_once(|connection| redis::cmd("SET").arg(INDEXED).arg(1).exec(connection))
     }

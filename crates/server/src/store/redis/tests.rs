@@ -110,7 +110,7 @@ fn a_small_record_is_all_that_is_kept_of_a_grant() {
     assert!(without <= 270, "{without} bytes: {}", raw(&server, id));
     assert_eq!(server.ask::<u64>(&redis::cmd("DBSIZE")), 2, "consumed tokens leave nothing behind");
     let set = format!("pilotlight:of:{}", store.grant(id).unwrap().unwrap().subject);
-    assert_eq!(server.ask::<u64>(redis::cmd("SCARD").arg(&set)), 1);
+    assert_eq!(server.ask::<u64>(redis::cmd("HLEN").arg(&set)), 1);
     let person = server.ask::<u64>(redis::cmd("MEMORY").arg("USAGE").arg(&set));
     assert!(person <= 150, "{person} bytes for the first grant of a person");
 }
@@ -127,7 +127,7 @@ fn grants_of_servers_that_kept_no_index_are_found_and_what_is_gone_leaves_it() {
     assert_eq!(found(&store), ids);
     server.ask::<()>(redis::cmd("DEL").arg(grant_key(ids[0])));
     assert_eq!(found(&store), ids[1..]);
-    assert_eq!(server.ask::<u64>(redis::cmd("SCARD").arg(&set)), 1);
+    assert_eq!(server.ask::<u64>(redis::cmd("HLEN").arg(&set)), 1);
 }
 
 #[test]
