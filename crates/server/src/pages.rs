@@ -121,7 +121,8 @@ pub(crate) struct SignIn {
     pub(crate) name: String,
     pub(crate) place: String,
     pub(crate) signed_in: When,
-    pub(crate) last_used: When,
+    /// Of a browser it is not noted.
+    pub(crate) last_used: Option<When>,
     pub(crate) this: bool,
     pub(crate) end: String,
 }

@@ -165,7 +165,7 @@ fn sign_in(app: &App, texts: &Texts, session: &Session, grant: &Grant, names: &H
         name: name.to_owned(),
         place,
         signed_in: when(app, texts, grant.created_at),
-        last_used: when(app, texts, grant.rotated_at),
+        last_used: (grant.client != BROWSER).then(|| when(app, texts, grant.rotated_at)),
         this: grant.id == session.grant.id,
         end: (texts.devices.end_of)(&end),
     }

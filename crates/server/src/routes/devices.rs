@@ -50,7 +50,7 @@ async fn described(app: &App, bearer: &Bearer) -> Result<Value, Problem> {
             "system": system,
             "address": grant.device.address,
             "signed_in_at": grant.created_at.as_secs(),
-            "last_used_at": grant.rotated_at.as_secs(),
+            "last_used_at": (!browser).then(|| grant.rotated_at.as_secs()),
         })
     });
     // An access token that another server checks by itself lives on for so long.

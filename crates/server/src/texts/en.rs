@@ -70,8 +70,8 @@ pub(super) static TEXTS: Texts = Texts {
         own_program: "A program of this server's operator",
         unknown: "Unknown program",
         on: |program, system| format!("{program} on {system}"),
-        signed_in: "Signed in",
-        last_used: "Last used",
+        signed_in: "Signed in ",
+        last_used: "Last used ",
         ago: |span| match unit(span) {
             None => "just now".to_owned(),
             Some((count, unit)) => format!("{} ago", counted(count, unit)),

@@ -69,8 +69,8 @@ pub(super) static TEXTS: Texts = Texts {
         own_program: "服务器运营者的程序",
         unknown: "未知程序",
         on: |program, system| format!("{system} 上的 {program}"),
-        signed_in: "登录于",
-        last_used: "上次使用",
+        signed_in: "登录时间：",
+        last_used: "上次使用：",
         ago: |span| match unit(span) {
             None => "刚刚".to_owned(),
             Some((count, unit)) => format!("{count} {unit}前"),
