@@ -96,6 +96,14 @@ impl App {
         if self.store.is_prompt() {
             return work(&*self.store).map_err(|error| unavailable(&error));
         }
+        self.ask_at_leisure(work).await
+    }
+
+    /// The same for work that takes long in every store.
+    pub(crate) async fn ask_at_leisure<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
         let store = self.store.clone();
         match tokio::task::spawn_blocking(move || work(&*store)).await {
             Ok(answer) => answer.map_err(|error| unavailable(&error)),

@@ -3,7 +3,8 @@
 pub(crate) mod chaos;
 mod user;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read as _, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use pilotlight_oauth::Scope;
 use pilotlight_server::client::{BadClient, Client as ClientRecord, Setting};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
-    AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError,
-    SystemClock, add_demo, rotate_keys,
+    AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, NewSigningKey, OpenError, Server, SigningAlgorithm,
+    SqliteStore, Store, StoreError, SystemClock, add_demo, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -77,7 +78,8 @@ impl Failure {
             | Self::NeedsKeys
             | Self::NoPassword
             | Self::DemoInPublic(_) => 2,
-            Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) => 2,
+            Self::Open(OpenError::Issuer(_) | OpenError::Keys(KeysError::NoRsa)) | Self::Chaos(_) => 2,
+            Self::Keys(KeysError::NoRsa | KeysError::NotASigningKey) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
             | Self::NoStore(_)
@@ -114,6 +116,10 @@ impl Failure {
                 KeysError::Damaged => "restore it from a backup; without it everybody has to sign in again",
                 KeysError::UnderWay(_) => "where no rotation is running, remove that file",
                 KeysError::NeedsFile => "pass --keys FILE",
+                KeysError::NoRsa => {
+                    "start with es256; then openssl genpkey -algorithm RSA -out rsa.pem, and keys rotate --import rsa.pem"
+                }
+                KeysError::NotASigningKey => "as openssl genpkey writes it",
                 _ => "check that it is there, and that you may read it",
             },
             Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
@@ -144,8 +150,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Serve(serve) => self::serve(serve),
         Command::Chaos(chaos) => self::chaos::run(chaos),
         Command::User(command) => self::user::run(command),
-        Command::Keys(Keys::Rotate { keys, announce, leaked }) => {
-            rotate_keys(&keys, SystemClock.now(), announce, leaked)?;
+        Command::Keys(Keys::Rotate { keys, announce, signing_alg, import, leaked }) => {
+            let signing = new_signing_key(signing_alg, import.as_deref())?;
+            rotate_keys(&keys, SystemClock.now(), announce, leaked, &signing)?;
             say(&json!({"keys": keys, "in_use_in": if leaked { 0 } else { announce.as_secs() }}))
         }
         Command::Client(Client::Add(wanted)) => add_client(&*open_lasting(&wanted.store)?, wanted),
@@ -162,6 +169,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             revoke_all(&*open_existing(&store)?, &user.unwrap_or_default())
         }
     }
+}
+
+/// No key file is larger.
+const LARGEST_KEY: u64 = 64 * 1024;
+
+fn new_signing_key(alg: Option<SigningAlgorithm>, import: Option<&Path>) -> Result<NewSigningKey, Failure> {
+    let Some(path) = import else { return Ok(alg.map_or(NewSigningKey::Alike, NewSigningKey::Made)) };
+    let mut bytes = Zeroizing::new(Vec::new());
+    std::fs::File::open(path)?.take(LARGEST_KEY).read_to_end(&mut bytes)?;
+    Ok(NewSigningKey::Given(bytes))
 }
 
 /// One line of JSON on stdout, flushed: programs wait for it.
@@ -306,6 +323,7 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         grant_uses: serve.grant_uses,
         session_ttl: serve.session_ttl,
         keys: keys_of(serve.keys, &serve.store)?,
+        signing_alg: serve.signing_alg,
         password_sign_in: !serve.no_password_sign_in,
         plain_json: !serve.no_plain_json,
         dpop_nonce: serve.dpop_nonce,

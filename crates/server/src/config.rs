@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::keys::KeySource;
+use crate::signer::SigningAlgorithm;
 
 /// The settings of one server.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub session_ttl: Duration,
     /// Where the server's keys come from.
     pub keys: KeySource,
+    /// What a first signing key is made for. Keys that are there already stay as they are.
+    pub signing_alg: SigningAlgorithm,
     /// Whether `POST /login` and the password grant of `/token` are served (RFC 9700 section 2.4 advises against them
     /// for anybody but the operator's own programs).
     pub password_sign_in: bool,
@@ -48,6 +51,7 @@ impl Config {
             grant_uses: None,
             session_ttl: Duration::from_secs(12 * 3600),
             keys: KeySource::Ephemeral,
+            signing_alg: SigningAlgorithm::default(),
             password_sign_in: true,
             dpop_nonce: false,
             require_par: false,

@@ -324,7 +324,7 @@ impl App {
             gid: grant.map(|grant| grant.id.to_string()),
             cnf: key.map(|key| Confirmation { jkt: show_thumbprint(&key) }),
         };
-        self.keys.now().signer_at(life.start).sign(jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
+        jwt::sign(self.keys.now().signer_at(life.start), jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
     }
 
     fn id_token(
@@ -345,7 +345,7 @@ impl App {
             nonce,
             preferred_username: &user.name,
         };
-        self.keys.now().signer_at(now).sign(jwt::ID_TOKEN, &claims).map(SecretString::from)
+        jwt::sign(self.keys.now().signer_at(now), jwt::ID_TOKEN, &claims).map(SecretString::from)
     }
 }
 

@@ -70,6 +70,7 @@ mod routes;
 mod second_factor;
 mod server;
 mod session;
+mod signer;
 pub mod store;
 mod system;
 mod texts;
@@ -79,8 +80,9 @@ mod user_agent;
 
 pub use app::Stats;
 pub use config::{Config, parse_duration};
-pub use keys::{KeyName, KeySource, KeysError, OldKeys, rotate_keys};
+pub use keys::{KeyName, KeySource, KeysError, NewSigningKey, OldKeys, rotate_keys};
 pub use server::{AddUserError, OpenError, Server, add_demo, add_user, set_password};
+pub use signer::{SigningAlgorithm, UnknownAlgorithm};
 #[cfg(feature = "redis")]
 pub use store::RedisStore;
 pub use store::{MemoryStore, SqliteStore, Store, StoreError};

@@ -64,7 +64,7 @@ impl Server {
     /// [`OpenError`].
     pub fn open(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Issuer::parse(&config.issuer)?;
-        let keys = LiveKeys::open(config.keys.clone(), &*store)?;
+        let keys = LiveKeys::open(config.keys.clone(), &*store, config.signing_alg)?;
         Ok(Self(Arc::new(App {
             keys: Arc::new(keys),
             passwords: Checker::new()?,
@@ -138,7 +138,7 @@ async fn sweep(app: Arc<App>) {
         // Twice the idle life: long enough that a late client still learns why its grant ended.
         let grants_before = now.minus(app.config.refresh_token_ttl.saturating_mul(2));
         let codes_before = now.minus(REMEMBER_CODES);
-        if let Ok(grants) = app.ask(move |store| store.forget(codes_before, grants_before)).await {
+        if let Ok(grants) = app.ask_at_leisure(move |store| store.forget(codes_before, grants_before)).await {
             tracing::debug!(grants, "forgot what is over");
         }
         tokio::time::sleep(SWEEP).await;

@@ -54,6 +54,9 @@ struct Grants {
     /// How many of them, of as many grants
     #[arg(long, default_value_t = 20_000)]
     sample: usize,
+    /// How many more that are over, and are to be forgotten
+    #[arg(long, default_value_t = 0)]
+    expired: usize,
 }
 
 impl Grants {

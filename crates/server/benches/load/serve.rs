@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pilotlight_oauth::Timestamp;
 use pilotlight_server::client::Client;
 use pilotlight_server::{Config, KeySource, MemoryStore, RedisStore, Server, SqliteStore, Store, SystemClock};
 use secrecy::ExposeSecret as _;
@@ -52,6 +53,8 @@ impl Fill {
         let config = Config { keys: KeySource::File(self.keys.clone()), ..Config::new(issuer) };
         let server = Server::open(config, store, Arc::new(SystemClock))?;
         let tokens = server.fill("desktop", self.grants.grants, self.grants.sample)?;
+        // Long before anything is remembered.
+        server.fill_since("desktop", self.grants.expired, 0, Timestamp::from_secs(1_000_000_000))?;
         let tokens: Vec<String> = tokens.iter().map(|token| token.expose_secret().to_owned()).collect();
         self.grants.write_tokens(&tokens)?;
         Ok(server)

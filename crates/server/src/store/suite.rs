@@ -154,7 +154,10 @@ pub(super) fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -
 }
 
 pub(super) fn redeem(store: &impl Store, grant: GrantId, generation: u32, key: Option<KeyHash>) -> Outcome {
-    store.redeem(&presented(grant, generation, key)).unwrap()
+    // As the routes do.
+    let (reply, answer) = std::sync::mpsc::channel();
+    store.redeem_then(presented(grant, generation, key), Box::new(move |outcome| reply.send(outcome).unwrap()));
+    answer.recv().unwrap().unwrap()
 }
 
 fn generation_of(outcome: &Outcome) -> Option<u32> {

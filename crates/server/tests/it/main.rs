@@ -12,6 +12,10 @@ mod command_line;
 #[cfg(test)]
 mod device_key;
 #[cfg(test)]
+mod herd;
+#[cfg(test)]
+mod keycloak;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod kill;
@@ -59,3 +63,7 @@ mod rfc9126;
 mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
+#[cfg(test)]
+mod signing;
+#[cfg(test)]
+mod size;

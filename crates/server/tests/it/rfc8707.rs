@@ -121,6 +121,28 @@ async fn section_2_2_a_repeat_may_ask_for_other_resources_and_gets_the_same_succ
 }
 
 #[tokio::test]
+async fn section_2_a_devices_tokens_are_for_what_it_asked_and_a_poll_may_ask_for_some_of_it() {
+    let world = world();
+    let begun =
+        world.form("/device_authorization", &[("client_id", "app"), ("resource", MAIL), ("resource", FILES)]).await;
+    let page = world.fetch("/device").await;
+    let (cookie, user_code) = (crate::kit::cookie_of(&page), begun.text("user_code"));
+    let form = [("ticket", &*page.ticket()), ("user_code", &user_code), ("username", "demo"), ("password", "demo")];
+    let consent = world.form_with("/device", &[("cookie", &cookie)], &form).await;
+    world.form_with("/device", &[("cookie", &cookie)], &[("ticket", &consent.ticket()), ("decision", "allow")]).await;
+    let device_code = begun.text("device_code");
+    let poll = async |resource: &str| {
+        let grant_type = "urn:ietf:params:oauth:grant-type:device_code";
+        let pairs = [("grant_type", grant_type), ("client_id", "app"), ("device_code", &*device_code)];
+        world.form("/token", &[&pairs[..], &[("resource", resource)]].concat()).await
+    };
+    poll(ISSUER).await.assert_error(400, "invalid_target");
+    let answer = poll(FILES).await;
+    assert_eq!(audience(&answer), json!(FILES));
+    assert_eq!(audience(&refresh(&world, &answer.text("refresh_token"), &[]).await), json!([MAIL, FILES]));
+}
+
+#[tokio::test]
 async fn a_token_for_somebody_else_does_not_open_userinfo() {
     let world = world();
     let elsewhere = exchange(&world, &asks(&[MAIL]), &[]).await.text("access_token");
