@@ -47,7 +47,7 @@ pub(crate) struct Asked {
 /// What a person signs in for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Goal {
-    Authorize(Asked),
+    Authorize(Box<Asked>),
     /// With the code that a device shows, if the address had it.
     Device(Option<String>),
     Account,

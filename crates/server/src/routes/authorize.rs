@@ -137,7 +137,7 @@ async fn go_to_page(app: &App, visit: &Visit, asked: Asked, client: Client, quie
             return Err(Stop::there(asked, "login_required"));
         }
         let hint = asked.hint.clone().unwrap_or_default();
-        return Ok(sign_in::ask(app, visit, Goal::Authorize(asked), &hint, None).await?);
+        return Ok(sign_in::ask(app, visit, Goal::Authorize(Box::new(asked)), &hint, None).await?);
     };
     if has_consented(app, &asked, &client, &session).await? {
         return allow(app, visit, asked, &session).await;

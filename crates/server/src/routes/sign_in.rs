@@ -15,7 +15,7 @@ use crate::params::{Form, Params, Peer};
 use crate::problem::{Problem, Refused};
 use crate::store::User;
 use crate::texts::Say;
-use crate::ticket::{Goal, SigningIn};
+use crate::ticket::{Asked, Goal, SigningIn};
 
 /// The page that asks for name and password, again where there was a `problem`.
 pub(super) async fn ask(
@@ -56,7 +56,7 @@ pub(super) async fn ask(
 /// Where somebody who is signed in goes on.
 fn address(app: &App, visit: &Visit, goal: &Goal) -> String {
     match goal {
-        Goal::Authorize(asked) => authorize::address(app, visit, asked.clone()),
+        Goal::Authorize(asked) => authorize::address(app, visit, Asked::clone(asked)),
         Goal::Device(Some(user_code)) => format!("device?user_code={user_code}"),
         Goal::Device(None) => "device".to_owned(),
         Goal::Account => "account".to_owned(),
@@ -119,7 +119,7 @@ pub(crate) async fn go_on(
         }
         let signing_in: SigningIn = visit.open(&app, &params).ok_or(Stop::here(Say::Stale))?;
         if let (Some("deny"), Goal::Authorize(asked)) = (params.text("decision"), &signing_in.goal) {
-            return Err(Stop::there(asked.clone(), "access_denied"));
+            return Err(Stop::there(Asked::clone(asked), "access_denied"));
         }
         match &signing_in.passed {
             None => check_password(&app, &visit, signing_in, &params).await,

@@ -261,6 +261,15 @@ impl World {
         self.follow(cookie, path, answer).await
     }
 
+    /// The demo person signs in, types the code of a device, and says yes.
+    pub(crate) async fn allow_device(&self, user_code: &str) {
+        let (cookie, _) = self.signed_in().await;
+        let page = self.visit(&cookie, "/device").await;
+        let consent = self.submit_to("/device", &cookie, &page.ticket(), &[("user_code", user_code)]).await;
+        let done = self.submit_to("/device", &cookie, &consent.ticket(), &[("decision", "allow")]).await;
+        assert!(done.status == 200 && done.body.contains("is being signed in"), "{done:?}");
+    }
+
     /// A browser in which the demo person has signed in to the account page: its cookie, and that page.
     pub(crate) async fn signed_in(&self) -> (String, Answer) {
         let page = self.fetch("/account").await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::kit::{Answer, World, cookie_of, request};
 
 /// An authenticator app: reads the key off the page, and shows codes.
-struct App(Vec<u8>);
+pub(crate) struct App(Vec<u8>);
 
 impl App {
     fn of(page: &Answer) -> Self {
@@ -20,7 +20,7 @@ impl App {
         Self(bytes.map(|byte| u8::from_str_radix(byte, 2).unwrap()).collect())
     }
 
-    fn code(&self, world: &World) -> String {
+    pub(crate) fn code(&self, world: &World) -> String {
         self.code_in(world, 0)
     }
 
@@ -35,7 +35,7 @@ impl App {
 }
 
 /// Sets a second factor up; gives the cookie, the app and the recovery codes.
-async fn set_up(world: &World) -> (String, App, Vec<String>) {
+pub(crate) async fn set_up(world: &World) -> (String, App, Vec<String>) {
     let (cookie, _) = world.signed_in().await;
     let page = world.visit(&cookie, "/account/second-step").await;
     let app = App::of(&page);
@@ -56,7 +56,7 @@ async fn begin(world: &World) -> (String, Answer) {
     (cookie, second)
 }
 
-async fn by_password(world: &World, totp: &str) -> Answer {
+pub(crate) async fn by_password(world: &World, totp: &str) -> Answer {
     let person = [("username", "demo"), ("password", "demo"), ("totp", totp)];
     let pairs = [&[("grant_type", "password"), ("client_id", "pilotlight")], &person[..]].concat();
     world.form("/token", &pairs).await

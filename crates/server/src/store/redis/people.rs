@@ -31,7 +31,7 @@ impl RedisStore {
             redis::cmd("HLEN").arg(&key).query(connection)
         })?;
         // The one just added is not there yet, and must stay: so only what was there before is looked through.
-        if count % MANY == 0 {
+        if count.is_multiple_of(MANY) {
             self.look_through(subject, Some(id))?;
         }
         Ok(())
