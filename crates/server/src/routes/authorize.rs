@@ -29,6 +29,10 @@ use crate::system::make_random;
 use crate::texts::{Say, Wish};
 use crate::ticket::{Asked, Consenting, Goal};
 
+/// A request goes from page to page in an address, and servers and proxies take none that is longer than 8 KiB. What is left
+/// for `state` and `nonce` is about 4 KiB.
+const LONGEST_TICKET: usize = 7 * 1024;
+
 /// Why a request does not lead to a page of ours.
 pub(super) enum Stop {
     /// Shown to the person, never sent on: the redirect URI is not known to be the client's (RFC 9700 section 4.11).
@@ -77,6 +81,9 @@ pub(crate) async fn begin(
     let step = async {
         if params.text("ticket").is_none() {
             let (asked, client, quiet) = check(&app, &params).await?;
+            if visit.seal(&app, asked.clone()).len() > LONGEST_TICKET {
+                return Err(Stop::there(asked, "invalid_request"));
+            }
             return go_to_page(&app, &visit, asked, client, quiet).await;
         }
         let mut asked: Asked = visit.open(&app, &params).ok_or(Stop::here(Say::Stale))?;

@@ -151,6 +151,16 @@ async fn section_3_1_2_1_a_login_hint_fills_the_name_in() {
 }
 
 #[tokio::test]
+async fn a_request_that_fits_into_no_address_is_refused_at_once() {
+    let world = World::new();
+    let page = world.fetch(&request(&[("state", &"s".repeat(4000))])).await;
+    let consent = world.submit(&cookie_of(&page), &page.ticket(), &[("username", "demo"), ("password", "demo")]).await;
+    assert!(asks_for_consent(&consent), "{consent:?}");
+    let refused = world.fetch(&request(&[("state", &"s".repeat(6000))])).await;
+    assert_eq!(refused.sent("error").as_deref(), Some("invalid_request"));
+}
+
+#[tokio::test]
 async fn another_person_can_sign_in_from_the_consent_page() {
     let world = World::new();
     pilotlight_server::add_user(&*world.store, "ada", &secrecy::SecretString::from("countess")).unwrap();
