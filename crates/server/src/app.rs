@@ -1,19 +1,20 @@
 //! What every route shares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
 
 use crate::config::Config;
+use crate::edge::{Metrics, RequestIds};
 use crate::grant::Outcome;
 use crate::keys::LiveKeys;
 use crate::limit::Limiter;
 use crate::password::Checker;
 use crate::problem::Problem;
 use crate::store::{Store, StoreError};
-use crate::system::Clock;
+use crate::system::{Clock, stopwatch};
 
 pub(crate) struct App {
     pub(crate) config: Config,
@@ -23,6 +24,10 @@ pub(crate) struct App {
     pub(crate) passwords: Checker,
     pub(crate) limiter: Limiter,
     pub(crate) counts: Counts,
+    pub(crate) metrics: Metrics,
+    pub(crate) request_ids: RequestIds,
+    /// Whether the key file could be used when it was read last.
+    pub(crate) keys_readable: AtomicBool,
 }
 
 /// How many refresh tokens were presented since the start, by what came of it.
@@ -41,38 +46,42 @@ pub struct Stats {
     pub refused: u64,
 }
 
+/// Words for what became of a refresh token, each with its place in [`Counts`].
+const OUTCOMES: [&str; 9] =
+    ["rotated", "healed", "repeated", "reused", "late_repeat", "expired", "revoked", "invalid_scope", "unknown"];
+
 #[derive(Default)]
-pub(crate) struct Counts {
-    rotated: AtomicU64,
-    repeated: AtomicU64,
-    reused: AtomicU64,
-    healed: AtomicU64,
-    refused: AtomicU64,
-}
+pub(crate) struct Counts([AtomicU64; OUTCOMES.len()]);
 
 impl Counts {
     pub(crate) fn count(&self, outcome: &Outcome) {
-        let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        match outcome {
-            Outcome::Rotated(_) => add(&self.rotated),
-            Outcome::Healed(_) => {
-                add(&self.healed);
-                add(&self.rotated)
-            }
-            Outcome::Repeated(_) => add(&self.repeated),
-            Outcome::Reused => add(&self.reused),
-            _ => add(&self.refused),
+        let place = match outcome {
+            Outcome::Rotated(_) => 0,
+            Outcome::Healed(_) => 1,
+            Outcome::Repeated(_) => 2,
+            Outcome::Reused => 3,
+            Outcome::Late => 4,
+            Outcome::Expired => 5,
+            Outcome::Revoked(_) => 6,
+            Outcome::TooWide => 7,
+            Outcome::Unknown => 8,
         };
+        self.0[place].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Each with its word.
+    pub(crate) fn each(&self, mut tell: impl FnMut(&'static str, u64)) {
+        OUTCOMES.iter().zip(&self.0).for_each(|(word, count)| tell(word, count.load(Ordering::Relaxed)));
     }
 
     pub(crate) fn read(&self) -> Stats {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let of = |place: usize| self.0[place].load(Ordering::Relaxed);
         Stats {
-            rotated: of(&self.rotated),
-            repeated: of(&self.repeated),
-            reused: of(&self.reused),
-            healed: of(&self.healed),
-            refused: of(&self.refused),
+            rotated: of(0) + of(1),
+            repeated: of(2),
+            reused: of(3),
+            healed: of(1),
+            refused: (4..OUTCOMES.len()).map(of).sum(),
         }
     }
 }
@@ -89,7 +98,10 @@ impl App {
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
         let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || work(&*store)).await {
+        let began = stopwatch();
+        let answer = tokio::task::spawn_blocking(move || work(&*store)).await;
+        self.metrics.store(began.elapsed(), !matches!(answer, Ok(Ok(_))));
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 tracing::error!(%error, "the store failed; answering 503");
@@ -105,7 +117,9 @@ impl App {
     /// Takes the keys that the key file has now; see [`LiveKeys::read_again`]. Where it cannot be read, those from before stay in use.
     pub(crate) async fn read_keys_again(&self, at: Option<Timestamp>) {
         let (keys, store) = (self.keys.clone(), self.store.clone());
-        match tokio::task::spawn_blocking(move || keys.read_again(&*store, at)).await {
+        let read = tokio::task::spawn_blocking(move || keys.read_again(&*store, at)).await;
+        self.keys_readable.store(matches!(read, Ok(Ok(()))), Ordering::Relaxed);
+        match read {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the keys were not read again"),
             Err(error) => tracing::error!(%error, "reading the keys again broke off"),

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::client::{Client, FIRST_PARTY};
+use crate::edge::Refusal;
 use crate::params::Params;
 use crate::password;
 use crate::problem::{Problem, Refused};
@@ -86,7 +87,11 @@ impl App {
             }
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.passwords.check(password, hash).await;
+        let Ok(right) = self.passwords.check(password, hash).await else {
+            self.limiter.forgive(attempt);
+            self.metrics.refuse(Refusal::Passwords);
+            return Err(Problem::Busy);
+        };
         match user {
             Some(user) if right => {
                 self.limiter.forgive(attempt);

@@ -14,6 +14,20 @@ use crate::system::{NoEntropy, make_random};
 /// The client that `POST /login` signs people in to: the operator's own programs. It needs no registration.
 pub const FIRST_PARTY: &str = "first-party";
 
+/// How the text of a secret's hash begins.
+const SHA256: &str = "sha256:";
+
+/// What a configuration file may have in place of a client's secret.
+///
+/// # Errors
+/// [`BadClient::ShortSecret`]: no slow hash would protect it.
+pub fn hash_secret(secret: &SecretString) -> Result<String, BadClient> {
+    if secret.expose_secret().len() < 32 {
+        return Err(BadClient::ShortSecret);
+    }
+    Ok(format!("{SHA256}{}", URL_SAFE_NO_PAD.encode(Sha256::digest(secret.expose_secret()))))
+}
+
 /// A registered client, RFC 6749 section 2.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Client {
@@ -97,6 +111,12 @@ pub enum BadClient {
     /// It has no secret, and what is asked for it needs one.
     #[error("only a confidential client may act in its own name or introspect tokens")]
     NeedsSecret,
+    /// A secret that could be guessed.
+    #[error("a client's secret has at least 32 characters, all random")]
+    ShortSecret,
+    /// That is no hash of a secret.
+    #[error("that is no hash of a client's secret, as sha256:…")]
+    BadHash,
     /// A redirect URI that is unsafe.
     #[error(
         "`{0}` is no safe redirect URI: use https, http to 127.0.0.1 or [::1], or a private scheme like com.example.app:/callback; no fragment"
@@ -135,6 +155,16 @@ impl Client {
         let secret = SecretString::from(format!("plcs_{}", URL_SAFE_NO_PAD.encode(make_random::<32>()?)));
         self.secret_hash = Some(Sha256::digest(secret.expose_secret()).into());
         Ok(secret)
+    }
+
+    /// Makes it a confidential one whose secret is known by its hash, as [`hash_secret`] makes it.
+    ///
+    /// # Errors
+    /// [`BadClient::BadHash`].
+    pub fn set_secret_hash(&mut self, hash: &str) -> Result<(), BadClient> {
+        let bytes = hash.strip_prefix(SHA256).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        self.secret_hash = Some(bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(BadClient::BadHash)?);
+        Ok(())
     }
 
     /// Lets a confidential client ask for tokens in its own name, for as much as `scope`.

@@ -1,6 +1,10 @@
 //! What the commands do, and the only place that prints.
 
 pub(crate) mod chaos;
+mod config_file;
+mod hash;
+mod notify;
+mod serve;
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -10,15 +14,14 @@ use pilotlight_oauth::Scope;
 use pilotlight_server::client::{BadClient, Client as ClientRecord, Setting};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
-    AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, OpenError, Server, SqliteStore, Store, StoreError,
-    SystemClock, add_demo, add_user, rotate_keys,
+    AddUserError, Clock, KeySource, KeysError, MemoryStore, OpenError, SqliteStore, Store, StoreError, SystemClock,
+    TlsError, add_user, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName, User};
+use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, StoreName, User};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,10 @@ pub(crate) enum Failure {
     #[error(transparent)]
     NoEntropy(#[from] pilotlight_server::NoEntropy),
     #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    ConfigFile(#[from] config_file::ConfigFileError),
+    #[error(transparent)]
     Chaos(#[from] chaos::ChaosFailure),
     #[error("input or output failed: {0}")]
     Io(#[from] io::Error),
@@ -74,7 +81,7 @@ impl Failure {
             | Self::NeedsKeys
             | Self::NoPassword
             | Self::DemoInPublic(_) => 2,
-            Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) => 2,
+            Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) | Self::Tls(_) | Self::ConfigFile(_) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
             | Self::NoStore(_)
@@ -119,6 +126,12 @@ impl Failure {
             Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
             Self::NeedsFile => "pass --store sqlite:PATH or redis://HOST:PORT/DB",
             Self::NeedsKeys => "pass --keys FILE; the first server makes it, copy it to the others",
+            Self::Tls(error) => match error {
+                TlsError::Open(_) => "chmod 640 it, after you have made sure that nobody read it",
+                TlsError::NoCertificate(_) | TlsError::NoKey(_) => "pass PEM files: --tls-cert with the chain, --tls-key with its key",
+                _ => "check that both files are there, that you may read them, and that they belong together",
+            },
+            Self::ConfigFile(error) => return error.hint(),
             Self::Chaos(failure) => failure.hint(),
             Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server user add …",
             _ => return None,
@@ -134,9 +147,14 @@ pub(crate) fn complain(failure: &Failure) {
     }
 }
 
+pub(crate) fn read_arguments() -> Result<Args, Failure> {
+    Ok(config_file::read_arguments()?)
+}
+
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Serve(serve) => self::serve(serve),
+        Command::Serve(serve) => self::serve::serve(*serve),
+        Command::Hash(hash) => self::hash::hash(&hash),
         Command::Chaos(chaos) => self::chaos::run(chaos),
         Command::User(User::Add { name, password_stdin: _, store }) => {
             add_user(&*open_lasting(&store)?, &name, &read_password(io::stdin().lock())?)?;
@@ -274,49 +292,6 @@ fn keys_of(named: Option<KeysName>, store: &StoreName) -> Result<KeySource, Fail
         }
         (None, StoreName::Redis(_)) => Err(Failure::NeedsKeys),
     }
-}
-
-fn serve(serve: Serve) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&serve.log).map_err(|error| Failure::Log(error.to_string()))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve_async(serve))
-}
-
-async fn serve_async(serve: Serve) -> Result<(), Failure> {
-    let address = serve.listen;
-    if serve.demo && !address.ip().is_loopback() {
-        return Err(Failure::DemoInPublic(address));
-    }
-    let listener = TcpListener::bind(address).await.map_err(|error| Failure::Listen { address, error })?;
-    let issuer = match serve.issuer {
-        Some(issuer) => issuer,
-        None => format!("http://{}", listener.local_addr()?),
-    };
-    let config = Config {
-        access_token_ttl: serve.access_token_ttl,
-        refresh_token_ttl: serve.refresh_token_ttl,
-        grant_ttl: serve.grant_ttl,
-        retry_window: serve.retry_window,
-        grant_uses: serve.grant_uses,
-        keys: keys_of(serve.keys, &serve.store)?,
-        password_sign_in: !serve.no_password_sign_in,
-        plain_json: !serve.no_plain_json,
-        ..Config::new(issuer.clone())
-    };
-    let store = open_store(&serve.store, serve.refresh_token_ttl)?;
-    if serve.demo {
-        tracing::warn!("--demo: anybody can sign in as demo with the password demo");
-        add_demo(&*store)?;
-    }
-    let server = Server::open(config, store, Arc::new(SystemClock))?;
-    // Before the line that invites requests and signals, so that neither finds us unprepared.
-    let stop = stop_signal()?;
-    say(&json!({"issuer": issuer}))?;
-    tracing::info!(%issuer, "serving");
-    server.run(listener, stop).await?;
-    tracing::info!("stopped");
-    Ok(())
 }
 
 #[cfg(unix)]

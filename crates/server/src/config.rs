@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::edge::{Limits, TrustedProxy};
 use crate::keys::KeySource;
 
 /// The settings of one server.
@@ -27,6 +28,10 @@ pub struct Config {
     pub password_sign_in: bool,
     /// Whether the plain JSON dialect (`POST /login` and `POST /token/refresh`) is served.
     pub plain_json: bool,
+    /// How much is served at once, and how long anything may take.
+    pub limits: Limits,
+    /// Whose word about the far end is believed (RFC 9700 section 4.13).
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 impl Config {
@@ -43,6 +48,8 @@ impl Config {
             keys: KeySource::Ephemeral,
             password_sign_in: true,
             plain_json: true,
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

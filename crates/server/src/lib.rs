@@ -46,6 +46,7 @@ pub mod client;
 pub mod code;
 mod config;
 pub mod device;
+mod edge;
 pub mod grant;
 mod issue;
 mod jwt;
@@ -66,8 +67,9 @@ mod ticket;
 
 pub use app::Stats;
 pub use config::{Config, parse_duration};
+pub use edge::{BadProxy, Limits, Tls, TlsError, TrustedProxy};
 pub use keys::{KeyName, KeySource, KeysError, OldKeys, rotate_keys};
-pub use server::{AddUserError, OpenError, Server, add_demo, add_user};
+pub use server::{AddUserError, Listeners, OpenError, Server, add_demo, add_user, hash_password, put_user};
 #[cfg(feature = "redis")]
 pub use store::RedisStore;
 pub use store::{MemoryStore, SqliteStore, Store, StoreError};
