@@ -47,8 +47,19 @@ pub struct Stats {
 }
 
 /// Words for what became of a refresh token, each with its place in [`Counts`].
-const OUTCOMES: [&str; 9] =
-    ["rotated", "healed", "repeated", "reused", "late_repeat", "expired", "revoked", "invalid_scope", "unknown"];
+const OUTCOMES: [&str; 11] = [
+    "rotated",
+    "healed",
+    "repeated",
+    "reused",
+    "late",
+    "expired",
+    "revoked",
+    "too_wide",
+    "wrong_target",
+    "wrong_key",
+    "unknown",
+];
 
 #[derive(Default)]
 pub(crate) struct Counts([AtomicU64; OUTCOMES.len()]);
@@ -64,7 +75,9 @@ impl Counts {
             Outcome::Expired => 5,
             Outcome::Revoked(_) => 6,
             Outcome::TooWide => 7,
-            Outcome::Unknown => 8,
+            Outcome::WrongTarget => 8,
+            Outcome::WrongKey => 9,
+            Outcome::Unknown => 10,
         };
         self.0[place].fetch_add(1, Ordering::Relaxed);
     }

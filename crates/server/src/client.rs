@@ -41,6 +41,8 @@ pub struct Client {
     pub secret_hash: Option<[u8; 32]>,
     /// What it may do in its own name, with no person behind it (RFC 6749 section 4.4); `None`: nothing.
     pub own_scope: Option<Scope>,
+    /// The resource servers that it may ask tokens for, beside this server itself (RFC 8707).
+    pub resources: Vec<String>,
     /// What the operator has set for it.
     pub settings: Vec<Setting>,
 }
@@ -54,6 +56,8 @@ pub enum Setting {
     IntrospectAny,
     /// It must push its authorization requests, RFC 9126 section 6.
     PushedOnly,
+    /// It registered itself (RFC 7591): nobody here has looked at it.
+    Registered,
 }
 
 impl Setting {
@@ -64,13 +68,16 @@ impl Setting {
             Self::Device => "device",
             Self::IntrospectAny => "introspect_any",
             Self::PushedOnly => "pushed_only",
+            Self::Registered => "registered",
         }
     }
 
     /// Reads [`Self::as_str`].
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Device, Self::IntrospectAny, Self::PushedOnly].into_iter().find(|setting| setting.as_str() == word)
+        [Self::Device, Self::IntrospectAny, Self::PushedOnly, Self::Registered]
+            .into_iter()
+            .find(|setting| setting.as_str() == word)
     }
 
     /// One text for all of them, as stores keep it.
@@ -144,7 +151,15 @@ impl Client {
             return Err(BadClient::RedirectUri(unsafe_uri.clone()));
         }
         let (id, name) = (id.to_owned(), id.to_owned());
-        Ok(Self { id, name, redirect_uris, secret_hash: None, own_scope: None, settings: Vec::new() })
+        Ok(Self {
+            id,
+            name,
+            redirect_uris,
+            secret_hash: None,
+            own_scope: None,
+            resources: Vec::new(),
+            settings: Vec::new(),
+        })
     }
 
     /// Makes it a confidential one; the secret is told this once.

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pilotlight_oauth::{Scope, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::grant::{Grant, GrantId};
+use crate::grant::{Grant, GrantId, Thumbprint, covers};
+use crate::origin::Origin;
 
 /// How long a code may be exchanged: the client does so at once (RFC 6749 section 4.1.2 allows ten minutes).
 pub(crate) const LIFE: Duration = Duration::from_secs(60);
@@ -29,6 +30,12 @@ pub struct Code {
     pub subject: String,
     /// What was consented to.
     pub scope: Scope,
+    /// The resource servers consented to; see [`Grant::resources`].
+    pub resources: Vec<String>,
+    /// `dpop_jkt` of the request: the key that has to be proven (RFC 9449 section 10).
+    pub bound_to: Option<Thumbprint>,
+    /// Where the person signed in.
+    pub device: Origin,
     /// When the person signed in.
     pub signed_in_at: Timestamp,
     /// The end of its life.
@@ -50,6 +57,12 @@ pub struct Exchange {
     pub redirect_uri: String,
     /// S256 of `code_verifier`: what the challenge must be.
     pub challenge: String,
+    /// The resources asked for; none asks for all of them.
+    pub resources: Vec<String>,
+    /// The key that the request proves to have (RFC 9449).
+    pub proven: Option<Thumbprint>,
+    /// Whether the grant is bound to that key.
+    pub binds: bool,
     /// The name of the grant, if it comes to one.
     pub new_grant: GrantId,
     /// The absolute end of the grant.
@@ -64,11 +77,15 @@ pub struct Exchange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exchanged {
     /// The new grant, and the nonce for its ID token.
-    Granted(Grant, Option<String>),
+    Granted(Box<Grant>, Option<String>),
     /// Presented before. The grant it gave, if it gave one, has been revoked by this very step.
     Again(Option<GrantId>),
     /// Another client, redirect URI or verifier. The code is spent by this.
     Mismatch,
+    /// Bound to a key, and another one or none was proven. The code is not spent.
+    WrongKey,
+    /// A resource that was not consented to. The code is not spent.
+    WrongTarget,
     /// No such code, or it has expired.
     Unknown,
 }
@@ -87,6 +104,12 @@ impl Code {
         if presented.now >= self.expires_at {
             return Exchanged::Unknown;
         }
+        if self.bound_to.is_some() && self.bound_to != presented.proven {
+            return Exchanged::WrongKey;
+        }
+        if !covers(&self.resources, &presented.resources) {
+            return Exchanged::WrongTarget;
+        }
         self.spent = true;
         let same = self.client == presented.client
             && self.redirect_uri == presented.redirect_uri
@@ -100,11 +123,14 @@ impl Code {
             self.subject.clone(),
             self.client.clone(),
             self.scope.clone(),
-            self.signed_in_at,
+            presented.now,
         );
-        grant.rotated_at = presented.now;
+        grant.authenticated_at = self.signed_in_at;
+        grant.resources.clone_from(&self.resources);
+        grant.device = self.device.clone();
+        grant.bound_to = presented.proven.filter(|_| presented.binds);
         grant.ends_at = presented.ends_at;
         grant.uses = presented.uses;
-        Exchanged::Granted(grant, self.nonce.clone())
+        Exchanged::Granted(Box::new(grant), self.nonce.clone())
     }
 }

@@ -128,7 +128,9 @@ impl Failure {
             Self::NeedsKeys => "pass --keys FILE; the first server makes it, copy it to the others",
             Self::Tls(error) => match error {
                 TlsError::Open(_) => "chmod 640 it, after you have made sure that nobody read it",
-                TlsError::NoCertificate(_) | TlsError::NoKey(_) => "pass PEM files: --tls-cert with the chain, --tls-key with its key",
+                TlsError::NoCertificate(_) | TlsError::NoKey(_) => {
+                    "pass PEM files: --tls-cert with the chain, --tls-key with its key"
+                }
                 _ => "check that both files are there, that you may read them, and that they belong together",
             },
             Self::ConfigFile(error) => return error.hint(),

@@ -11,7 +11,8 @@ use pilotlight_oauth::{Scope, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::grant::{Grant, GrantId};
+use crate::grant::{Grant, GrantId, Thumbprint, covers};
+use crate::origin::Origin;
 use crate::system::{NoEntropy, make_random};
 
 /// `grant_type` of the device at the token endpoint, RFC 8628 section 3.4.
@@ -42,6 +43,10 @@ pub struct Device {
     pub client: String,
     /// What it asks for.
     pub scope: Scope,
+    /// The resource servers that it asks for; see [`Grant::resources`].
+    pub resources: Vec<String>,
+    /// Where it is.
+    pub device: Origin,
     /// The end of both codes.
     pub expires_at: Timestamp,
     /// How long the device has to wait between two questions, in seconds.
@@ -74,6 +79,12 @@ pub struct Poll {
     pub hash: [u8; 32],
     /// The client that asks.
     pub client: String,
+    /// The resources asked for; none asks for all of them.
+    pub resources: Vec<String>,
+    /// The key that the request proves to have (RFC 9449).
+    pub proven: Option<Thumbprint>,
+    /// Whether the grant is bound to that key.
+    pub binds: bool,
     /// The name of the grant, if it comes to one.
     pub new_grant: GrantId,
     /// The absolute end of the grant.
@@ -88,7 +99,7 @@ pub struct Poll {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Polled {
     /// The new grant.
-    Granted(Grant),
+    Granted(Box<Grant>),
     /// Nobody has answered.
     Pending,
     /// The same, and it was asked too soon.
@@ -101,6 +112,8 @@ pub enum Polled {
     Again(GrantId),
     /// No such code, or another client's.
     Unknown,
+    /// A resource that it did not ask for at first. Nothing is spent.
+    WrongTarget,
 }
 
 /// What a person said to a device's request.
@@ -154,15 +167,21 @@ impl Device {
         if poll.now >= self.expires_at {
             return Polled::Expired;
         }
+        if !covers(&self.resources, &poll.resources) {
+            return Polled::WrongTarget;
+        }
         match self.state.clone() {
             DeviceState::Allowed(subject, signed_in_at) => {
                 let scope = self.scope.clone();
-                let mut grant = Grant::new(poll.new_grant, subject, self.client.clone(), scope, signed_in_at);
-                grant.rotated_at = poll.now;
+                let mut grant = Grant::new(poll.new_grant, subject, self.client.clone(), scope, poll.now);
+                grant.authenticated_at = signed_in_at;
+                grant.resources.clone_from(&self.resources);
+                grant.device = self.device.clone();
+                grant.bound_to = poll.proven.filter(|_| poll.binds);
                 grant.ends_at = poll.ends_at;
                 grant.uses = poll.uses;
                 self.state = DeviceState::Spent(grant.id);
-                Polled::Granted(grant)
+                Polled::Granted(Box::new(grant))
             }
             DeviceState::Denied => Polled::Denied,
             DeviceState::Pending | DeviceState::Spent(_) => self.wait(poll.now),

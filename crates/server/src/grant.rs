@@ -45,7 +45,11 @@ impl FromStr for GrantId {
 #[error("not a grant id: it has 32 hexadecimal digits, as `pilotlight-server grant list` prints them")]
 pub struct NotAGrantId;
 
+use crate::origin::Origin;
 pub use crate::recent_keys::{KeyHash, RecentKeys};
+
+/// SHA-256 thumbprint of a public key, RFC 7638: what a token is bound to (`jkt`, RFC 9449 section 6).
+pub type Thumbprint = [u8; 32];
 
 /// Of how many rotations the key is remembered: so far behind a duplicate may be and is still told from a theft.
 pub const REMEMBERED_KEYS: usize = 8;
@@ -93,7 +97,15 @@ pub struct Grant {
     pub client: String,
     /// What was consented to. A refresh may ask for less, once; this stays (RFC 6749 section 6).
     pub scope: Scope,
-    /// When the person signed in.
+    /// The key that its refresh tokens are bound to, for a public client that proved to have one (RFC 9449 section 5).
+    pub bound_to: Option<Thumbprint>,
+    /// The resource servers that it is for (RFC 8707); `""` is this server itself. None: this server alone.
+    pub resources: Vec<String>,
+    /// Where the person signed in.
+    pub device: Origin,
+    /// When the person last showed who they are before it began: `auth_time`.
+    pub authenticated_at: Timestamp,
+    /// When it began.
     pub created_at: Timestamp,
     /// The end that no rotation moves; `None` where the operator set none.
     pub ends_at: Option<Timestamp>,
@@ -125,6 +137,12 @@ pub struct Redemption {
     pub key: Option<KeyHash>,
     /// The scope asked for; `None` asks for all of it.
     pub scope: Option<Scope>,
+    /// The resources asked for, of [`Grant::resources`]; none asks for all of them.
+    pub resources: Vec<String>,
+    /// The key that the request proves to have (RFC 9449).
+    pub proven: Option<Thumbprint>,
+    /// Whether the successor is bound to that key: it is where the client is a public one.
+    pub binds: bool,
     /// When it was presented.
     pub now: Timestamp,
     /// How long a refresh token lives unused.
@@ -154,6 +172,10 @@ pub enum Outcome {
     Revoked(Reason),
     /// More scope than was granted (RFC 6749 section 6). The token is not spent.
     TooWide,
+    /// A resource that it is not for (RFC 8707 section 2.2). The token is not spent.
+    WrongTarget,
+    /// Bound to a key, and another one or none was proven (RFC 9449 section 5). The token is not spent.
+    WrongKey,
     /// No such grant, or not this client's.
     Unknown,
 }
@@ -171,6 +193,8 @@ impl Outcome {
             Self::Expired => "expired",
             Self::Revoked(_) => "revoked",
             Self::TooWide => "too_wide",
+            Self::WrongTarget => "wrong_target",
+            Self::WrongKey => "wrong_key",
             Self::Unknown => "unknown",
         }
     }
@@ -185,6 +209,10 @@ impl Grant {
             subject,
             client,
             scope,
+            bound_to: None,
+            resources: Vec::new(),
+            device: Origin::default(),
+            authenticated_at: now,
             created_at: now,
             ends_at: None,
             uses: None,
@@ -214,28 +242,39 @@ impl Grant {
         if self.client != presented.client {
             return Outcome::Unknown;
         }
-        // Before all else, so that a retry never brings back a grant that somebody revoked meanwhile.
+        // A thief without the key can neither spend the token nor have its reuse end the grant.
+        if self.bound_to.is_some() && self.bound_to != presented.proven {
+            return Outcome::WrongKey;
+        }
+        // Before what follows, so that a retry never brings back a grant that somebody revoked meanwhile.
         if let Some((_, reason)) = self.revoked {
             return Outcome::Revoked(reason);
         }
         if presented.now >= self.refresh_expires_at(presented.idle) {
             return Outcome::Expired;
         }
-        let too_wide = presented.scope.as_ref().is_some_and(|asked| !asked.iter().all(|t| self.scope.contains(t)));
+        let refused = self.asks_too_much(presented);
         if presented.generation >= self.generation {
             if self.uses.is_some_and(|uses| presented.generation >= uses) {
                 return Outcome::Expired;
             }
-            return if too_wide { Outcome::TooWide } else { self.rotate(presented) };
+            return refused.unwrap_or_else(|| self.rotate(presented));
         }
         match self.retry_of_old(presented) {
-            Outcome::Repeated(_) if too_wide => Outcome::TooWide,
+            repeated @ Outcome::Repeated(_) => refused.unwrap_or(repeated),
             Outcome::Reused => {
                 self.revoked = Some((presented.now, Reason::Reuse));
                 Outcome::Reused
             }
             other => other,
         }
+    }
+
+    fn asks_too_much(&self, presented: &Redemption) -> Option<Outcome> {
+        if presented.scope.as_ref().is_some_and(|asked| !asked.iter().all(|t| self.scope.contains(t))) {
+            return Some(Outcome::TooWide);
+        }
+        (!covers(&self.resources, &presented.resources)).then_some(Outcome::WrongTarget)
     }
 
     fn rotate(&mut self, presented: &Redemption) -> Outcome {
@@ -247,6 +286,9 @@ impl Grant {
         }
         self.keys.push(presented.key, presented.remembered_keys);
         self.answer_lost = false;
+        if presented.binds {
+            self.bound_to = self.bound_to.or(presented.proven);
+        }
         self.generation = next;
         self.rotated_at = presented.now;
         if healed { Outcome::Healed(self.clone()) } else { Outcome::Rotated(self.clone()) }
@@ -272,6 +314,11 @@ impl Grant {
     }
 }
 
+/// Whether all that is `asked` for is among the resources `granted` (RFC 8707 section 2.2).
+pub(crate) fn covers(granted: &[String], asked: &[String]) -> bool {
+    asked.iter().all(|resource| granted.contains(resource) || (granted.is_empty() && resource.is_empty()))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -291,6 +338,9 @@ mod tests {
             client: "app".to_owned(),
             key,
             scope: None,
+            resources: Vec::new(),
+            proven: None,
+            binds: true,
             now: NOW,
             idle: Duration::from_secs(60),
             retry_window: Duration::ZERO,

@@ -143,6 +143,9 @@ impl App {
             client: presented.client.to_owned(),
             key: presented.key,
             scope: presented.scope.clone(),
+            resources: Vec::new(),
+            proven: None,
+            binds: true,
             now,
             idle: self.config.refresh_token_ttl,
             retry_window: self.config.retry_window,
@@ -158,6 +161,8 @@ impl App {
             Outcome::Expired => return Err(Problem::InvalidGrant(Refused::Expired)),
             Outcome::Revoked(_) => return Err(Problem::InvalidGrant(Refused::Revoked)),
             Outcome::TooWide => return Err(Problem::InvalidScope),
+            Outcome::WrongTarget => return Err(Problem::InvalidTarget),
+            Outcome::WrongKey => return Err(Problem::InvalidProof("This token is bound to another key.")),
             Outcome::Unknown => return Err(Problem::InvalidGrant(Refused::Unknown)),
         };
         self.issue(&grant, presented.scope.as_ref(), None, now)
@@ -252,7 +257,7 @@ impl App {
             exp: until.as_secs(),
             jti: URL_SAFE_NO_PAD.encode(make_random::<16>()?),
             scope: scope.to_owned(),
-            auth_time: grant.map(|grant| grant.created_at.as_secs()),
+            auth_time: grant.map(|grant| grant.authenticated_at.as_secs()),
             gid: grant.map(|grant| grant.id.to_string()),
         };
         self.keys.now().signer_at(now).sign(jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
@@ -271,7 +276,7 @@ impl App {
             aud: &grant.client,
             iat: now.as_secs(),
             exp: now.plus(self.config.access_token_ttl).as_secs(),
-            auth_time: grant.created_at.as_secs(),
+            auth_time: grant.authenticated_at.as_secs(),
             nonce,
             preferred_username: &user.name,
         };

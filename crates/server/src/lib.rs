@@ -52,6 +52,7 @@ mod issue;
 mod jwt;
 mod keys;
 mod limit;
+pub mod origin;
 mod pages;
 mod params;
 mod password;

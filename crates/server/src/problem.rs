@@ -61,6 +61,10 @@ pub(crate) enum Problem {
     /// The client may not do this.
     UnauthorizedClient,
     InvalidScope,
+    /// RFC 8707 section 2: a resource that the client may not ask for, or that was not granted.
+    InvalidTarget,
+    /// RFC 9449 section 5: no proof of the key, or one that proves nothing. Nothing was decided about the grant.
+    InvalidProof(&'static str),
     /// RFC 8628 section 3.5: the person has not answered yet.
     AuthorizationPending,
     /// The same, and the device asked too soon.
@@ -106,6 +110,8 @@ impl Problem {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::InvalidProof(_) => "invalid_dpop_proof",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::AccessDenied => "access_denied",
@@ -116,7 +122,7 @@ impl Problem {
 
     pub(crate) fn message(self) -> &'static str {
         match self {
-            Self::InvalidRequest(message) => message,
+            Self::InvalidRequest(message) | Self::InvalidProof(message) => message,
             Self::InvalidClient { .. } => "This client is not known here, or its secret is wrong.",
             Self::InvalidGrant(refused) => refused.message(),
             Self::Pushed(_) => "This authorization request would be refused.",
@@ -127,10 +133,13 @@ impl Problem {
             Self::AccessDenied => "The person said no.",
             Self::ExpiredToken => "Nobody answered in time. Begin anew.",
             Self::InvalidScope => "This scope is not known here, or is more than was granted.",
+            Self::InvalidTarget => "This resource is not known here, or was not granted.",
             Self::TooLarge => "The request is too large.",
             Self::LongAddress => "The address is too long. Send the parameters in the body.",
             Self::TooSlow => "The body did not arrive in time.",
-            Self::InClear => "This came without TLS. Use the https address; what was sent may have been read on its way.",
+            Self::InClear => {
+                "This came without TLS. Use the https address; what was sent may have been read on its way."
+            }
             Self::NotFound => "There is nothing at this address.",
             Self::TooMany(_) => "Too many failed attempts. Wait a little, then try again.",
             Self::Unavailable => "The server cannot answer now. Nothing was changed by this answer; try again shortly.",

@@ -250,7 +250,7 @@ fn new_user(name: &str, password_hash: String) -> Result<User, AddUserError> {
     }
     let subject: [u8; 16] = make_random()?;
     let subject = subject.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(User { subject, name: name.to_owned(), password_hash })
+    Ok(User::new(subject, name.to_owned(), password_hash))
 }
 
 /// Adds a person who can sign in. Hashes the password, which takes tens of milliseconds of one core.

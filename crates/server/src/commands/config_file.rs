@@ -45,9 +45,13 @@ impl ConfigFileError {
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Read { .. } => Some("check the path, and that you may read it"),
-            Self::Unknown { .. } => Some("`pilotlight-server serve --help` lists the options; the file has them without --"),
+            Self::Unknown { .. } => {
+                Some("`pilotlight-server serve --help` lists the options; the file has them without --")
+            }
             Self::Declaration { .. } => Some("docs/server.md shows what a person and a client can have"),
-            Self::User { .. } | Self::Client { .. } => Some("`pilotlight-server hash` makes what stands there for a secret"),
+            Self::User { .. } | Self::Client { .. } => {
+                Some("`pilotlight-server hash` makes what stands there for a secret")
+            }
             Self::Syntax { .. } | Self::Value { .. } => None,
         }
     }

@@ -83,9 +83,7 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
 }
 
 async fn listen(serve: &Serve) -> Result<Listeners, Failure> {
-    let bind = async |address| {
-        TcpListener::bind(address).await.map_err(|error| Failure::Listen { address, error })
-    };
+    let bind = async |address| TcpListener::bind(address).await.map_err(|error| Failure::Listen { address, error });
     let tls = match (&serve.edge.tls_cert, &serve.edge.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
         _ => None,

@@ -72,7 +72,8 @@ impl Open {
         match accepted {
             Ok((socket, address)) => self.admit(socket, address),
             // The other end was faster in hanging up.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
             Err(error) => {
                 tracing::error!(%error, "a connection could not be taken");
                 tokio::time::sleep(PAUSE).await;

@@ -130,7 +130,8 @@ fn read(certificate: &Path, key: &Path) -> Result<([u8; 32], CertifiedKey), TlsE
     }
     let key_pem = Zeroizing::new(std::fs::read(key).map_err(fail(key))?);
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain_pem).collect();
-    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| TlsError::NoCertificate(certificate.into()))?;
+    let chain =
+        chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| TlsError::NoCertificate(certificate.into()))?;
     let secret = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| TlsError::NoKey(key.to_owned()))?;
     let pair = CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(TlsError::Unusable)?;
     let digest = Sha256::new().chain_update(&chain_pem).chain_update([0]).chain_update(&key_pem).finalize();

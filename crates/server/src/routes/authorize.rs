@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::client::{Client, Setting};
 use crate::code::{self, Code};
 use crate::issue::granted_scope;
+use crate::origin::Origin;
 use crate::pages::{ConsentPage, SignInPage, StoppedPage, destination, page, wish};
 use crate::params::{Form, Params, Peer};
 use crate::problem::{Problem, Refused};
@@ -242,6 +243,9 @@ async fn allow(app: &App, asked: Asked, signed_in: SignedIn) -> Result<Response,
         nonce: asked.nonce,
         subject: signed_in.subject,
         scope: Scope::parse(&asked.scope),
+        resources: Vec::new(),
+        bound_to: None,
+        device: Origin::default(),
         signed_in_at: signed_in.at,
         expires_at: app.now().plus(code::LIFE),
         spent: false,

@@ -19,6 +19,7 @@ use crate::device::{
     self, Decision, Device, DeviceState, INTERVAL, LIFE, make_codes, name_of, read_user_code, show_user_code,
 };
 use crate::issue::granted_scope;
+use crate::origin::Origin;
 use crate::pages::{DeviceConsentPage, DeviceDonePage, DevicePage, StoppedPage, page, wish};
 use crate::params::{Form, Params, Peer};
 use crate::problem::{Problem, Refused};
@@ -50,6 +51,8 @@ pub(crate) async fn authorization(
             hash,
             client: client.id.clone(),
             scope: scope.clone(),
+            resources: Vec::new(),
+            device: Origin::default(),
             expires_at: app.now().plus(LIFE),
             interval: INTERVAL,
             polled_at: None,

@@ -83,7 +83,7 @@ async fn refresh_token(app: &App, token: &str, caller: &Client) -> Result<Option
         "scope": grant.scope.to_string(),
         "iat": grant.rotated_at.as_secs(),
         "exp": expires_at.as_secs(),
-        "auth_time": grant.created_at.as_secs(),
+        "auth_time": grant.authenticated_at.as_secs(),
     });
     if let (Some(members), Some(name)) = (described.as_object_mut(), username(app, &grant, &grant.scope).await?) {
         members.insert("username".to_owned(), name.into());

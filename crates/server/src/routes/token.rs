@@ -71,7 +71,8 @@ async fn poll(app: &App, caller: Caller, params: &Params) -> Result<Issued, Prob
     let now = app.now();
     let new_grant = GrantId(make_random()?);
     let (ends_at, uses) = (app.grant_ends_at(now), app.config.grant_uses);
-    let poll = Poll { name, hash, client, new_grant, ends_at, uses, now };
+    let (resources, proven) = (Vec::new(), None);
+    let poll = Poll { name, hash, client, resources, proven, binds: true, new_grant, ends_at, uses, now };
     let polled = app.ask(move |store| store.poll_device(&poll)).await?;
     let grant = match polled {
         Polled::Granted(grant) => grant,
@@ -80,6 +81,7 @@ async fn poll(app: &App, caller: Caller, params: &Params) -> Result<Issued, Prob
         Polled::Denied => return Err(Problem::AccessDenied),
         Polled::Expired => return Err(Problem::ExpiredToken),
         Polled::Unknown => return Err(unknown),
+        Polled::WrongTarget => return Err(Problem::InvalidTarget),
         Polled::Again(grant_id) => {
             tracing::warn!(%grant_id, outcome = %"code_reused", note = "the grant is revoked", "device");
             return Err(Problem::InvalidGrant(Refused::Reused));
@@ -108,6 +110,9 @@ async fn exchange(app: &App, client: &str, params: &Params) -> Result<Issued, Pr
         client: client.to_owned(),
         redirect_uri: redirect_uri.to_owned(),
         challenge: derive_challenge(verifier),
+        resources: Vec::new(),
+        proven: None,
+        binds: true,
         new_grant: GrantId(make_random()?),
         ends_at: app.grant_ends_at(now),
         uses: app.config.grant_uses,
@@ -121,6 +126,8 @@ async fn exchange(app: &App, client: &str, params: &Params) -> Result<Issued, Pr
             tracing::warn!(%grant_id, outcome = %"code_reused", note = "the grant is revoked", "code");
             return Err(Problem::InvalidGrant(Refused::Reused));
         }
+        Exchanged::WrongKey => return Err(Problem::InvalidProof("This code is bound to another key.")),
+        Exchanged::WrongTarget => return Err(Problem::InvalidTarget),
         Exchanged::Mismatch | Exchanged::Unknown => return Err(Problem::InvalidGrant(Refused::Unknown)),
     };
     tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, %client, "grant");

@@ -10,7 +10,11 @@ mod sqlite_requests;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
+mod suite_binding;
+#[cfg(test)]
 mod suite_codes;
+#[cfg(test)]
+mod suite_declared;
 #[cfg(test)]
 mod suite_requests;
 mod writer;
@@ -38,6 +42,20 @@ pub struct User {
     pub name: String,
     /// PHC string of the password, Argon2id.
     pub password_hash: String,
+    /// The secret of the second factor, sealed under a key of the server; `None` where the person has none.
+    pub totp: Option<Vec<u8>>,
+    /// The last time step whose code was taken: none is taken twice (RFC 6238 section 5.2).
+    pub totp_last_step: Option<i64>,
+    /// The language that the person chose, as BCP 47 writes it.
+    pub locale: Option<String>,
+}
+
+impl User {
+    /// With a password and nothing else.
+    #[must_use]
+    pub fn new(subject: String, name: String, password_hash: String) -> Self {
+        Self { subject, name, password_hash, totp: None, totp_last_step: None, locale: None }
+    }
 }
 
 impl std::fmt::Debug for User {
@@ -102,10 +120,18 @@ pub trait Store: Send + Sync + 'static {
     /// The person with that `sub`.
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError>;
 
+    /// Gives the person of that name another password, and nothing else. Whether there is one.
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError>;
+
     /// Adds a client. False where the id is taken, and then nothing changes.
     fn add_client(&self, client: &Client) -> Result<bool, StoreError>;
     /// The client with that id.
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
+
+    /// Keeps a client, in the place of the one that had its id.
+    fn put_client(&self, client: &Client) -> Result<(), StoreError>;
+    /// How many clients have registered themselves; a little more where a registration broke off.
+    fn registered_clients(&self) -> Result<u64, StoreError>;
 
     /// Keeps a new grant.
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError>;

@@ -1,4 +1,4 @@
--- Format 3. Times are milliseconds since the Unix epoch. No token, code, password or key stands here in the clear.
+-- Format 4. Times are milliseconds since the Unix epoch. No token, code, password or key stands here in the clear.
 CREATE TABLE newest_key (           -- which of the server's keys was the newest when it last started; not the key itself
     one         INTEGER PRIMARY KEY CHECK (one = 1),
     version     INTEGER NOT NULL,
@@ -6,9 +6,12 @@ CREATE TABLE newest_key (           -- which of the server's keys was the newest
 ) STRICT;
 
 CREATE TABLE users (
-    subject       TEXT PRIMARY KEY,
-    name          TEXT NOT NULL UNIQUE,
-    password_hash TEXT NOT NULL
+    subject        TEXT PRIMARY KEY,
+    name           TEXT NOT NULL UNIQUE,
+    password_hash  TEXT NOT NULL,
+    totp           BLOB,            -- sealed
+    totp_last_step INTEGER,
+    locale         TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE clients (
@@ -17,7 +20,8 @@ CREATE TABLE clients (
     redirect_uris TEXT NOT NULL,    -- one a line
     secret_hash   BLOB,
     own_scope     TEXT,             -- what it may do in its own name
-    settings      TEXT NOT NULL     -- with spaces between them
+    settings      TEXT NOT NULL,    -- with spaces between them
+    resources     TEXT              -- one a line
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE grants (
@@ -33,7 +37,12 @@ CREATE TABLE grants (
     revoked_reason TEXT,
     keys           BLOB NOT NULL,   -- of the last rotations, the newest first: 1 and half of SHA-256 of the Idempotency-Key, or 0
     uses           INTEGER,
-    answer_lost    INTEGER NOT NULL
+    answer_lost    INTEGER NOT NULL,
+    bound_to       BLOB,            -- SHA-256 thumbprint of a public key
+    resources      TEXT,            -- one a line, '' for this server; NULL for none
+    user_agent     TEXT,            -- where the person signed in
+    address        TEXT,
+    authenticated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE codes (
@@ -47,7 +56,11 @@ CREATE TABLE codes (
     signed_in_at INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
     spent        INTEGER NOT NULL,
-    grant_id     BLOB
+    grant_id     BLOB,
+    bound_to     BLOB,              -- these four as of grants
+    resources    TEXT,
+    user_agent   TEXT,
+    address      TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE devices (              -- requests of devices, which a person answers elsewhere
@@ -61,7 +74,10 @@ CREATE TABLE devices (              -- requests of devices, which a person answe
     denied       INTEGER NOT NULL,
     subject      TEXT,
     signed_in_at INTEGER,
-    grant_id     BLOB
+    grant_id     BLOB,
+    resources    TEXT,              -- these three as of grants
+    user_agent   TEXT,
+    address      TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE pushed (               -- pushed authorization requests

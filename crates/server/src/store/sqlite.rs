@@ -16,10 +16,14 @@ use crate::code::{Code, Exchange, Exchanged};
 use crate::device::{Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
 use crate::keys::{KeyName, OldKeys};
+use crate::origin::Origin;
 use crate::pushed::Pushed;
 
 /// The format this program writes.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
+/// What makes a store of one format one of the next.
+const STEPS: [(i64, &str); 3] =
+    [(1, include_str!("from_1_to_2.sql")), (2, include_str!("from_2_to_3.sql")), (3, include_str!("from_3_to_4.sql"))];
 /// How long another process (`grant revoke`, say) may hold the file before we give up and answer 503.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -61,21 +65,17 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {
-        0 => {
-            transaction.execute_batch(include_str!("schema.sql"))?;
-            transaction.pragma_update(None, "user_version", FORMAT)?;
-        }
-        1 => {
-            transaction.execute_batch(include_str!("from_1_to_2.sql"))?;
-            transaction.execute_batch(include_str!("from_2_to_3.sql"))?;
-            transaction.pragma_update(None, "user_version", FORMAT)?;
-        }
-        2 => {
-            transaction.execute_batch(include_str!("from_2_to_3.sql"))?;
-            transaction.pragma_update(None, "user_version", FORMAT)?;
+        0 => transaction.execute_batch(include_str!("schema.sql"))?,
+        1..FORMAT => {
+            for (_, step) in STEPS.into_iter().filter(|(from, _)| *from >= found) {
+                transaction.execute_batch(step)?;
+            }
         }
         FORMAT => {}
         found => return Err(StoreError::TooNew { found, known: FORMAT }),
+    }
+    if found != FORMAT {
+        transaction.pragma_update(None, "user_version", FORMAT)?;
     }
     Ok(transaction.commit()?)
 }
@@ -143,26 +143,40 @@ impl Store for SqliteStore {
         let user = user.clone();
         self.writer.atomically(move |t| {
             let added = t.execute(
-                "INSERT INTO users (subject, name, password_hash) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
-                params![user.subject, user.name, user.password_hash],
+                "INSERT INTO users (subject, name, password_hash, totp, totp_last_step, locale) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
+                params![user.subject, user.name, user.password_hash, user.totp, user.totp_last_step, user.locale],
             )?;
             Ok(added == 1)
         })
     }
 
     fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
-        let sql = "SELECT subject, name, password_hash FROM users WHERE name = ?1";
-        Ok(self.reader().query_row(sql, [name], read_user).optional()?)
+        Ok(self.reader().query_row(&format!("{SELECT_USER} WHERE name = ?1"), [name], read_user).optional()?)
     }
 
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
-        let sql = "SELECT subject, name, password_hash FROM users WHERE subject = ?1";
-        Ok(self.reader().query_row(sql, [subject], read_user).optional()?)
+        Ok(self.reader().query_row(&format!("{SELECT_USER} WHERE subject = ?1"), [subject], read_user).optional()?)
+    }
+
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let (name, hash) = (name.to_owned(), password_hash.to_owned());
+        let sql = "UPDATE users SET password_hash = ?2 WHERE name = ?1";
+        self.writer.atomically(move |t| Ok(t.execute(sql, params![name, hash])? == 1))
     }
 
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let client = client.clone();
         self.writer.atomically(move |t| requests::add_client(t, &client))
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        let client = client.clone();
+        self.writer.atomically(move |t| requests::put_client(t, &client))
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        requests::count_registered(&self.reader())
     }
 
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
@@ -208,21 +222,21 @@ impl Store for SqliteStore {
 
     fn add_code(&self, code: &Code) -> Result<(), StoreError> {
         let code = code.clone();
-        self.writer.atomically(move |t| write_code(t, &code))
+        self.writer.atomically(move |t| requests::write_code(t, &code))
     }
 
     fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError> {
         let presented = presented.clone();
         self.writer.atomically(move |t| {
-            let Some(mut code) = read_code(t, &presented.hash)? else { return Ok(Exchanged::Unknown) };
+            let Some(mut code) = requests::read_code(t, &presented.hash)? else { return Ok(Exchanged::Unknown) };
             let exchanged = code.exchange(&presented);
-            write_code(t, &code)?;
+            requests::write_code(t, &code)?;
             match &exchanged {
                 Exchanged::Granted(grant, _) => write_grant(t, grant)?,
                 Exchanged::Again(Some(id)) => {
                     revoke_grant(t, *id, Reason::CodeReuse, presented.now)?;
                 }
-                Exchanged::Again(None) | Exchanged::Mismatch | Exchanged::Unknown => {}
+                _ => {}
             }
             Ok(exchanged)
         })
@@ -345,11 +359,21 @@ fn has_old_keys(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
+const SELECT_USER: &str = "SELECT subject, name, password_hash, totp, totp_last_step, locale FROM users";
+
 const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-                            revoked_at, revoked_reason, keys, uses, answer_lost FROM grants";
+                            revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
+                            authenticated_at FROM grants";
 
 fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User { subject: row.get(0)?, name: row.get(1)?, password_hash: row.get(2)? })
+    Ok(User {
+        subject: row.get(0)?,
+        name: row.get(1)?,
+        password_hash: row.get(2)?,
+        totp: row.get(3)?,
+        totp_last_step: row.get(4)?,
+        locale: row.get(5)?,
+    })
 }
 
 fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
@@ -376,6 +400,10 @@ fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
         keys: RecentKeys::from_bytes(&keys).ok_or(StoreError::Damaged("keys"))?,
         uses: row.get(11)?,
         answer_lost: row.get(12)?,
+        bound_to: row.get(13)?,
+        resources: requests::split_lines(row.get(14)?),
+        device: Origin { user_agent: row.get(15)?, address: row.get(16)? },
+        authenticated_at: Timestamp::from_millis(row.get(17)?),
         revoked: revoked_at.map(Timestamp::from_millis).zip(reason.transpose()?),
     })
 }
@@ -383,8 +411,9 @@ fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
 fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
     t.execute(
         "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-         revoked_at, revoked_reason, keys, uses, answer_lost) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
+         authenticated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         params![
             grant.id.0,
             grant.subject,
@@ -399,6 +428,11 @@ fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
             grant.keys.to_bytes(),
             grant.uses,
             grant.answer_lost,
+            grant.bound_to,
+            requests::join_lines(&grant.resources),
+            grant.device.user_agent,
+            grant.device.address,
+            grant.authenticated_at.as_millis(),
         ],
     )?;
     Ok(())
@@ -411,49 +445,6 @@ fn revoke_grant(t: &Connection, id: GrantId, reason: Reason, now: Timestamp) -> 
         write_grant(t, &grant)?;
     }
     Ok(Some(first))
-}
-
-fn read_code(t: &Connection, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
-    let sql = "SELECT hash, client, redirect_uri, challenge, nonce, subject, scope, signed_in_at, expires_at, spent, \
-               grant_id FROM codes WHERE hash = ?1";
-    let read = |row: &Row<'_>| {
-        let scope: String = row.get(6)?;
-        Ok(Code {
-            hash: row.get(0)?,
-            client: row.get(1)?,
-            redirect_uri: row.get(2)?,
-            challenge: row.get(3)?,
-            nonce: row.get(4)?,
-            subject: row.get(5)?,
-            scope: Scope::parse(&scope),
-            signed_in_at: Timestamp::from_millis(row.get(7)?),
-            expires_at: Timestamp::from_millis(row.get(8)?),
-            spent: row.get(9)?,
-            grant: row.get::<_, Option<[u8; 16]>>(10)?.map(GrantId),
-        })
-    };
-    Ok(t.query_row(sql, [hash], read).optional()?)
-}
-
-fn write_code(t: &Connection, code: &Code) -> Result<(), StoreError> {
-    t.execute(
-        "INSERT OR REPLACE INTO codes (hash, client, redirect_uri, challenge, nonce, subject, scope, signed_in_at, \
-         expires_at, spent, grant_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        params![
-            code.hash,
-            code.client,
-            code.redirect_uri,
-            code.challenge,
-            code.nonce,
-            code.subject,
-            code.scope.to_string(),
-            code.signed_in_at.as_millis(),
-            code.expires_at.as_millis(),
-            code.spent,
-            code.grant.map(|id| id.0),
-        ],
-    )?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,18 +1,31 @@
-//! Rows of clients, and of the requests that wait for somebody: devices, and what clients have pushed.
+//! Rows of clients, of authorization codes, and of the requests that wait for somebody: devices, and what clients have
+//! pushed.
 
 use pilotlight_oauth::{Scope, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::StoreError;
 use crate::client::{Client, Setting};
+use crate::code::Code;
 use crate::device::{Device, DeviceState};
 use crate::grant::GrantId;
+use crate::origin::Origin;
 use crate::pushed::Pushed;
+
+/// `None` for an empty list, for a list of one empty line is another.
+pub(super) fn join_lines(lines: &[String]) -> Option<String> {
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Reads [`join_lines`].
+pub(super) fn split_lines(text: Option<String>) -> Vec<String> {
+    text.map(|text| text.split('\n').map(str::to_owned).collect()).unwrap_or_default()
+}
 
 pub(super) fn add_client(t: &Connection, client: &Client) -> Result<bool, StoreError> {
     let added = t.execute(
-        "INSERT INTO clients (id, name, redirect_uris, secret_hash, own_scope, settings) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        "INSERT INTO clients (id, name, redirect_uris, secret_hash, own_scope, settings, resources) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
         params![
             client.id,
             client.name,
@@ -20,13 +33,26 @@ pub(super) fn add_client(t: &Connection, client: &Client) -> Result<bool, StoreE
             client.secret_hash,
             client.own_scope.as_ref().map(Scope::to_string),
             Setting::join(&client.settings),
+            join_lines(&client.resources),
         ],
     )?;
     Ok(added == 1)
 }
 
+pub(super) fn put_client(t: &Connection, client: &Client) -> Result<(), StoreError> {
+    t.execute("DELETE FROM clients WHERE id = ?1", [&client.id])?;
+    add_client(t, client).map(drop)
+}
+
+pub(super) fn count_registered(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM clients WHERE ' ' || settings || ' ' LIKE ?1";
+    let word = format!("% {} %", Setting::Registered.as_str());
+    let count: i64 = connection.query_row(sql, [word], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 pub(super) fn read_client(connection: &Connection, id: &str) -> Result<Option<Client>, StoreError> {
-    let sql = "SELECT id, name, redirect_uris, secret_hash, own_scope, settings FROM clients WHERE id = ?1";
+    let sql = "SELECT id, name, redirect_uris, secret_hash, own_scope, settings, resources FROM clients WHERE id = ?1";
     let read = |row: &Row<'_>| {
         let uris: String = row.get(2)?;
         let own_scope: Option<String> = row.get(4)?;
@@ -37,6 +63,7 @@ pub(super) fn read_client(connection: &Connection, id: &str) -> Result<Option<Cl
             redirect_uris: uris.lines().map(str::to_owned).collect(),
             secret_hash: row.get(3)?,
             own_scope: own_scope.as_deref().map(Scope::parse),
+            resources: split_lines(row.get(6)?),
             settings: Vec::new(),
         };
         Ok((client, settings))
@@ -46,9 +73,60 @@ pub(super) fn read_client(connection: &Connection, id: &str) -> Result<Option<Cl
     Ok(Some(Client { settings, ..client }))
 }
 
+pub(super) fn read_code(t: &Connection, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
+    let sql = "SELECT hash, client, redirect_uri, challenge, nonce, subject, scope, signed_in_at, expires_at, spent, \
+               grant_id, bound_to, resources, user_agent, address FROM codes WHERE hash = ?1";
+    let read = |row: &Row<'_>| {
+        let scope: String = row.get(6)?;
+        Ok(Code {
+            hash: row.get(0)?,
+            client: row.get(1)?,
+            redirect_uri: row.get(2)?,
+            challenge: row.get(3)?,
+            nonce: row.get(4)?,
+            subject: row.get(5)?,
+            scope: Scope::parse(&scope),
+            signed_in_at: Timestamp::from_millis(row.get(7)?),
+            expires_at: Timestamp::from_millis(row.get(8)?),
+            spent: row.get(9)?,
+            grant: row.get::<_, Option<[u8; 16]>>(10)?.map(GrantId),
+            bound_to: row.get(11)?,
+            resources: split_lines(row.get(12)?),
+            device: Origin { user_agent: row.get(13)?, address: row.get(14)? },
+        })
+    };
+    Ok(t.query_row(sql, [hash], read).optional()?)
+}
+
+pub(super) fn write_code(t: &Connection, code: &Code) -> Result<(), StoreError> {
+    t.execute(
+        "INSERT OR REPLACE INTO codes (hash, client, redirect_uri, challenge, nonce, subject, scope, signed_in_at, \
+         expires_at, spent, grant_id, bound_to, resources, user_agent, address) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        params![
+            code.hash,
+            code.client,
+            code.redirect_uri,
+            code.challenge,
+            code.nonce,
+            code.subject,
+            code.scope.to_string(),
+            code.signed_in_at.as_millis(),
+            code.expires_at.as_millis(),
+            code.spent,
+            code.grant.map(|id| id.0),
+            code.bound_to,
+            join_lines(&code.resources),
+            code.device.user_agent,
+            code.device.address,
+        ],
+    )?;
+    Ok(())
+}
+
 pub(super) fn read_device(connection: &Connection, name: &[u8; 32]) -> Result<Option<Device>, StoreError> {
-    let sql = "SELECT name, hash, client, scope, expires_at, interval, polled_at, denied, subject, signed_in_at, grant_id \
-               FROM devices WHERE name = ?1";
+    let sql = "SELECT name, hash, client, scope, expires_at, interval, polled_at, denied, subject, signed_in_at, grant_id, \
+               resources, user_agent, address FROM devices WHERE name = ?1";
     let read = |row: &Row<'_>| {
         let scope: String = row.get(3)?;
         let allowed = row.get::<_, Option<String>>(8)?.zip(row.get::<_, Option<i64>>(9)?);
@@ -63,6 +141,8 @@ pub(super) fn read_device(connection: &Connection, name: &[u8; 32]) -> Result<Op
             interval: row.get(5)?,
             polled_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
             state: DeviceState::from_parts(row.get(7)?, allowed, spent),
+            resources: split_lines(row.get(11)?),
+            device: Origin { user_agent: row.get(12)?, address: row.get(13)? },
         })
     };
     Ok(connection.query_row(sql, [name], read).optional()?)
@@ -70,15 +150,18 @@ pub(super) fn read_device(connection: &Connection, name: &[u8; 32]) -> Result<Op
 
 pub(super) fn add_device(t: &Connection, device: &Device) -> Result<bool, StoreError> {
     let added = t.execute(
-        "INSERT INTO devices (name, hash, client, scope, expires_at, interval, denied) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT DO NOTHING",
+        "INSERT INTO devices (name, hash, client, scope, expires_at, interval, denied, resources, user_agent, address) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
         params![
             device.name,
             device.hash,
             device.client,
             device.scope.to_string(),
             device.expires_at.as_millis(),
-            device.interval
+            device.interval,
+            join_lines(&device.resources),
+            device.device.user_agent,
+            device.device.address,
         ],
     )?;
     if added == 1 {

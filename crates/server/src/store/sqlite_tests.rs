@@ -23,7 +23,7 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     let (store, folder) = fresh();
     store.reader().pragma_update(None, "user_version", FORMAT + 1).unwrap();
     let refused = SqliteStore::open(&folder.path().join("server.db")).err();
-    assert!(matches!(refused, Some(StoreError::TooNew { found: 4, known: FORMAT })));
+    assert!(matches!(refused, Some(StoreError::TooNew { found: 5, known: FORMAT })));
 }
 
 /// A store as the first release left it: one grant with two keys, and the server's keys.
@@ -55,6 +55,39 @@ fn a_store_of_format_1_keeps_its_grants_and_hands_its_keys_over() {
     }
     drop(store);
     assert!(SqliteStore::open(&path).unwrap().grant(GrantId([1; 16])).unwrap().is_some(), "once is enough");
+}
+
+#[test]
+fn a_store_of_format_3_keeps_everything_and_is_bound_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.db");
+    Connection::open(&path).unwrap().execute_batch(include_str!("format_3_test.sql")).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let user = User::new("1".to_owned(), "ada".to_owned(), "hash".to_owned());
+    assert_eq!(store.user_named("ada").unwrap(), Some(user));
+    assert!(store.client("app").unwrap().is_some_and(|client| client.resources.is_empty()));
+    let at = Timestamp::from_millis;
+    let mut kept = Grant::new(GrantId([1; 16]), "1".to_owned(), "app".to_owned(), Scope::parse("openid"), at(1000));
+    (kept.generation, kept.rotated_at, kept.uses, kept.answer_lost) = (3, at(2000), Some(9), true);
+    assert_eq!(store.grant(kept.id).unwrap(), Some(kept));
+    let exchange = Exchange {
+        hash: [5; 32],
+        client: "app".to_owned(),
+        redirect_uri: "http://127.0.0.1/callback".to_owned(),
+        challenge: "c".to_owned(),
+        resources: Vec::new(),
+        proven: None,
+        binds: true,
+        new_grant: GrantId([2; 16]),
+        ends_at: None,
+        uses: None,
+        now: at(1500),
+    };
+    assert!(matches!(store.exchange(&exchange).unwrap(), Exchanged::Granted(grant, _) if grant.resources.is_empty()));
+    let device = store.device(&[7; 32]).unwrap().unwrap();
+    assert_eq!((device.resources, device.device), (Vec::new(), Origin::default()));
+    drop(store);
+    assert!(SqliteStore::open(&path).is_ok(), "once is enough");
 }
 
 #[test]

@@ -5,12 +5,23 @@ use std::time::Duration;
 
 use pilotlight_oauth::{Scope, Timestamp};
 
+pub(super) use super::suite_binding::{
+    rfc8707_section_2_2_a_resource_that_was_not_granted_spends_nothing,
+    rfc9449_section_5_a_refresh_that_proves_a_key_binds_the_grant_of_a_public_client,
+    rfc9449_section_5_a_repeat_needs_the_key_and_gets_the_same_successor,
+    rfc9449_section_5_another_key_or_none_spends_and_ends_nothing,
+};
 pub(super) use super::suite_codes::{
     a_code_gives_one_grant_and_its_second_use_ends_it, a_code_of_another_client_or_redirect_is_refused,
     a_wrong_verifier_spends_the_code, an_expired_code_is_unknown,
     fifty_exchanges_of_one_code_give_one_grant_and_end_it,
+    rfc9449_section_10_a_code_with_a_key_is_not_spent_by_another_one,
 };
 use super::suite_codes::{code, exchange};
+pub(super) use super::suite_declared::{
+    a_client_takes_the_place_of_the_one_before, a_new_password_leaves_the_rest_of_a_person_alone,
+    clients_that_registered_themselves_are_counted_and_others_are_not,
+};
 pub(super) use super::suite_requests::{
     a_denied_or_expired_device_gets_nothing, a_device_gets_one_grant_once_somebody_said_yes,
     a_device_that_asks_too_soon_has_to_wait_longer_from_then_on, a_pushed_request_is_taken_by_one_of_fifty,
@@ -24,6 +35,7 @@ use crate::code::Exchanged;
 use crate::device::Device;
 use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Reason, RecentKeys, Redemption};
 use crate::keys::KeyName;
+use crate::origin::Origin;
 
 /// Makes a test of each named body. `$open` gives a fresh store, and what must outlive it.
 macro_rules! suite {
@@ -43,6 +55,9 @@ macro_rules! every_test {
             other_keys_than_the_newest_it_saw_are_refused,
             a_name_belongs_to_one_person,
             a_client_id_belongs_to_one_client,
+            a_new_password_leaves_the_rest_of_a_person_alone,
+            a_client_takes_the_place_of_the_one_before,
+            clients_that_registered_themselves_are_counted_and_others_are_not,
             a_grant_comes_back_as_it_was_kept,
             grants_are_listed_newest_first,
             the_current_generation_rotates,
@@ -65,6 +80,10 @@ macro_rules! every_test {
             a_grant_is_refreshed_as_often_as_it_may_be_and_its_last_use_may_be_repeated,
             more_scope_than_granted_spends_nothing,
             another_client_spends_nothing,
+            rfc9449_section_5_another_key_or_none_spends_and_ends_nothing,
+            rfc9449_section_5_a_repeat_needs_the_key_and_gets_the_same_successor,
+            rfc9449_section_5_a_refresh_that_proves_a_key_binds_the_grant_of_a_public_client,
+            rfc8707_section_2_2_a_resource_that_was_not_granted_spends_nothing,
             the_last_generation_ends_without_a_wrap,
             the_first_reason_to_revoke_stays,
             a_retry_does_not_bring_back_a_revoked_grant,
@@ -75,6 +94,7 @@ macro_rules! every_test {
             a_wrong_verifier_spends_the_code,
             a_code_of_another_client_or_redirect_is_refused,
             an_expired_code_is_unknown,
+            rfc9449_section_10_a_code_with_a_key_is_not_spent_by_another_one,
             fifty_exchanges_of_one_code_give_one_grant_and_end_it,
             what_is_set_for_a_client_comes_back,
             a_device_gets_one_grant_once_somebody_said_yes,
@@ -101,7 +121,7 @@ pub(super) use {every_test, every_test_of_forgetting, suite};
 pub(super) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const IDLE: Duration = Duration::from_secs(3600);
 pub(super) const KEY: KeyHash = [1; 16];
-const OTHER_KEY: KeyHash = [2; 16];
+pub(super) const OTHER_KEY: KeyHash = [2; 16];
 
 pub(super) fn grant(n: u8) -> Grant {
     let scope = Scope::parse("openid profile");
@@ -120,6 +140,9 @@ pub(super) fn presented(grant: GrantId, generation: u32, key: Option<KeyHash>) -
         client: "app".to_owned(),
         key,
         scope: None,
+        resources: Vec::new(),
+        proven: None,
+        binds: true,
         now: START.plus(Duration::from_secs(1)),
         idle: IDLE,
         retry_window: Duration::ZERO,
@@ -153,8 +176,9 @@ pub(super) fn other_keys_than_the_newest_it_saw_are_refused(store: &impl Store) 
 }
 
 pub(super) fn a_name_belongs_to_one_person(store: &impl Store) {
-    let ada = User { subject: "1".to_owned(), name: "ada".to_owned(), password_hash: "h1".to_owned() };
-    let other = User { subject: "2".to_owned(), name: "ada".to_owned(), password_hash: "h2".to_owned() };
+    let mut ada = User::new("1".to_owned(), "ada".to_owned(), "h1".to_owned());
+    (ada.totp, ada.totp_last_step, ada.locale) = (Some(vec![0, 255]), Some(i64::MAX), Some("zh".to_owned()));
+    let other = User::new("2".to_owned(), "ada".to_owned(), "h2".to_owned());
     assert!(store.add_user(&ada).unwrap());
     assert!(!store.add_user(&other).unwrap());
     assert_eq!(store.user_named("ada").unwrap(), Some(ada.clone()));
@@ -181,6 +205,10 @@ pub(super) fn a_grant_comes_back_as_it_was_kept(store: &impl Store) {
     full.uses = Some(7);
     full.answer_lost = true;
     full.revoked = Some((START.plus(IDLE), Reason::Operator));
+    full.bound_to = Some([0xfe; 32]);
+    full.resources = vec![String::new(), "https://api.example/v1".to_owned()];
+    full.device = Origin::new(Some("Television/1 (ü)"), Some([192, 0, 2, 1].into()));
+    full.authenticated_at = START.minus(IDLE);
     for grant in [full, grant(2)] {
         store.add_grant(&grant).unwrap();
         assert_eq!(store.grant(grant.id).unwrap(), Some(grant));

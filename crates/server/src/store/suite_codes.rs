@@ -6,6 +6,7 @@ use super::Store;
 use super::suite::{START, at_once, reason};
 use crate::code::{Code, Exchange, Exchanged, derive_challenge};
 use crate::grant::{GrantId, Reason};
+use crate::origin::Origin;
 use pilotlight_oauth::Scope;
 
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
@@ -19,6 +20,9 @@ pub(super) fn code() -> Code {
         nonce: Some("n".to_owned()),
         subject: "ada".to_owned(),
         scope: Scope::parse("openid"),
+        resources: vec!["https://api.example".to_owned()],
+        bound_to: None,
+        device: Origin::new(Some("Browser/1"), None),
         signed_in_at: START,
         expires_at: START.plus(Duration::from_secs(60)),
         spent: false,
@@ -32,6 +36,9 @@ pub(super) fn exchange(new_grant: u8) -> Exchange {
         client: "app".to_owned(),
         redirect_uri: "http://127.0.0.1:5000/callback".to_owned(),
         challenge: derive_challenge(VERIFIER),
+        resources: Vec::new(),
+        proven: Some([7; 32]),
+        binds: true,
         new_grant: GrantId([new_grant; 16]),
         ends_at: None,
         uses: None,
@@ -42,8 +49,11 @@ pub(super) fn exchange(new_grant: u8) -> Exchange {
 pub(super) fn a_code_gives_one_grant_and_its_second_use_ends_it(store: &impl Store) {
     store.add_code(&code()).unwrap();
     let Exchanged::Granted(grant, nonce) = store.exchange(&exchange(1)).unwrap() else { panic!("no grant") };
-    assert_eq!((nonce.as_deref(), grant.id, grant.created_at), (Some("n"), GrantId([1; 16]), START));
-    assert_eq!(store.grant(grant.id).unwrap(), Some(grant.clone()));
+    assert_eq!((nonce.as_deref(), grant.id, grant.authenticated_at), (Some("n"), GrantId([1; 16]), START));
+    assert_eq!((grant.created_at, grant.rotated_at), (exchange(1).now, exchange(1).now));
+    assert_eq!((&grant.resources, &grant.device), (&code().resources, &code().device));
+    assert_eq!(grant.bound_to, Some([7; 32]));
+    assert_eq!(store.grant(grant.id).unwrap(), Some((*grant).clone()));
     assert_eq!(store.exchange(&exchange(2)).unwrap(), Exchanged::Again(Some(grant.id)));
     assert_eq!(reason(store, grant.id), Some(Reason::CodeReuse));
     assert_eq!(store.grant(GrantId([2; 16])).unwrap(), None);
@@ -67,6 +77,19 @@ pub(super) fn a_code_of_another_client_or_redirect_is_refused(store: &impl Store
         assert_eq!(store.exchange(&wrong).unwrap(), Exchanged::Mismatch);
     }
     assert_eq!(store.grants().unwrap(), []);
+}
+
+pub(super) fn rfc9449_section_10_a_code_with_a_key_is_not_spent_by_another_one(store: &impl Store) {
+    store.add_code(&Code { bound_to: Some([7; 32]), ..code() }).unwrap();
+    for wrong in [None, Some([8; 32])] {
+        assert_eq!(store.exchange(&Exchange { proven: wrong, ..exchange(1) }).unwrap(), Exchanged::WrongKey);
+    }
+    let elsewhere = Exchange { resources: vec![String::new()], ..exchange(1) };
+    assert_eq!(store.exchange(&elsewhere).unwrap(), Exchanged::WrongTarget);
+    let Exchanged::Granted(grant, _) = store.exchange(&Exchange { binds: false, ..exchange(1) }).unwrap() else {
+        panic!("no grant")
+    };
+    assert_eq!(grant.bound_to, None, "a confidential client's grants are bound to its secret");
 }
 
 pub(super) fn an_expired_code_is_unknown(store: &impl Store) {

@@ -7,6 +7,7 @@ use super::suite::{START, at_once, reason};
 use crate::client::{Client, Setting};
 use crate::device::{Decision, Device, DeviceState, Poll, Polled};
 use crate::grant::{GrantId, Reason};
+use crate::origin::Origin;
 use crate::pushed::Pushed;
 use pilotlight_oauth::{Scope, Timestamp};
 
@@ -16,6 +17,8 @@ pub(super) fn device() -> Device {
         hash: [2; 32],
         client: "tv".to_owned(),
         scope: Scope::parse("openid profile"),
+        resources: vec!["https://api.example".to_owned(), String::new()],
+        device: Origin::new(Some("Television/1"), Some([192, 0, 2, 1].into())),
         expires_at: START.plus(Duration::from_secs(600)),
         interval: 5,
         polled_at: None,
@@ -32,6 +35,9 @@ fn poll(new_grant: u8, secs: u64) -> Poll {
         name: [1; 32],
         hash: [2; 32],
         client: "tv".to_owned(),
+        resources: Vec::new(),
+        proven: Some([7; 32]),
+        binds: true,
         new_grant: GrantId([new_grant; 16]),
         ends_at: None,
         uses: Some(7),
@@ -55,6 +61,7 @@ pub(super) fn what_is_set_for_a_client_comes_back(store: &impl Store) {
     let mut client = Client::public("app", Vec::new()).unwrap();
     client.secret_hash = Some([9; 32]);
     client.allow_own_scope(Scope::parse("reports.read reports.write")).unwrap();
+    client.resources = vec!["https://api.example/v1".to_owned(), "urn:example:reports".to_owned()];
     for setting in [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly] {
         client.set(setting).unwrap();
     }
@@ -72,8 +79,10 @@ pub(super) fn a_device_gets_one_grant_once_somebody_said_yes(store: &impl Store)
     assert!(!store.decide_device(&no(3)).unwrap(), "the first answer counts");
     let Polled::Granted(grant) = store.poll_device(&poll(2, 6)).unwrap() else { panic!("no grant") };
     assert_eq!((grant.id, &*grant.subject, &*grant.client), (GrantId([2; 16]), "ada", "tv"));
-    assert_eq!((grant.created_at, grant.rotated_at, grant.uses), (after(2), after(6), Some(7)));
-    assert_eq!(store.grant(grant.id).unwrap(), Some(grant.clone()));
+    assert_eq!((grant.authenticated_at, grant.rotated_at, grant.uses), (after(2), after(6), Some(7)));
+    assert_eq!((&grant.resources, &grant.device), (&device().resources, &device().device));
+    assert_eq!((grant.created_at, grant.bound_to), (after(6), Some([7; 32])));
+    assert_eq!(store.grant(grant.id).unwrap(), Some((*grant).clone()));
     assert_eq!(store.poll_device(&poll(3, 11)).unwrap(), Polled::Again(grant.id));
     assert_eq!(reason(store, grant.id), Some(Reason::CodeReuse));
     assert_eq!(store.grant(GrantId([3; 16])).unwrap(), None);

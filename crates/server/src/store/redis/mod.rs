@@ -7,6 +7,7 @@
 //!  pilotlight:pushed:{HASH}  a pushed authorization request                 to its end
 //!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
 //!  pilotlight:client:{ID}    a client
+//!  pilotlight:registered     the ids of clients that registered themselves
 //!  pilotlight:newest-key     which of the server's keys is the newest
 //! ```
 //! Every transition is one key and one script: read, decide here by the pure rule, and swap if the record still is what was
@@ -31,7 +32,7 @@ use self::connections::{Connection, Connections, away};
 use self::records::Marked;
 use self::unsettled::{Doubt, Unsettled};
 use super::{Store, StoreError, User};
-use crate::client::Client;
+use crate::client::{Client, Setting};
 use crate::code::{Code, Exchange, Exchanged, LIFE};
 use crate::device::{self, Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
@@ -44,6 +45,9 @@ use crate::system::make_random;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often a decision is made again because another process was faster. Each time some other one went through.
 const ROUNDS: usize = 100;
+
+/// The ids of clients that registered themselves, to count them.
+const REGISTERED: &str = "pilotlight:registered";
 
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
@@ -243,7 +247,34 @@ impl Store for RedisStore {
         Ok(self.user_named(&name)?.filter(|user| user.subject == subject))
     }
 
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let decide = |is: Option<&str>| {
+            let Some(is) = is else { return Ok((None, false)) };
+            let user = User { password_hash: password_hash.to_owned(), ..records::read_user(is)? };
+            let becomes = records::write_user(&user)?;
+            Ok((Some(becomes).filter(|becomes| becomes != is), true))
+        };
+        self.change(&user_key(name), None, decide, |_, _| {})
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        let record = records::write_client(client)?;
+        let decide = |is: Option<&str>| Ok((Some(record.clone()).filter(|record| Some(record.as_str()) != is), ()));
+        self.change(&client_key(&client.id), None, decide, |_, _| {})
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        self.connections.ask_once(|connection| redis::cmd("SCARD").arg(REGISTERED).query(connection))
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        if client.has(Setting::Registered) {
+            // First, so that none is missing in the count.
+            let note = |connection: &mut dyn ConnectionLike| {
+                redis::cmd("SADD").arg(REGISTERED).arg(&client.id).exec(connection)
+            };
+            self.connections.ask_once(note)?;
+        }
         self.add(&client_key(&client.id), &records::write_client(client)?, None)
     }
 
@@ -314,7 +345,7 @@ impl Store for RedisStore {
             let mut after = before.clone();
             let exchanged = after.exchange(presented);
             if let (Exchanged::Granted(grant, _), None) = (&exchanged, &made) {
-                let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+                let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }
@@ -364,7 +395,7 @@ impl Store for RedisStore {
             let mut after = before.clone();
             let polled = after.poll(poll);
             if let (Polled::Granted(grant), None) = (&polled, &made) {
-                let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+                let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }

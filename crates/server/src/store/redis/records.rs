@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::client::{Client, Setting};
 use crate::code::Code;
 use crate::device::{Device, DeviceState};
-use crate::grant::{Grant, GrantId, Reason, RecentKeys};
+use crate::grant::{Grant, GrantId, Reason, RecentKeys, Thumbprint};
 use crate::keys::KeyName;
+use crate::origin::Origin;
 use crate::pushed::Pushed;
 use crate::store::{StoreError, User};
 
@@ -41,7 +42,19 @@ struct GrantRecord {
     l: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     x: Option<(i64, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    j: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    t: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d: Option<OriginRecord>,
+    /// Where it is another instant than `b`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<i64>,
 }
+
+/// User agent and address.
+type OriginRecord = (Option<String>, Option<String>);
 
 #[derive(Serialize, Deserialize)]
 struct CodeRecord {
@@ -56,6 +69,12 @@ struct CodeRecord {
     expires_at: i64,
     spent: bool,
     grant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bound_to: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<OriginRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +82,12 @@ struct UserRecord {
     subject: String,
     name: String,
     password_hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    totp: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    totp_last_step: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    locale: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +99,8 @@ struct ClientRecord {
     own_scope: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     settings: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +115,10 @@ struct DeviceRecord {
     denied: bool,
     allowed: Option<(String, i64)>,
     grant: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<OriginRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +150,19 @@ fn array<const N: usize>(text: &str, what: &'static str) -> Result<[u8; N], Stor
     bytes(text, what)?.try_into().map_err(|_| StoreError::Damaged(what))
 }
 
+fn write_origin(origin: &Origin) -> Option<OriginRecord> {
+    (*origin != Origin::default()).then(|| (origin.user_agent.clone(), origin.address.clone()))
+}
+
+fn read_origin(record: Option<OriginRecord>) -> Origin {
+    let (user_agent, address) = record.unwrap_or_default();
+    Origin { user_agent, address }
+}
+
+fn read_thumbprint(text: Option<String>, what: &'static str) -> Result<Option<Thumbprint>, StoreError> {
+    text.map(|text| array(&text, what)).transpose()
+}
+
 impl Marked {
     pub(super) fn write(&self) -> Result<String, StoreError> {
         let grant = &self.grant;
@@ -135,6 +179,10 @@ impl Marked {
             k: STANDARD_NO_PAD.encode(grant.keys.to_bytes()),
             l: grant.answer_lost,
             x: grant.revoked.map(|(at, reason)| (at.as_millis(), reason.as_str().to_owned())),
+            j: grant.bound_to.map(|key| STANDARD_NO_PAD.encode(key)),
+            t: grant.resources.clone(),
+            d: write_origin(&grant.device),
+            a: Some(grant.authenticated_at).filter(|at| *at != grant.created_at).map(Timestamp::as_millis),
         })
     }
 
@@ -162,6 +210,10 @@ impl Marked {
             keys,
             answer_lost: record.l,
             revoked,
+            bound_to: read_thumbprint(record.j, DAMAGED)?,
+            resources: record.t,
+            device: read_origin(record.d),
+            authenticated_at: Timestamp::from_millis(record.a.unwrap_or(record.b)),
         };
         Ok(Self { grant, mark: record.m })
     }
@@ -181,6 +233,9 @@ pub(super) fn write_code(code: &Code, mark: u64) -> Result<String, StoreError> {
         expires_at: code.expires_at.as_millis(),
         spent: code.spent,
         grant: code.grant.map(|id| id.to_string()),
+        bound_to: code.bound_to.map(|key| STANDARD_NO_PAD.encode(key)),
+        resources: code.resources.clone(),
+        device: write_origin(&code.device),
     })
 }
 
@@ -199,17 +254,22 @@ pub(super) fn read_code(hash: [u8; 32], text: &str) -> Result<Code, StoreError> 
         expires_at: Timestamp::from_millis(record.expires_at),
         spent: record.spent,
         grant,
+        bound_to: read_thumbprint(record.bound_to, "a code")?,
+        resources: record.resources,
+        device: read_origin(record.device),
     })
 }
 
 pub(super) fn write_user(user: &User) -> Result<String, StoreError> {
-    let User { subject, name, password_hash } = user.clone();
-    write(&UserRecord { subject, name, password_hash })
+    let User { subject, name, password_hash, totp, totp_last_step, locale } = user.clone();
+    let totp = totp.map(|sealed| STANDARD_NO_PAD.encode(sealed));
+    write(&UserRecord { subject, name, password_hash, totp, totp_last_step, locale })
 }
 
 pub(super) fn read_user(text: &str) -> Result<User, StoreError> {
-    let UserRecord { subject, name, password_hash } = read(text, "a person")?;
-    Ok(User { subject, name, password_hash })
+    let UserRecord { subject, name, password_hash, totp, totp_last_step, locale } = read(text, "a person")?;
+    let totp = totp.map(|sealed| bytes(&sealed, "a person")).transpose()?;
+    Ok(User { subject, name, password_hash, totp, totp_last_step, locale })
 }
 
 pub(super) fn write_client(client: &Client) -> Result<String, StoreError> {
@@ -219,15 +279,16 @@ pub(super) fn write_client(client: &Client) -> Result<String, StoreError> {
         secret_hash: client.secret_hash.map(|hash| STANDARD_NO_PAD.encode(hash)),
         own_scope: client.own_scope.as_ref().map(Scope::to_string),
         settings: Setting::join(&client.settings),
+        resources: client.resources.clone(),
     })
 }
 
 pub(super) fn read_client(id: &str, text: &str) -> Result<Client, StoreError> {
-    let ClientRecord { name, redirect_uris, secret_hash, own_scope, settings } = read(text, "a client")?;
+    let ClientRecord { name, redirect_uris, secret_hash, own_scope, settings, resources } = read(text, "a client")?;
     let secret_hash = secret_hash.map(|hash| array(&hash, "a client")).transpose()?;
     let own_scope = own_scope.as_deref().map(Scope::parse);
     let settings = Setting::split(&settings).ok_or(StoreError::Damaged("a client"))?;
-    Ok(Client { id: id.to_owned(), name, redirect_uris, secret_hash, own_scope, settings })
+    Ok(Client { id: id.to_owned(), name, redirect_uris, secret_hash, own_scope, resources, settings })
 }
 
 /// With the mark of its last change, as a grant.
@@ -243,6 +304,8 @@ pub(super) fn write_device(device: &Device, mark: u64) -> Result<String, StoreEr
         denied: device.state == DeviceState::Denied,
         allowed: device.state.allowed().map(|(subject, at)| (subject.to_owned(), at.as_millis())),
         grant: device.state.spent().map(|id| id.to_string()),
+        resources: device.resources.clone(),
+        device: write_origin(&device.device),
     })
 }
 
@@ -260,6 +323,8 @@ pub(super) fn read_device(name: [u8; 32], text: &str) -> Result<Device, StoreErr
         interval: record.interval,
         polled_at: record.polled_at.map(Timestamp::from_millis),
         state: DeviceState::from_parts(record.denied, allowed, spent),
+        resources: record.resources,
+        device: read_origin(record.device),
     })
 }
 
