@@ -1,7 +1,7 @@
 //! What every route shares.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
@@ -28,6 +28,8 @@ pub(crate) struct App {
     pub(crate) request_ids: RequestIds,
     /// Whether the key file could be used when it was read last.
     pub(crate) keys_readable: AtomicBool,
+    /// The document about all this, once somebody asked for it.
+    pub(crate) openapi: OnceLock<Vec<u8>>,
 }
 
 /// How many refresh tokens were presented since the start, by what came of it.

@@ -61,6 +61,8 @@ pub(crate) enum Failure {
     NoPassword,
     #[error(transparent)]
     NoEntropy(#[from] pilotlight_server::NoEntropy),
+    #[error("the initial access token for registration has at least 20 characters")]
+    ShortToken,
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -79,6 +81,7 @@ impl Failure {
             | Self::BadClient(_)
             | Self::NeedsFile
             | Self::NeedsKeys
+            | Self::ShortToken
             | Self::NoPassword
             | Self::DemoInPublic(_) => 2,
             Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) | Self::Tls(_) | Self::ConfigFile(_) => 2,
@@ -126,6 +129,7 @@ impl Failure {
             Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
             Self::NeedsFile => "pass --store sqlite:PATH or redis://HOST:PORT/DB",
             Self::NeedsKeys => "pass --keys FILE; the first server makes it, copy it to the others",
+            Self::ShortToken => "as in: openssl rand -base64 24 > registration-token",
             Self::Tls(error) => match error {
                 TlsError::Open(_) => "chmod 640 it, after you have made sure that nobody read it",
                 TlsError::NoCertificate(_) | TlsError::NoKey(_) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::edge::{Limits, TrustedProxy};
 use crate::keys::KeySource;
+use crate::routes::Registration;
 
 /// The settings of one server.
 #[derive(Debug, Clone)]
@@ -32,6 +33,10 @@ pub struct Config {
     pub limits: Limits,
     /// Whose word about the far end is believed (RFC 9700 section 4.13).
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Who may register clients (RFC 7591).
+    pub registration: Registration,
+    /// How many clients may have registered themselves in all.
+    pub most_registered: u64,
 }
 
 impl Config {
@@ -50,6 +55,8 @@ impl Config {
             plain_json: true,
             limits: Limits::default(),
             trusted_proxies: Vec::new(),
+            registration: Registration::Closed,
+            most_registered: 1000,
         }
     }
 }

@@ -23,6 +23,15 @@ pub(crate) struct EdgeArgs {
     /// A proxy of yours, whose Forwarded and X-Forwarded-… headers are believed: an address or a block; may be repeated
     #[arg(long = "trusted-proxy")]
     pub(crate) trusted_proxies: Vec<TrustedProxy>,
+    /// Who may register clients (RFC 7591): nobody, who has the token of --registration-token, or everybody
+    #[arg(long, value_enum, default_value_t = Registering::Off)]
+    pub(crate) registration: Registering,
+    /// The file with the initial access token for --registration token
+    #[arg(long, required_if_eq("registration", "token"))]
+    pub(crate) registration_token: Option<PathBuf>,
+    /// How many clients may register themselves in all
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) max_registered: u64,
     /// Requests in work at once; one more is told 503
     #[arg(long, default_value = "1024", value_parser = at_least_one)]
     pub(crate) max_requests: usize,
@@ -38,6 +47,13 @@ pub(crate) struct EdgeArgs {
 pub(crate) enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Registering {
+    Off,
+    Token,
+    Open,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

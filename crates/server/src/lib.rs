@@ -70,6 +70,7 @@ pub use app::Stats;
 pub use config::{Config, parse_duration};
 pub use edge::{BadProxy, Limits, Tls, TlsError, TrustedProxy};
 pub use keys::{KeyName, KeySource, KeysError, OldKeys, rotate_keys};
+pub use routes::Registration;
 pub use server::{AddUserError, Listeners, OpenError, Server, add_demo, add_user, hash_password, put_user};
 #[cfg(feature = "redis")]
 pub use store::RedisStore;

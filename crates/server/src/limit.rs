@@ -12,6 +12,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 const PER_NAME: u32 = 10;
 /// Failures from one address within the window: more, as many people may share one.
 const PER_ADDRESS: u32 = 50;
+/// Clients registered from one address within the window.
+const REGISTRATIONS: u32 = 5;
 /// Names kept at once. Past it the windows that have ended are dropped.
 const MOST: usize = 10_000;
 
@@ -21,6 +23,8 @@ enum Who {
     /// A person who types the codes of devices, by `sub`.
     Codes(String),
     Address(IpAddr),
+    /// Who registers clients; one for all where the address is not known.
+    Registration(Option<IpAddr>),
 }
 
 struct Window {
@@ -47,6 +51,11 @@ impl Limiter {
         self.admit_one(Who::Codes(subject.to_owned()), peer, now)
     }
 
+    /// The same for clients that register themselves, the successful ones included.
+    pub(crate) fn admit_registration(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
+        self.admit_one(Who::Registration(peer), None, now)
+    }
+
     fn admit_one(&self, who: Who, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= MOST {
@@ -54,7 +63,11 @@ impl Limiter {
         }
         let whos: Vec<Who> = [Some(who), peer.map(Who::Address)].into_iter().flatten().collect();
         for who in &whos {
-            let most = if matches!(who, Who::Address(_)) { PER_ADDRESS } else { PER_NAME };
+            let most = match who {
+                Who::Address(_) => PER_ADDRESS,
+                Who::Registration(_) => REGISTRATIONS,
+                Who::Name(_) | Who::Codes(_) => PER_NAME,
+            };
             if let Some(window) = windows.get(who).filter(|w| now < w.since.plus(WINDOW) && w.failures >= most) {
                 return Err(window.since.plus(WINDOW).since(now));
             }

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -72,6 +72,7 @@ impl Server {
             metrics: Metrics::default(),
             request_ids: RequestIds::new()?,
             keys_readable: AtomicBool::new(true),
+            openapi: OnceLock::new(),
             config,
             store,
             clock,
@@ -87,6 +88,11 @@ impl Server {
     /// Takes the keys that the key file has now, as [`Self::run`] does every few seconds.
     pub async fn read_keys_again(&self) {
         self.0.read_keys_again(None).await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.0
     }
 
     /// The routes, for tests without a socket.

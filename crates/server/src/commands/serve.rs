@@ -3,14 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use pilotlight_server::{Config, Limits, Listeners, Server, SystemClock, Tls, add_demo};
+use pilotlight_server::{Config, Limits, Listeners, Registration, Server, SystemClock, Tls, add_demo};
 use serde_json::json;
 use tokio::net::TcpListener;
+use zeroize::Zeroizing;
 
 use super::config_file::Declared;
 use super::{Failure, keys_of, notify, open_store, say, stop_signal};
 use crate::args::Serve;
-use crate::edge_args::{EdgeArgs, LogFormat};
+use crate::edge_args::{EdgeArgs, LogFormat, Registering};
 
 pub(super) fn serve(serve: Serve) -> Result<(), Failure> {
     start_log(&serve.log, serve.edge.log_format)?;
@@ -56,6 +57,8 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         password_sign_in: !serve.no_password_sign_in,
         plain_json: !serve.no_plain_json,
         limits: limits(&serve.edge),
+        registration: registration(&serve.edge)?,
+        most_registered: serve.edge.max_registered,
         trusted_proxies: serve.edge.trusted_proxies,
         ..Config::new(issuer.clone())
     };
@@ -101,6 +104,18 @@ fn limits(edge: &EdgeArgs) -> Limits {
     limits.connections = edge.max_connections;
     limits.password_checks = edge.max_password_checks.unwrap_or(limits.password_checks);
     limits
+}
+
+fn registration(edge: &EdgeArgs) -> Result<Registration, Failure> {
+    match (edge.registration, &edge.registration_token) {
+        (Registering::Open, _) => Ok(Registration::Open),
+        (Registering::Token, Some(path)) => {
+            let token = Zeroizing::new(std::fs::read_to_string(path)?);
+            let token = token.trim();
+            if token.len() < 20 { Err(Failure::ShortToken) } else { Ok(Registration::WithToken(token.into())) }
+        }
+        _ => Ok(Registration::Closed),
+    }
 }
 
 /// On SIGHUP the keys and the certificate are read again, as they are by themselves every ten seconds.

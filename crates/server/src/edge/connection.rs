@@ -19,7 +19,11 @@ use tower::Service as _;
 
 use super::Limits;
 
-/// The most that a head may have, and what is read ahead.
+/// The most that a head may have.
+const LONGEST_HEAD: usize = 16 * 1024;
+/// The same in HTTP/2.
+const LONGEST_HEADERS: u32 = 16 * 1024;
+/// What is read ahead.
 const READ_AHEAD: usize = 32 * 1024;
 /// Requests of one HTTP/2 connection at once.
 const STREAMS: u32 = 64;
@@ -90,11 +94,11 @@ where
     });
     if second {
         let mut http = http2::Builder::new(TokioExecutor::new());
-        http.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(16 * 1024);
+        http.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(LONGEST_HEADERS);
         attend(http.serve_connection(TokioIo::new(socket), service), &activity, manner).await;
     } else {
         let mut http = http1::Builder::new();
-        http.max_buf_size(READ_AHEAD).header_read_timeout(None);
+        http.max_header_size(LONGEST_HEAD).max_buf_size(READ_AHEAD).header_read_timeout(None);
         attend(http.serve_connection(TokioIo::new(socket), service), &activity, manner).await;
     }
 }

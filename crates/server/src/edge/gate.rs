@@ -34,6 +34,8 @@ pub(crate) struct FarEnd(pub(crate) IpAddr);
 pub(crate) struct Gate {
     pub(crate) app: Arc<App>,
     pub(crate) counts: Arc<RouteCounts>,
+    /// The most requests in work at once that it lets in.
+    pub(crate) most: usize,
 }
 
 /// Names requests: the same beginning for one process, and a number.
@@ -125,7 +127,7 @@ impl Gate {
 
     async fn answer(&self, request: Request, next: Next) -> Response {
         let limits = &self.app.config.limits;
-        let Some(_held) = self.app.metrics.admit(limits.requests) else {
+        let Some(_held) = self.app.metrics.admit(self.most) else {
             tracing::warn!("too many requests at once; answering 503");
             return Problem::Busy.into_response();
         };

@@ -24,17 +24,32 @@ pub(super) struct Routes {
 
 impl Routes {
     pub(super) fn new(app: &Arc<App>) -> Self {
-        let gate_of_the_rest = from_fn_with_state(gate_for(app, "other"), gate);
+        let gate_of_the_rest = from_fn_with_state(gate_for(app, "other", app.config.limits.requests), gate);
         let router = Router::new().fallback((async || Problem::NotFound).layer(gate_of_the_rest));
         Self { app: app.clone(), router, paths: Vec::new() }
     }
 
     /// One more address.
-    pub(super) fn add(mut self, path: &'static str, methods: MethodRouter<Arc<App>>) -> Self {
-        let gated = methods.layer(from_fn_with_state(gate_for(&self.app, path), gate));
+    pub(super) fn add(self, path: &'static str, methods: MethodRouter<Arc<App>>) -> Self {
+        let most = self.app.config.limits.requests;
+        self.put(path, methods, most)
+    }
+
+    /// One that is answered however busy the server is: whoever watches it must not take it for dead.
+    pub(super) fn add_always(self, path: &'static str, methods: MethodRouter<Arc<App>>) -> Self {
+        self.put(path, methods, usize::MAX)
+    }
+
+    fn put(mut self, path: &'static str, methods: MethodRouter<Arc<App>>, most: usize) -> Self {
+        let gated = methods.layer(from_fn_with_state(gate_for(&self.app, path, most), gate));
         self.router = self.router.route(path, gated);
         self.paths.push(path);
         self
+    }
+
+    /// Whether that address is served.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.paths.contains(&path)
     }
 
     /// The addresses, in their order.
@@ -48,6 +63,6 @@ impl Routes {
     }
 }
 
-fn gate_for(app: &Arc<App>, route: &'static str) -> Arc<Gate> {
-    Arc::new(Gate { app: app.clone(), counts: app.metrics.route(route) })
+fn gate_for(app: &Arc<App>, route: &'static str, most: usize) -> Arc<Gate> {
+    Arc::new(Gate { app: app.clone(), counts: app.metrics.route(route), most })
 }

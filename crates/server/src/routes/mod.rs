@@ -7,8 +7,10 @@ mod health;
 mod introspect;
 mod list;
 mod metadata;
+mod openapi;
 mod plain;
 mod push;
+mod register;
 mod revoke;
 mod token;
 mod userinfo;
@@ -20,6 +22,7 @@ use axum::routing::{get, post};
 
 pub(crate) use self::health::metrics_router;
 use self::list::Routes;
+pub use self::register::Registration;
 use crate::app::App;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -41,8 +44,12 @@ fn routes(app: &Arc<App>) -> Routes {
         .add("/device_authorization", post(device::authorization))
         .add("/device", get(device::begin).post(device::go_on))
         .add("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
-        .add("/health", get(health::health))
-        .add("/ready", get(health::ready));
+        .add("/openapi.json", get(openapi::document))
+        .add_always("/health", get(health::health))
+        .add_always("/ready", get(health::ready));
+    if !matches!(app.config.registration, Registration::Closed) {
+        routes = routes.add("/register", post(register::register));
+    }
     if app.config.plain_json {
         routes = routes.add("/token/refresh", post(plain::refresh));
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::authenticate::Caller;
-use crate::client::FIRST_PARTY;
+use crate::client::{FIRST_PARTY, Setting};
 use crate::code::{Exchange, Exchanged, derive_challenge};
 use crate::device::{self, DEVICE_GRANT, Poll, Polled};
 use crate::grant::GrantId;
@@ -37,6 +37,10 @@ pub(crate) async fn token(
             app.refresh(Presented { token, client, key: idempotency_key(&headers)?, scope }).await?
         }
         "password" if app.config.password_sign_in => {
+            // A stranger's program has no business with passwords: people type them on our own page alone.
+            if matches!(&caller, Caller::Registered(client) if client.has(Setting::Registered)) {
+                return Err(Problem::UnauthorizedClient);
+            }
             let name = params.need("username", "username is missing.")?;
             let password = params.secret("password").ok_or(Problem::InvalidRequest("password is missing."))?;
             let scope = granted_scope(params.text("scope"))?;

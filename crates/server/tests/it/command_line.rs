@@ -42,11 +42,20 @@ impl Serving {
         self.try_post(path, &[], body).unwrap()
     }
 
+    /// Posts a form; gives the status and the body.
+    pub(crate) fn post_form(&self, path: &str, form: &str) -> (u16, Value) {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        self.send(path, &headers, form).unwrap()
+    }
+
     /// The same; `None` where the server is gone before it has answered.
     pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<(u16, Value)> {
+        self.send(path, headers, &body.to_string())
+    }
+
+    fn send(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
         let address = self.issuer.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).ok()?;
-        let body = body.to_string();
         let length = body.len();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}");

@@ -8,17 +8,28 @@ mod chaos_command_line;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod config_file;
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod endpoints;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
 mod promises;
+#[cfg(test)]
+#[cfg(all(unix, feature = "redis"))]
+mod readiness;
 #[cfg(test)]
 #[cfg(all(unix, feature = "redis"))]
 mod redis;
@@ -29,6 +40,8 @@ mod redis_server;
 mod rfc6749;
 #[cfg(test)]
 mod rfc7009;
+#[cfg(test)]
+mod rfc7591;
 #[cfg(test)]
 mod rfc7636;
 #[cfg(test)]
@@ -43,3 +56,9 @@ mod rfc9068;
 mod rfc9126;
 #[cfg(test)]
 mod rfc9700;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod tls;
