@@ -64,7 +64,10 @@ export async function raise() {
       });
       page.on("pageerror", (error) => page.faults.push(String(error)));
       // A clock that moves only when the check moves it.
-      if (frozen) await page.clock.install({ time: new Date("2026-01-05T10:00:00Z") });
+      if (frozen) {
+        await page.clock.install({ time: new Date("2026-01-05T09:59:59Z") });
+        await page.clock.pauseAt(new Date("2026-01-05T10:00:00Z"));
+      }
       await page.goto(`${server.address}/?scenario=${scenario}`);
       await page.locator("main h1").first().waitFor();
       return page;

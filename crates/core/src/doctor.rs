@@ -61,6 +61,13 @@ impl Finding {
     }
 }
 
+/// Words that stand within an error, as a sentence of their own.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
 /// A clock that is off by less, in milliseconds, troubles nobody.
 const TOLERABLE_MS: u64 = 60_000;
 
@@ -117,6 +124,7 @@ impl Pilotlight {
         } else {
             Finding::fine("vault", format!("{strategy} is open."))
         }];
+        findings.extend(self.examine_storage().await);
         findings.push(match info.records {
             Some((all, 0)) => Finding::fine("records", format!("{all} can be opened.")),
             Some((all, damaged)) => {
@@ -131,6 +139,14 @@ impl Pilotlight {
         }
         findings.extend(self.examine_accounts().await);
         findings
+    }
+
+    /// Looks at the vault as a whole, every page of it, whatever was verified when it was opened.
+    async fn examine_storage(&self) -> Vec<Finding> {
+        match self.with_vault_do(|vault| vault.examine()).await {
+            Ok(remarks) => remarks.into_iter().map(|remark| Finding::note("vault", sentence(remark))).collect(),
+            Err(error) => vec![Finding::trouble("vault", &error)],
+        }
     }
 
     async fn examine_accounts(&self) -> Vec<Finding> {

@@ -78,7 +78,7 @@ impl Pilotlight {
 
     async fn refresh_under_lock(&self, seen: &Held, landing: &Landing) -> Result<Held, Error> {
         let id = seen.id;
-        let lock = self.0.config.locks.lock(&id.to_string()).await?;
+        let lock = self.lock_to_change(&id.to_string()).await?;
         let Some(held) = self.load(id).await? else {
             return Err(Error::new(ErrorCode::NoSuchAccount, "This account was signed out meanwhile."));
         };

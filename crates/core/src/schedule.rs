@@ -170,7 +170,7 @@ impl Pilotlight {
         let (id, generation) = (held.id, held.generation);
         let mark = async {
             let payload = record.to_payload()?;
-            let _lock = self.0.config.locks.lock(&id.to_string()).await?;
+            let _lock = self.lock_to_change(&id.to_string()).await?;
             self.with_vault_do(move |vault| vault.commit(&id, generation, &payload)).await
         };
         let marked = mark.await;

@@ -14,7 +14,7 @@ impl Pilotlight {
             Ok(held) => held.id,
             Err(error) => return self.remove_damaged(name, how).await?.ok_or(error),
         };
-        let _lock = self.0.config.locks.lock(&id.to_string()).await?;
+        let _lock = self.lock_to_change(&id.to_string()).await?;
         let Some(held) = self.load(id).await? else {
             return Err(Error::new(ErrorCode::NoSuchAccount, format!("There is no account called {name:?}.")));
         };
@@ -42,7 +42,7 @@ impl Pilotlight {
         if how != SignOut::LocalOnly || !self.accounts().await?.damaged.contains(&id) {
             return Ok(None);
         }
-        let _lock = self.0.config.locks.lock(&id.to_string()).await?;
+        let _lock = self.lock_to_change(&id.to_string()).await?;
         self.with_vault_do(move |vault| vault.remove(&id)).await?;
         self.forget(id);
         self.note(&id.to_string(), EventKind::SignedOut, "A record that could not be opened was removed.").await;

@@ -9,26 +9,32 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
 use pilotlight_vault::keystore::MemoryKeystore;
-use pilotlight_vault::{GrantId, Listed, Strategy, Vault, VaultError, Vaults};
+#[cfg(feature = "redis")]
+use pilotlight_vault::testing::RedisServer;
+#[cfg(all(feature = "tpm", unix))]
+use pilotlight_vault::testing::Swtpm;
+use pilotlight_vault::{GrantId, Listed, Payload, Record, Strategy, Vault, VaultError, Vaults};
 use secrecy::SecretString;
 use tempfile::TempDir;
 
 /// Numbers of records.
 const SIZES: [u32; 4] = [1, 100, 10_000, 100_000];
-/// The most records that are moved to measure a move.
-const MOVED: u32 = 100;
+/// How many records are made in one step to fill a vault.
+const BATCH: u32 = 10_000;
 /// As long as a record with two opaque tokens and a JWT, in bytes.
 const PAYLOAD: [u8; 1200] = [b'p'; 1200];
 /// The most records to measure with; xtask sets it where time is short.
 const LARGEST: &str = "PILOTLIGHT_BENCH_LARGEST";
 /// `STRATEGY COUNT`: commit that often and end. xtask counts the system calls of it.
 const COMMITS: &str = "PILOTLIGHT_BENCH_COMMITS";
+/// Measure this strategy alone: SQLCipher takes a build of its own.
+const ONLY: &str = "PILOTLIGHT_BENCH_ONLY";
 /// The folder whose disk is measured.
 const FOLDER: &str = "PILOTLIGHT_BENCH_FOLDER";
 
@@ -36,7 +42,7 @@ const FOLDER: &str = "PILOTLIGHT_BENCH_FOLDER";
 fn most(strategy: Strategy) -> (u32, &'static str) {
     match strategy {
         Strategy::PlainFile | Strategy::EncryptedFile | Strategy::EncryptedPrefs => {
-            (1_000, "it writes all records for each commit")
+            (10_000, "it writes all records for each commit")
         }
         Strategy::KeystoreOnly => {
             (50, "it fills at most 128 entries of the keystore, and those of the narrowest are short")
@@ -61,6 +67,7 @@ fn folder() -> TempDir {
 
 /// A vault that was filled where writes cost nothing, and put where they do.
 struct Filled {
+    _stand: Stand,
     folder: TempDir,
     vaults: Vaults,
     strategy: Strategy,
@@ -70,29 +77,73 @@ impl Filled {
     fn new(strategy: Strategy, records: u32) -> Result<Self, VaultError> {
         let quick = Path::new("/dev/shm");
         let shared = if quick.is_dir() { TempDir::new_in(quick) } else { TempDir::new() }.unwrap();
+        let stand = Stand::of(strategy);
         let vaults = Vaults {
             home: shared.path().join("home"),
             app: "dev.pilotlight.bench".to_owned(),
             keystore: Arc::new(MemoryKeystore::default()),
             passphrase: Some(SecretString::from("correct horse battery staple")),
-            redis: None,
-            tpm: None,
+            redis: stand.redis(),
+            tpm: stand.tpm(),
             now_ms: 1_800_000_000_000,
         };
         let vault = vaults.open(strategy)?;
-        for number in 0..records {
-            vault.create(&id(number), &PAYLOAD)?;
-        }
+        fill(&*vault, records)?;
         drop(vault);
         let folder = folder();
         let home = folder.path().join("home");
         copy(&vaults.home, &home);
-        Ok(Self { folder, vaults: Vaults { home, ..vaults }, strategy })
+        Ok(Self { _stand: stand, folder, vaults: Vaults { home, ..vaults }, strategy })
     }
 
     fn open(&self) -> Arc<dyn Vault> {
         self.vaults.open(self.strategy).unwrap()
     }
+}
+
+/// What a strategy stands on beside the disk; it ends when this is dropped.
+#[derive(Default)]
+struct Stand {
+    #[cfg(feature = "redis")]
+    redis: Option<RedisServer>,
+    #[cfg(all(feature = "tpm", unix))]
+    tpm: Option<Swtpm>,
+}
+
+impl Stand {
+    fn of(strategy: Strategy) -> Self {
+        match strategy {
+            #[cfg(feature = "redis")]
+            Strategy::Redis => Self { redis: Some(RedisServer::start()), ..Self::default() },
+            #[cfg(all(feature = "tpm", unix))]
+            Strategy::Hardware => Self { tpm: Some(Swtpm::start()), ..Self::default() },
+            _ => Self::default(),
+        }
+    }
+
+    fn redis(&self) -> Option<SecretString> {
+        #[cfg(feature = "redis")]
+        return self.redis.as_ref().map(|server| server.url().into());
+        #[cfg(not(feature = "redis"))]
+        None
+    }
+
+    fn tpm(&self) -> Option<PathBuf> {
+        #[cfg(all(feature = "tpm", unix))]
+        return self.tpm.as_ref().map(Swtpm::path);
+        #[cfg(not(all(feature = "tpm", unix)))]
+        None
+    }
+}
+
+fn fill(vault: &dyn Vault, records: u32) -> Result<(), VaultError> {
+    let record =
+        |number| Record { id: id(number), generation: 1, payload: Payload::new(PAYLOAD.to_vec()), attempt: None };
+    for first in (0..records).step_by(BATCH as usize) {
+        let batch: Vec<_> = (first..records.min(first + BATCH)).map(record).collect();
+        vault.create_all(&batch)?;
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -125,7 +176,11 @@ impl Bare {
 
 fn strategies(criterion: &mut Criterion) {
     let largest = env::var(LARGEST).ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+    let only = env::var(ONLY).ok();
     for strategy in Strategy::ALL {
+        if only.as_deref().is_some_and(|only| only != strategy.as_str()) {
+            continue;
+        }
         let (most, why) = most(strategy);
         let mut sizes: Vec<u32> = SIZES.into_iter().filter(|size| *size <= most.min(largest)).collect();
         if most < SIZES[3] {
@@ -165,7 +220,7 @@ fn measure(criterion: &mut Criterion, filled: &Filled, records: u32) {
     // What `memory` held went when it was closed.
     let vault = filled.open();
     if strategy == Strategy::Memory {
-        (0..records).for_each(|number| assert!(vault.create(&id(number), &PAYLOAD).is_ok()));
+        fill(&*vault, records).unwrap();
     }
     let mut number = 0;
     let mut next = || {
@@ -181,25 +236,25 @@ fn measure(criterion: &mut Criterion, filled: &Filled, records: u32) {
     });
     let mut bare = Bare::in_folder(filled.folder.path());
     group.bench_function(BenchmarkId::new("fsync", records), |bencher| bencher.iter(|| bare.sync()));
-    if records <= MOVED {
-        group.bench_function(BenchmarkId::new("migrate", records), |bencher| {
-            bencher.iter_custom(|times| (0..times).map(|_| moved(strategy, &*vault)).sum::<Duration>());
-        });
-    }
+    group.bench_function(BenchmarkId::new("migrate", records), |bencher| {
+        bencher.iter_custom(|times| (0..times).map(|_| moved(strategy, &*vault)).sum::<Duration>());
+    });
     group.finish();
     beside(strategy, records, &mut bare, || generation = vault.commit(&chosen, generation, &PAYLOAD).unwrap());
 }
 
-/// How long it takes to make a vault of this strategy and copy every record into it, each of them durable.
+/// How long it takes to make a vault of this strategy, copy every record into it durably, and read them all again.
 fn moved(strategy: Strategy, source: &dyn Vault) -> Duration {
-    let records = source.list().unwrap();
     let target = Filled::new(strategy, 0).unwrap();
     let begun = Instant::now();
+    let records = source.list().unwrap().into_iter().map(|listed| match listed {
+        Listed::Record(record) => record,
+        Listed::Damaged { id } => panic!("{id} is damaged"),
+    });
+    let records: Vec<_> = records.collect();
     let vault = target.open();
-    for listed in records {
-        let Listed::Record(record) = listed else { panic!("a damaged record") };
-        vault.create(&record.id, &record.payload).unwrap();
-    }
+    vault.create_all(&records).unwrap();
+    assert_eq!(vault.list().unwrap().len(), records.len());
     begun.elapsed()
 }
 

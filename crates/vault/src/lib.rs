@@ -48,6 +48,8 @@ mod locked;
 mod memory;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod other_process;
 mod passphrase;
 mod place;
 pub mod process;
@@ -156,6 +158,19 @@ pub trait Vault: Send + Sync {
     /// [`MAX_PAYLOAD`].
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError>;
 
+    /// Creates many records, with the attempts that they carry, at generation 1: in one durable step where the strategy
+    /// can, so that a move takes seconds where single steps would take minutes. Otherwise one after the other, and what
+    /// was created before an error stays. Fails as [`Vault::create`] does.
+    fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        for record in records {
+            let generation = self.create(&record.id, &record.payload)?;
+            if let Some(attempt) = &record.attempt {
+                self.begin_attempt(&record.id, generation, None, attempt)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Durably notes that a refresh of `generation` is about to be sent: the proof needed after a crash, and the
     /// canary that shows a full or read-only disk before anything is spent. It takes the place of the attempt that the
     /// caller `saw` when it read the record, and of no other: somebody else's may be under way.
@@ -184,6 +199,13 @@ pub trait Vault: Send + Sync {
         Ok(false)
     }
 
+    /// For a doctor: looks at everything anew, whatever was verified before, which takes as long as the vault is large. An
+    /// error says what is wrong with it as a whole; otherwise what is worth knowing of where it stands. Says nothing of
+    /// single records, which [`Vault::list`] opens one by one.
+    fn examine(&self) -> Result<Vec<&'static str>, VaultError> {
+        Ok(Vec::new())
+    }
+
     /// Removes a record and its attempt. Removing what is not there is fine.
     fn remove(&self, id: &GrantId) -> Result<(), VaultError>;
 }
@@ -200,6 +222,9 @@ impl<V: Vault + ?Sized> Vault for Arc<V> {
     }
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError> {
         (**self).create(id, payload)
+    }
+    fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        (**self).create_all(records)
     }
     fn begin_attempt(
         &self,
@@ -218,6 +243,9 @@ impl<V: Vault + ?Sized> Vault for Arc<V> {
     }
     fn changed_elsewhere(&self) -> Result<bool, VaultError> {
         (**self).changed_elsewhere()
+    }
+    fn examine(&self) -> Result<Vec<&'static str>, VaultError> {
+        (**self).examine()
     }
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {
         (**self).remove(id)

@@ -20,7 +20,7 @@
 
 use std::sync::Barrier;
 
-use crate::{Attempt, GrantId, Listed, MAX_PAYLOAD, Record, Vault, VaultError};
+use crate::{Attempt, GrantId, Listed, MAX_PAYLOAD, Payload, Record, Vault, VaultError};
 
 /// One fresh vault, and as many handles on it as a test asks for.
 pub trait Bench: Sync {
@@ -36,6 +36,7 @@ macro_rules! vault_suite {
             an_empty_vault_has_no_record,
             a_created_record_reads_back_at_generation_one,
             an_id_is_created_once,
+            many_records_are_created_at_once_with_their_attempts,
             a_commit_moves_one_generation_on_and_replaces_the_payload,
             a_commit_of_another_generation_is_a_conflict_and_changes_nothing,
             a_commit_of_what_is_not_there_is_refused,
@@ -106,6 +107,30 @@ pub fn an_id_is_created_once(bench: &impl Bench) {
     assert!(matches!(vault.create(&ID, b"first"), Ok(1)));
     assert!(matches!(vault.create(&ID, b"second"), Err(VaultError::Conflict { actual: None })));
     assert_holds(&*vault, 1, b"first", None);
+}
+
+/// See the name.
+pub fn many_records_are_created_at_once_with_their_attempts(bench: &impl Bench) {
+    let vault = bench.handle();
+    assert!(matches!(vault.create(&GrantId::from_bytes([9; 16]), b"before"), Ok(1)));
+    // The generation is not what a move keeps.
+    let record = |number: u8, attempt| Record {
+        id: GrantId::from_bytes([number; 16]),
+        generation: 40,
+        payload: Payload::new(vec![number; 300]),
+        attempt,
+    };
+    assert!(vault.create_all(&[record(1, None), record(2, Some(attempt(5))), record(3, None)]).is_ok());
+    assert!(vault.create_all(&[]).is_ok());
+    let second = loaded(&*vault, &GrantId::from_bytes([2; 16]));
+    assert_eq!((second.generation, second.payload.as_slice()), (1, [2; 300].as_slice()));
+    assert_eq!(second.attempt, Some(attempt(5)));
+    assert_eq!(loaded(&*vault, &GrantId::from_bytes([3; 16])).attempt, None);
+    assert!(matches!(vault.commit(&second.id, 1, b"goes on"), Ok(2)));
+    let taken = vault.create_all(&[record(9, None)]);
+    assert!(matches!(taken, Err(VaultError::Conflict { actual: None })));
+    assert_eq!(loaded(&*vault, &GrantId::from_bytes([9; 16])).payload.as_slice(), b"before");
+    assert!(matches!(vault.list().as_deref(), Ok([_, _, _, _])));
 }
 
 /// See the name.

@@ -22,6 +22,9 @@ use self::{
     window::Window,
 };
 
+/// The strategy with a program of its own.
+const CIPHER: &str = "sqlcipher";
+
 /// Measure the strategies of the vault, in milliseconds and in fsyncs
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
@@ -46,7 +49,7 @@ impl Bench {
             println!("SKIPPED: counting fsyncs and the dangerous window, which take Linux and strace");
         }
         let mut progress =
-            Progress::of(if self.window { 0 } else { 2 + usize::from(traces) } + 2 * usize::from(traces));
+            Progress::of(if self.window { 0 } else { 3 + usize::from(traces) } + 2 * usize::from(traces));
         let folder = place::own().join("bench");
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -71,24 +74,34 @@ impl Bench {
     }
 
     fn figures(&self, progress: &mut Progress, traces: bool) -> Result<Figures, Failure> {
-        let program = progress.step("Build the benchmarks", figures::build)?;
+        let [program, cipher] = figures::BUILDS;
+        let program = progress.step("Build the benchmarks", |step| figures::build(step, program))?;
+        // Only after the other's path is known: both stand in one folder.
+        let cipher = progress.step("Build them with SQLCipher", |step| figures::build(step, cipher))?;
         let folder = place::own().join("bench");
         let mut figures = progress.step("Measure the strategies", |step| {
-            let mut command = Command::new(&program);
-            command
-                .arg("--bench")
-                .env("CRITERION_HOME", folder.join("criterion"))
-                .env("PILOTLIGHT_BENCH_FOLDER", &folder);
-            if self.quick {
-                command.env("PILOTLIGHT_BENCH_LARGEST", "100");
-            }
-            let output = step.read(command)?;
+            let measure = |program: &PathBuf| {
+                let mut command = Command::new(program);
+                command
+                    .arg("--bench")
+                    .env("CRITERION_HOME", folder.join("criterion"))
+                    .env("PILOTLIGHT_BENCH_FOLDER", &folder);
+                if self.quick {
+                    command.env("PILOTLIGHT_BENCH_LARGEST", "100");
+                }
+                command
+            };
+            let mut output = step.read(measure(&program))?;
+            let mut command = measure(&cipher);
+            command.env("PILOTLIGHT_BENCH_ONLY", CIPHER);
+            output += &step.read(command)?;
             Figures::read(&folder.join("criterion"), &output)
         })?;
         if traces {
             progress.step("Count fsyncs", |step| {
                 for strategy in figures.strategies() {
-                    let syncs = Syncs::count(step, &program, &strategy, &folder)?;
+                    let program = if strategy == CIPHER { &cipher } else { &program };
+                    let syncs = Syncs::count(step, program, &strategy, &folder)?;
                     figures.syncs.insert(strategy, syncs);
                 }
                 Ok(())

@@ -213,7 +213,7 @@ impl Pilotlight {
 
     /// Writes a new record; the name is checked again under a lock that all processes share.
     async fn create(&self, record: &Arc<GrantRecord>) -> Result<Held, Error> {
-        let _lock = self.0.config.locks.lock("names").await?;
+        let _lock = self.lock_to_change("names").await?;
         let replaced = self.refuse_taken(&record.name).await?;
         let id = GrantId::from_bytes(random::make_bytes(&*self.0.config.random)?);
         let writing = Arc::clone(record);

@@ -21,6 +21,8 @@ use super::choice::{Choice, Witness};
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::{Error, ErrorCode, EventKind, Home, Lock, files};
 
+/// How many records are copied between two words about how far it is.
+const BATCH: usize = 5_000;
 /// The lock that a move holds from its note to its end.
 const LOCK: &str = "migration";
 
@@ -108,6 +110,20 @@ fn finish(home: &Home, vaults: &Vaults) -> Result<(), Error> {
 }
 
 impl Pilotlight {
+    /// A lock to change something under, which is never had while a move is under way. Once it is held no move gets further
+    /// than to wait for it, so that whoever has it may read and write without looking again.
+    pub(crate) async fn lock_to_change(&self, name: &str) -> Result<Lock, Error> {
+        loop {
+            let lock = self.0.config.locks.lock(name).await?;
+            if !is_noted(&self.0.config.home) {
+                return Ok(lock);
+            }
+            // Let go first: the move waits for this very lock.
+            drop(lock);
+            self.after_any_move().await?;
+        }
+    }
+
     /// Waits for a move of another process, or ends one that was killed.
     pub(super) async fn after_any_move(&self) -> Result<(), Error> {
         let lock = Arc::new(self.0.config.locks.lock(LOCK).await?);
@@ -125,13 +141,19 @@ impl Pilotlight {
         passphrase: Option<SecretString>,
         tell: impl Fn(Moving) + Send + Sync,
     ) -> Result<Moved, Error> {
-        // Opens the source, and with it whatever an earlier move left is settled.
-        let source = self.vault().await?;
+        // Settles whatever an earlier move left, which nobody can while the lock is ours.
+        self.unlock().await?;
         let home = self.0.config.home.clone();
         // Shared with the threads that do the work: a caller who goes away leaves them at it, and the lock with them.
         let lock = Arc::new(self.0.config.locks.lock(LOCK).await?);
+        if is_noted(&home) {
+            return Err(Error::new(ErrorCode::GrantBusy, "Another move was cut short in this very moment."));
+        }
         let choice = Choice::read(&home)?;
         let from = choice.strategy;
+        // Only under the lock: while this one waited for it, another process may have moved everything out of the vault
+        // that was open here.
+        let source = self.vault().await?;
         let vaults = Vaults { passphrase: passphrase.or_else(|| self.vaults().passphrase), ..self.vaults() };
         self.refuse_move(from, to, &vaults).await?;
         let note = Note { from: Text(from), to: Text(to) };
@@ -193,12 +215,9 @@ impl Pilotlight {
             let _lock = lock;
             let open = || vaults.open(to).map_err(Error::from);
             let target = open()?;
-            for (done, record) in records.iter().enumerate() {
-                tell(Moving::Copying(done, records.len()));
-                target.create(&record.id, &record.payload)?;
-                if let Some(attempt) = &record.attempt {
-                    target.begin_attempt(&record.id, 1, None, attempt)?;
-                }
+            for (batch, copied) in records.chunks(BATCH).enumerate() {
+                tell(Moving::Copying(batch * BATCH, records.len()));
+                target.create_all(copied)?;
             }
             let again = if to == Strategy::Memory {
                 target
@@ -206,11 +225,8 @@ impl Pilotlight {
                 drop(target);
                 open()?
             };
-            for (done, record) in records.iter().enumerate() {
-                tell(Moving::Verifying(done, records.len()));
-                compare(&*again, record)?;
-            }
-            Ok(())
+            tell(Moving::Verifying(0, records.len()));
+            compare(&*again, &records)
         };
         let ids = listed.iter().map(|record| record.id).collect();
         told_from_a_thread(steps, tell).await?;
@@ -249,22 +265,29 @@ fn write_note(home: &Home, note: Note) -> Result<(), Error> {
 /// Every record, opened; an error where one does not open.
 async fn list(vault: &Arc<dyn Vault>) -> Result<Vec<Record>, Error> {
     let vault = Arc::clone(vault);
-    blocking(move || {
-        let opened = vault.list()?.into_iter().map(|listed| match listed {
-            Listed::Record(record) => Ok(record),
-            Listed::Damaged { id } => Err(Error::new(
-                ErrorCode::RecordTampered,
-                format!("The record {id} cannot be opened, so it cannot be moved."),
-            )),
-        });
-        opened.collect()
-    })
-    .await
+    blocking(move || all_of(&*vault)).await
 }
 
-fn compare(vault: &dyn Vault, record: &Record) -> Result<(), Error> {
-    let same =
-        vault.load(&record.id)?.is_some_and(|copy| copy.payload == record.payload && copy.attempt == record.attempt);
-    let differs = || Error::new(ErrorCode::VaultIo, "The copy does not read back as it was written.");
-    if same { Ok(()) } else { Err(differs()) }
+fn all_of(vault: &dyn Vault) -> Result<Vec<Record>, Error> {
+    let opened = vault.list()?.into_iter().map(|listed| match listed {
+        Listed::Record(record) => Ok(record),
+        Listed::Damaged { id } => Err(Error::new(
+            ErrorCode::RecordTampered,
+            format!("The record {id} cannot be opened, so it cannot be moved."),
+        )),
+    });
+    opened.collect()
+}
+
+fn compare(vault: &dyn Vault, records: &[Record]) -> Result<(), Error> {
+    let copies = all_of(vault)?;
+    let same = |(copy, record): (&Record, &Record)| {
+        copy.id == record.id && copy.payload == record.payload && copy.attempt == record.attempt
+    };
+    // Both lists are ordered by id.
+    if copies.len() == records.len() && copies.iter().zip(records).all(same) {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorCode::VaultIo, "The copy does not read back as it was written."))
+    }
 }

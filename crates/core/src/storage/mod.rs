@@ -162,14 +162,16 @@ impl Pilotlight {
         if let Some(Open { vault, choice: None }) = &*slot {
             return Ok(Arc::clone(vault));
         }
+        let choice = Choice::read(&self.0.config.home)?;
+        if let Some(open) = slot.as_ref().filter(|open| open.choice == Some(choice)) {
+            // Also while a move is under way: what changes anything holds a lock, and the move waits for those.
+            return Ok(Arc::clone(&open.vault));
+        }
+        *slot = None;
         if migration::is_noted(&self.0.config.home) {
             self.after_any_move().await?;
         }
         let choice = Choice::read(&self.0.config.home)?;
-        if let Some(open) = slot.as_ref().filter(|open| open.choice == Some(choice)) {
-            return Ok(Arc::clone(&open.vault));
-        }
-        *slot = None;
         let opened = self.open_chosen(choice.strategy).await;
         self.tell_status(&opened);
         let vault = opened?;

@@ -151,3 +151,20 @@ async fn a_strategy_is_chosen_before_there_are_grants_and_moved_to_afterwards() 
     let same = world.process().migrate(Strategy::PlainFile, None, quiet).await.unwrap_err();
     assert_eq!(same.code(), ErrorCode::BadInput);
 }
+
+/// In real time: simulated time would run out while one waits for the other's threads.
+#[tokio::test]
+async fn two_processes_that_move_at_once_do_so_one_after_the_other_and_lose_nothing() {
+    let world = World::with_accounts(&["home", "work"]).await;
+    let (one, other) = (world.process(), world.process());
+    // Both have the vault open that one of them is about to remove.
+    one.unlock().await.unwrap();
+    other.unlock().await.unwrap();
+    let there = async || one.migrate(Strategy::PlainFile, None, quiet).await;
+    let back = async || other.migrate(Strategy::KeystoreOnly, None, quiet).await;
+    let (there, back) = tokio::join!(there(), back());
+    assert!(there.is_ok() && back.is_ok(), "{there:?} {back:?}");
+    world.assert_whole(&["home", "work"], "moved twice").await;
+    // A rotation that one of them had noted may already have been done by the other, so that only bounds hold.
+    assert!((4..=6).contains(&world.server.refreshes()), "{}", world.server.refreshes());
+}

@@ -153,7 +153,7 @@ async fn a_server_that_stops_answers_all_that_it_accepted_and_takes_nobody_else(
         let (status, answer) = talk.rest().await;
         assert_eq!(status, 200, "{answer}");
     }
-    running.is_over().await;
+    running.ended().await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_farewell_has_an_end() {
     let mut stuck = half_a_request(&running).await;
     wait_for(&running, "pilotlight_requests_in_flight", 1).await;
     running.stop();
-    running.is_over().await;
+    running.ended().await;
     assert_eq!(stuck.rest().await.0, 0);
 }
 

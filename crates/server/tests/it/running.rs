@@ -45,7 +45,7 @@ impl Running {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    pub(crate) async fn is_over(self) {
+    pub(crate) async fn ended(self) {
         tokio::time::timeout(PATIENCE, self.over).await.unwrap().unwrap().unwrap();
     }
 

@@ -30,6 +30,11 @@ pub trait Protection: Send + Sync {
     /// The MAC of a row, where the rows are summed up.
     fn mac(&self, row: &RowFields) -> Option<[u8; 32]>;
 
+    /// What a look at every page comes to; see [`Vault::examine`].
+    fn examine(&self, _snapshot: &Connection) -> Result<Vec<&'static str>, VaultError> {
+        Ok(Vec::new())
+    }
+
     /// A change is durable.
     fn committed(&self, state: &State);
 }
@@ -96,36 +101,35 @@ impl<P: Protection> ColumnVault<P> {
         step(&snapshot)
     }
 
-    /// Changes the record of `id`: `step` is shown where it stands, under the lock of the file, and says what becomes of it.
-    fn change<T>(
+    /// Makes changes in one transaction, under the lock of the file.
+    fn write(
         &self,
-        id: &GrantId,
-        step: impl FnOnce(&Transaction<'_>) -> Result<(Next, T), VaultError>,
-    ) -> Result<T, VaultError> {
+        steps: impl FnOnce(&Transaction<'_>, &mut Changes<'_, P>) -> Result<(), VaultError>,
+    ) -> Result<(), VaultError> {
         let mut database = self.database();
         let Database { connection, seen, .. } = &mut *database;
         // The lock comes first, so that what is read is what the change is made to.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let state = State::read(&transaction)?;
         *seen = not_before(state.epoch, *seen)?;
-        let (next, outcome) = step(&transaction)?;
-        let before = self.mac_of(&transaction, id)?;
-        match next {
-            Next::Put(record) => records::put(&transaction, &record)?,
-            Next::Gone if records::remove(&transaction, id)? => {}
-            Next::Gone | Next::Same => return Ok(outcome),
+        let mut changes = Changes { protection: &self.protection, sum: state.sum, any: false };
+        steps(&transaction, &mut changes)?;
+        if changes.any {
+            let state = state.advance(&transaction, changes.sum)?;
+            transaction.commit()?;
+            *seen = state.epoch;
+            self.protection.committed(&state);
         }
-        let after = self.mac_of(&transaction, id)?;
-        let sum = state.sum.map(|sum| replaced(sum, before, after));
-        let state = state.advance(&transaction, sum)?;
-        transaction.commit()?;
-        *seen = state.epoch;
-        self.protection.committed(&state);
-        Ok(outcome)
+        Ok(())
     }
 
-    fn mac_of(&self, connection: &Connection, id: &GrantId) -> Result<Option<[u8; 32]>, VaultError> {
-        Ok(records::fields(connection, id)?.and_then(|fields| self.protection.mac(&fields)))
+    /// Changes the record of `id`: `step` is shown where it stands, and says what becomes of it.
+    fn change(
+        &self,
+        id: &GrantId,
+        step: impl FnOnce(&Transaction<'_>) -> Result<Next, VaultError>,
+    ) -> Result<(), VaultError> {
+        self.write(|transaction, changes| changes.make(transaction, id, step(transaction)?))
     }
 
     /// Changes a record that must be there, at `expected`.
@@ -140,8 +144,34 @@ impl<P: Protection> ColumnVault<P> {
             if record.generation != expected {
                 return Err(VaultError::Conflict { actual: Some(record.generation) });
             }
-            Ok((step(record)?, ()))
+            step(record)
         })
+    }
+}
+
+/// What a transaction has changed so far.
+struct Changes<'v, P> {
+    protection: &'v P,
+    sum: Option<Sum>,
+    any: bool,
+}
+
+impl<P: Protection> Changes<'_, P> {
+    fn make(&mut self, transaction: &Transaction<'_>, id: &GrantId, next: Next) -> Result<(), VaultError> {
+        let before = self.mac_of(transaction, id)?;
+        match next {
+            Next::Put(record) => records::put(transaction, &record)?,
+            Next::Gone if records::remove(transaction, id)? => {}
+            Next::Gone | Next::Same => return Ok(()),
+        }
+        let after = self.mac_of(transaction, id)?;
+        self.sum = self.sum.map(|sum| replaced(sum, before, after));
+        self.any = true;
+        Ok(())
+    }
+
+    fn mac_of(&self, connection: &Connection, id: &GrantId) -> Result<Option<[u8; 32]>, VaultError> {
+        Ok(records::fields(connection, id)?.and_then(|fields| self.protection.mac(&fields)))
     }
 }
 
@@ -161,6 +191,12 @@ fn remove_files(place: &Place) -> Result<(), VaultError> {
         remove_if_there(&place.beside(suffix))?;
     }
     place.sync()
+}
+
+/// A record where there was none.
+fn first(transaction: &Transaction<'_>, record: Record) -> Result<Next, VaultError> {
+    let taken = records::fields(transaction, &record.id)?.is_some();
+    if taken { Err(VaultError::Conflict { actual: None }) } else { Ok(Next::Put(record)) }
 }
 
 fn sized(payload: &[u8]) -> Result<Payload, VaultError> {
@@ -185,11 +221,19 @@ impl<P: Protection> Vault for ColumnVault<P> {
 
     fn create(&self, id: &GrantId, payload: &[u8]) -> Result<Generation, VaultError> {
         let payload = sized(payload)?;
-        self.change(id, |transaction| {
-            if records::fields(transaction, id)?.is_some() {
-                return Err(VaultError::Conflict { actual: None });
+        self.change(id, |transaction| first(transaction, Record { id: *id, generation: 1, payload, attempt: None }))?;
+        Ok(1)
+    }
+
+    fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        self.write(|transaction, changes| {
+            for record in records {
+                let (payload, attempt) = (sized(&record.payload)?, record.attempt.clone());
+                let record = Record { id: record.id, generation: 1, payload, attempt };
+                let id = record.id;
+                changes.make(transaction, &id, first(transaction, record)?)?;
             }
-            Ok((Next::Put(Record { id: *id, generation: 1, payload, attempt: None }), 1))
+            Ok(())
         })
     }
 
@@ -231,8 +275,12 @@ impl<P: Protection> Vault for ColumnVault<P> {
         Ok(std::mem::replace(&mut database.version, version) != version)
     }
 
+    fn examine(&self) -> Result<Vec<&'static str>, VaultError> {
+        self.read(|snapshot| self.protection.examine(snapshot))
+    }
+
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {
-        self.change(id, |_| Ok((Next::Gone, ())))
+        self.change(id, |_| Ok(Next::Gone))
     }
 }
 

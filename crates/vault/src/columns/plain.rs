@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
+
 use super::make::{Owner, make_unless_there};
 use super::records::RowFields;
 use super::{ColumnVault, Protection, State, remove_files};
@@ -18,6 +20,10 @@ impl Protection for Plain {
 
     fn mac(&self, _row: &RowFields) -> Option<[u8; 32]> {
         None
+    }
+
+    fn examine(&self, snapshot: &Connection) -> Result<Vec<&'static str>, VaultError> {
+        connect::quick_check(snapshot).map(|()| Vec::new())
     }
 
     fn committed(&self, _state: &State) {}

@@ -123,6 +123,18 @@ impl<F: Format, B: Backing> DocumentVault<F, B> {
         self.write(|document| document.create(id, payload))
     }
 
+    pub(super) fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        self.write(|document| {
+            for record in records {
+                document.create(&record.id, &record.payload)?;
+                if let Some(attempt) = &record.attempt {
+                    document.begin_attempt(&record.id, 1, None, attempt)?;
+                }
+            }
+            Ok(Step::Changed(()))
+        })
+    }
+
     pub(super) fn begin_attempt(
         &self,
         id: &GrantId,
@@ -182,6 +194,9 @@ macro_rules! vault_by_document {
             }
             fn create(&self, id: &$crate::GrantId, payload: &[u8]) -> Result<$crate::Generation, $crate::VaultError> {
                 self.document.create(id, payload)
+            }
+            fn create_all(&self, records: &[$crate::Record]) -> Result<(), $crate::VaultError> {
+                self.document.create_all(records)
             }
             fn begin_attempt(
                 &self,

@@ -169,24 +169,6 @@ impl RedisVault {
         Ok(())
     }
 
-    /// What of this Redis' settings can lose what was committed, in plain words; empty where nothing was found. Not every
-    /// Redis lets its users ask.
-    pub fn remarks(&self) -> Result<Vec<&'static str>, VaultError> {
-        let told: String = self.shared().wire.run(|connection, _| cmd("INFO").arg("everything").query(connection))?;
-        let says = |line: &str| told.lines().any(|found| found.trim_end().starts_with(line));
-        let mut remarks = Vec::new();
-        if says("aof_enabled:0") {
-            remarks.push(
-                "this Redis has no append-only file: what was committed since its last snapshot is lost when it ends; set appendonly yes and appendfsync always",
-            );
-        }
-        if says("maxmemory_policy:allkeys") {
-            remarks
-                .push("this Redis may throw the vault away when its memory is full; set maxmemory-policy noeviction");
-        }
-        Ok(remarks)
-    }
-
     fn shared(&self) -> MutexGuard<'_, Shared> {
         // Nothing below panics between two changes that belong together.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -332,6 +314,23 @@ impl Vault for RedisVault {
         let mut shared = self.shared();
         self.call(&mut shared, &scripts::LOOK, "", &[])?;
         Ok(std::mem::take(&mut shared.others))
+    }
+
+    /// What of this Redis' settings can lose what was committed. Not every Redis lets its users ask.
+    fn examine(&self) -> Result<Vec<&'static str>, VaultError> {
+        let told: String = self.shared().wire.run(|connection, _| cmd("INFO").arg("everything").query(connection))?;
+        let says = |line: &str| told.lines().any(|found| found.trim_end().starts_with(line));
+        let mut remarks = Vec::new();
+        if says("aof_enabled:0") {
+            remarks.push(
+                "this Redis has no append-only file: what was committed since its last snapshot is lost when it ends; set appendonly yes and appendfsync always",
+            );
+        }
+        if says("maxmemory_policy:allkeys") {
+            remarks
+                .push("this Redis may throw the vault away when its memory is full; set maxmemory-policy noeviction");
+        }
+        Ok(remarks)
     }
 
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {

@@ -260,6 +260,19 @@ impl Vault for SqliteVault {
         })
     }
 
+    fn create_all(&self, records: &[Record]) -> Result<(), VaultError> {
+        let parts: Vec<_> = records.iter().map(|record| Part::Record(&record.id)).collect();
+        self.write(&parts, |transaction, keys| {
+            for record in records {
+                let generation = records::create(transaction, keys, &record.id, &record.payload)?;
+                if let Some(attempt) = &record.attempt {
+                    records::begin_attempt(transaction, keys, &record.id, generation, None, attempt)?;
+                }
+            }
+            Ok(Step::Changed(()))
+        })
+    }
+
     fn begin_attempt(
         &self,
         id: &GrantId,
@@ -295,6 +308,10 @@ impl Vault for SqliteVault {
         }
         let epoch: i64 = database.connection.query_row("SELECT epoch FROM vault WHERE id=1", (), |row| row.get(0))?;
         Ok(std::mem::replace(&mut database.told, epoch.unsigned_abs()) != epoch.unsigned_abs())
+    }
+
+    fn examine(&self) -> Result<Vec<&'static str>, VaultError> {
+        self.verify().map(|()| Vec::new())
     }
 
     fn remove(&self, id: &GrantId) -> Result<(), VaultError> {

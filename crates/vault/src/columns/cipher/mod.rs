@@ -10,7 +10,7 @@ mod unlock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use self::key::{CipherKey, Salt};
 use super::make::{Owner, make_unless_there};
@@ -38,6 +38,15 @@ impl Protection for Cipher {
 
     fn mac(&self, row: &RowFields) -> Option<[u8; 32]> {
         Some(self.key.mac(&row.0))
+    }
+
+    fn examine(&self, snapshot: &Connection) -> Result<Vec<&'static str>, VaultError> {
+        let report = connect::inspect(snapshot)?;
+        if !report.faults.is_empty() {
+            return Err(damaged("pages of it are not as SQLCipher wrote them"));
+        }
+        let unlocked = "this build of SQLCipher does not wipe its memory";
+        Ok(if report.memory_is_wiped { vec![] } else { vec![unlocked] })
     }
 
     fn committed(&self, state: &State) {

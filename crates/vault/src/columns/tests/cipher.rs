@@ -1,4 +1,4 @@
-use super::{NOW, ONE, Site, TWO, both_strategies_pass, damage, names, processes};
+use super::{NOW, ONE, Site, TWO, both_strategies_pass, damage, names};
 use crate::columns::SqlcipherVault;
 use crate::columns::cipher::Cipher;
 use crate::keystore::{FaultyKeystore, Keystore};
@@ -75,28 +75,6 @@ fn a_flipped_bit_anywhere_gives_the_old_value_or_an_error() {
 #[test]
 fn a_file_cut_anywhere_is_an_error_and_left_as_it_is() {
     damage::cuts::<Home>(23, damage::assert_old_value_or_error);
-}
-
-#[test]
-fn a_process_killed_at_any_moment_leaves_its_last_commit_or_the_next_one() {
-    processes::killed_after_some_commits("sqlcipher");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_process_killed_at_any_write_leaves_its_last_commit_or_the_next_one() {
-    processes::killed_at_every_length("sqlcipher");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_disk_that_is_full_at_any_write_is_told_and_loses_nothing() {
-    processes::full_at_every_length("sqlcipher");
-}
-
-#[test]
-fn several_processes_commit_each_generation_once() {
-    processes::several_at_once("sqlcipher");
 }
 
 #[test]

@@ -111,6 +111,15 @@ macro_rules! both_strategies_pass {
             a_relative_home_is_refused,
             debug_shows_the_path_and_the_strategy_alone,
         });
+        $crate::columns::tests::tests_of!($site: processes::{
+            a_process_killed_at_any_moment_leaves_its_last_commit_or_the_next_one,
+            several_processes_commit_each_generation_once,
+        });
+        #[cfg(unix)]
+        $crate::columns::tests::tests_of!($site: processes::{
+            a_process_killed_at_any_write_leaves_its_last_commit_or_the_next_one,
+            a_disk_that_is_full_at_any_write_is_told_and_loses_nothing,
+        });
         #[cfg(unix)]
         $crate::columns::tests::tests_of!($site: shared::{
             a_write_to_a_file_that_was_moved_away_is_an_error,

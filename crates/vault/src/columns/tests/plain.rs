@@ -1,4 +1,4 @@
-use super::{NOW, ONE, Site, TWO, both_strategies_pass, damage, processes};
+use super::{NOW, ONE, Site, TWO, both_strategies_pass, damage};
 use crate::columns::PlainSqliteVault;
 use crate::columns::plain::Plain;
 use crate::suite::Bench;
@@ -51,28 +51,6 @@ fn a_flipped_bit_in_any_byte_is_answered_without_a_panic() {
 #[test]
 fn a_file_cut_at_any_byte_is_an_error_and_left_as_it_is() {
     damage::cuts::<Home>(1, damage::read_all);
-}
-
-#[test]
-fn a_process_killed_at_any_moment_leaves_its_last_commit_or_the_next_one() {
-    processes::killed_after_some_commits("plain-sqlite");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_process_killed_at_any_write_leaves_its_last_commit_or_the_next_one() {
-    processes::killed_at_every_length("plain-sqlite");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_disk_that_is_full_at_any_write_is_told_and_loses_nothing() {
-    processes::full_at_every_length("plain-sqlite");
-}
-
-#[test]
-fn several_processes_commit_each_generation_once() {
-    processes::several_at_once("plain-sqlite");
 }
 
 #[test]

@@ -1,59 +1,31 @@
 //! Other processes: some that write the same vault, some that are killed in the middle of it, one whose disk is full.
 
 use super::{Home, Kind, ONE};
+use crate::other_process::{self, OtherProcess, assert_at_or_one_on, assert_each_generation_once, commit_often};
 use crate::{Vault, VaultError};
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// What a child commits at each generation: too long for one entry of a keystore.
 fn payload(generation: u64) -> Vec<u8> {
     format!("payload of {generation} ").repeat(80).into_bytes()
 }
 
-/// What a process is told that is started by the tests below; to the test runner it is one more name to look for.
-const OTHER_PROCESS: &str = "as-the-other-process";
+/// The test below that is the other process.
+const CHILD: &str = "document::tests::processes::child";
 
 /// What the child does, as it is told in its second line.
 const COMMIT: &str = "commit";
 const FILL: &str = "fill";
 
-/// A parent that has gone away reads no more.
-fn say(word: &str, number: u64) {
-    drop(writeln!(std::io::stdout(), "\n{word} {number}"));
-}
-
-/// Not a test but the other process, which has to be a test to be in this program: reads from its input what to do where.
+/// Not a test but the other process, which has to be a test to be in this program: it is told what to do where.
 #[test]
 fn child() {
-    if !std::env::args().any(|argument| argument == OTHER_PROCESS) {
-        return;
-    }
-    let lines: Vec<String> = std::io::stdin().lock().lines().map_while(Result::ok).collect();
-    let [kind, task, home] = lines.as_slice() else { panic!("{lines:?}") };
+    let Some(orders) = other_process::orders() else { return };
+    let [kind, task, home] = orders.as_slice() else { panic!("{orders:?}") };
     let kind = Kind::ALL.into_iter().find(|known| format!("{known:?}") == *kind).unwrap();
     let vault = kind.open(Path::new(home)).unwrap();
-    if task == COMMIT { commit_a_hundred_times(&*vault) } else { fill_the_disk(&*vault) }
-}
-
-fn commit_a_hundred_times(vault: &dyn Vault) {
-    let mut wins = 0;
-    while wins < 100 {
-        let step = vault.load(&ONE).and_then(|record| {
-            let generation = record.unwrap().generation;
-            vault.commit(&ONE, generation, &payload(generation + 1))
-        });
-        match step {
-            Ok(now) => {
-                wins += 1;
-                say("committed", now);
-            }
-            // Another one was faster, or many others were.
-            Err(VaultError::Conflict { .. } | VaultError::Busy) => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
+    if task == COMMIT { commit_often(&*vault, &ONE, 100, payload).unwrap() } else { fill_the_disk(&*vault) }
 }
 
 /// No file of this process may become longer than some kilobytes.
@@ -63,60 +35,28 @@ fn fill_the_disk(vault: &dyn Vault) {
     assert!(matches!(full, Err(VaultError::Io(_))), "{full:?}");
     assert_eq!(vault.load(&ONE).unwrap().unwrap().payload.as_slice(), b"second");
     assert_eq!(vault.commit(&ONE, 2, b"third").unwrap(), 3);
-    say("held", 3);
+    other_process::say("held 3");
 }
 
-/// Starts a child on the vault of `home`; gives it and what it prints.
-fn start(home: &Home, task: &str, mut command: Command) -> (Child, Lines<BufReader<ChildStdout>>) {
-    let mut child = command
-        .args(["document::tests::processes::child", OTHER_PROCESS, "--exact", "--nocapture"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    writeln!(input, "{:?}\n{task}\n{}", home.kind, home.path().display()).unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap()).lines();
-    (child, output)
+fn orders(home: &Home, task: &str) -> [String; 3] {
+    [format!("{:?}", home.kind), task.to_owned(), home.path().display().to_string()]
 }
 
-fn this_program() -> Command {
-    Command::new(std::env::current_exe().unwrap())
-}
-
-/// The generation that a line reports.
-fn reported(line: &str) -> Option<u64> {
-    line.strip_prefix("committed ")?.parse().ok()
+fn start(home: &Home) -> OtherProcess {
+    OtherProcess::start(CHILD, &orders(home, COMMIT))
 }
 
 fn a_killed_process_leaves_its_last_commit_or_the_next_one(kind: Kind) {
     let home = Home::with_two_records(kind);
     for round in 1..12 {
-        let (mut child, output) = start(&home, COMMIT, this_program());
-        let mut reports = output.map_while(Result::ok).filter_map(|line| reported(&line));
-        let mut last = reports.by_ref().take(round).last().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // What it still said before it was killed had been committed too.
-        last = reports.last().unwrap_or(last);
-
-        let record = home.open().unwrap().load(&ONE).unwrap().unwrap();
-        assert!([last, last + 1].contains(&record.generation), "{} after {last}", record.generation);
-        assert_eq!(record.payload.as_slice(), payload(record.generation));
+        let last = start(&home).kill_after(round);
+        assert_at_or_one_on(&*home.open().unwrap(), &ONE, last, payload);
     }
 }
 
 fn several_processes_commit_each_generation_once(kind: Kind) {
     let home = Home::with_two_records(kind);
-    let children: Vec<_> = (0..3).map(|_| start(&home, COMMIT, this_program())).collect();
-    let mut committed = Vec::new();
-    for (mut child, output) in children {
-        committed.extend(output.map_while(Result::ok).filter_map(|line| reported(&line)));
-        assert!(child.wait().unwrap().success());
-    }
-    committed.sort_unstable();
-    assert_eq!(committed, (2..=301).collect::<Vec<u64>>());
+    assert_each_generation_once((0..3).map(|_| start(&home)).collect(), 301);
     assert_eq!(home.open().unwrap().load(&ONE).unwrap().unwrap().generation, 301);
 }
 
@@ -166,12 +106,9 @@ fn several_processes_commit_each_generation_once_to_the_encrypted_preferences() 
 fn a_full_disk_leaves_the_old_file_whole_and_nothing_beside_it() {
     for kind in Kind::FILES {
         let home = Home::with_two_records(kind);
-        let mut limited = Command::new("sh");
-        limited.args(["-c", r#"trap "" XFSZ; ulimit -f 16; exec "$0" "$@""#]).arg(std::env::current_exe().unwrap());
-        let (mut child, output) = start(&home, FILL, limited);
-        let said: Vec<_> = output.map_while(Result::ok).collect();
-        assert!(said.contains(&"held 3".to_owned()), "{kind:?} {said:?}");
-        assert!(child.wait().unwrap().success());
+        let limit = "trap '' XFSZ; ulimit -f 16";
+        let (said, well) = OtherProcess::start_limited(limit, CHILD, &orders(&home, FILL)).end();
+        assert!(well && said.contains(&"held 3".to_owned()), "{kind:?} {said:?}");
         assert_eq!(home.open().unwrap().load(&ONE).unwrap().unwrap().payload.as_slice(), b"third");
         let names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!((names.len(), home.file().exists()), (2, true), "{names:?}");

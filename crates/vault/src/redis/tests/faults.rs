@@ -203,7 +203,7 @@ fn the_rights_that_the_docs_name_are_enough_and_no_scripts_are_too_few() {
     let vault = open().unwrap();
     vault.remove(&ONE).unwrap();
     warm_up(&vault);
-    assert!(vault.remarks().is_ok());
+    assert!(vault.examine().is_ok());
     assert!(RedisVault::set_aside(&url, NAME, 1).is_ok());
     drop(open().unwrap());
     RedisVault::remove_all(&url, NAME).unwrap();

@@ -145,10 +145,10 @@ fn a_vault_is_found_set_aside_and_removed_whole() {
 fn settings_that_lose_commits_are_remarked_on() {
     let home = Home::new();
     let vault = home.open().unwrap();
-    assert_eq!(vault.remarks().unwrap().len(), 1, "no append-only file");
+    assert_eq!(vault.examine().unwrap().len(), 1, "no append-only file");
     home.tell(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
-    assert_eq!(vault.remarks().unwrap().len(), 2);
+    assert_eq!(vault.examine().unwrap().len(), 2);
     home.tell(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     home.tell(&["CONFIG", "SET", "appendonly", "yes"]);
-    assert_eq!(vault.remarks().unwrap(), [""; 0]);
+    assert_eq!(vault.examine().unwrap(), [""; 0]);
 }
