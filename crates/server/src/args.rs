@@ -246,7 +246,7 @@ impl StoreName {
                 let path: Result<PathBuf, Infallible> = path.parse();
                 path.map(Self::Sqlite).map_err(|_| BadStoreName::Unknown)
             }
-            Some((scheme, _)) if scheme == "redis" || scheme.starts_with("redis+") => {
+            Some((scheme, _)) if ["redis", "rediss"].contains(&scheme.split('+').next().unwrap_or_default()) => {
                 Ok(Self::Redis(SecretAddress(Zeroizing::new(text.to_owned()))))
             }
             _ => Err(BadStoreName::Unknown),

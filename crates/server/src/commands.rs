@@ -107,7 +107,7 @@ impl Failure {
                     StoreError::Damaged(_) => "restore the store from a backup",
                     StoreError::Away(_) => "check that Redis runs there, and that this program may use it",
                     StoreError::BadAddress => {
-                        "as in redis://127.0.0.1:6379/0; without TLS, so put a tunnel before one that is far away"
+                        "as in redis://127.0.0.1:6379/0, or rediss://… under TLS for one that is far away"
                     }
                     _ => "check that the folder exists, that you may write there, and that the disk is not full",
                 }

@@ -79,7 +79,7 @@ pub enum StoreError {
     Away(String),
     /// This is no address of a Redis.
     #[error(
-        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER"
+        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER; rediss… under TLS"
     )]
     BadAddress,
     /// A row is not what this program writes.

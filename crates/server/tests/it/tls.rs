@@ -125,3 +125,28 @@ fn files_that_cannot_be_used_are_refused_with_their_reason() {
     set_mode(&key, 0o644);
     assert_eq!(matches!(open(&folder), Err(TlsError::Open(_))), cfg!(unix));
 }
+
+#[cfg(all(unix, feature = "redis"))]
+#[test]
+fn a_store_in_redis_is_reached_under_tls_and_not_where_its_certificate_is_not_trusted() {
+    use crate::command_line::{run, serve_where};
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let (chain, key) = (path("chain.pem"), path("key.pem"));
+    let under_tls = ["--tls-cert-file", &chain, "--tls-key-file", &key, "--tls-auth-clients", "no"];
+    let arguments = [&["--port", "0", "--tls-port", &port, "--bind", "127.0.0.1"][..], &under_tls].concat();
+    let redis = crate::redis_server::RedisServer::with(&arguments);
+    let (store, keys) = (format!("rediss://localhost:{port}/0"), path("server.keys"));
+    let server = serve_where(&["--demo", "--store", &store, "--keys", &keys], &[("SSL_CERT_FILE", &chain)]);
+    let (status, tokens) = server.post("/login", &serde_json::json!({"username": "demo", "password": "demo"}));
+    assert_eq!(status, 200, "{tokens}");
+    let refresh = serde_json::json!({"refresh_token": tokens["refresh_token"]});
+    assert_eq!(server.post("/token/refresh", &refresh).0, 200);
+    let kept: u64 = redis.ask(&redis::cmd("DBSIZE"));
+    assert!(kept >= 3, "{kept}");
+    let distrustful = run(&["grant", "list", "--store", &store], "");
+    assert_eq!(distrustful.status.code(), Some(1), "{distrustful:?}");
+    assert!(String::from_utf8_lossy(&distrustful.stderr).contains("Redis cannot be used"), "{distrustful:?}");
+}
