@@ -43,6 +43,10 @@ pub(crate) fn serve_where(more: &[&str], environment: &[(&str, &str)]) -> Servin
 }
 
 impl Serving {
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Posts JSON; gives the status and the body.
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.try_post(path, &[], body).unwrap()

@@ -59,6 +59,8 @@ mod rfc9700;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
+mod schemathesis;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod tls;
