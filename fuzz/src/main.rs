@@ -16,7 +16,8 @@ static CHOSEN: OnceLock<Target> = OnceLock::new();
 
 fn choose() -> Target {
     let name = std::env::var(VARIABLE).unwrap_or_default();
-    let all = || pilotlight_oauth::fuzzing::TARGETS.iter().chain(pilotlight_vault::fuzzing::TARGETS);
+    let crates = [pilotlight::fuzzing::TARGETS, pilotlight_oauth::fuzzing::TARGETS, pilotlight_vault::fuzzing::TARGETS];
+    let all = || crates.into_iter().flatten();
     match all().find(|(known, _)| *known == name) {
         Some((_, target)) => *target,
         None => {

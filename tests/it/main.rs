@@ -5,6 +5,7 @@ mod arrows;
 mod chaos;
 #[cfg(target_os = "linux")]
 mod cli;
+mod clients;
 mod contract;
 #[cfg(target_os = "linux")]
 mod crash;

@@ -117,6 +117,8 @@ impl Person {
         let value = |field: &forms::Field| match field.kind.as_str() {
             "password" => self.password.clone(),
             "hidden" => field.value.clone(),
+            // A code that stands there already.
+            _ if !field.value.is_empty() => field.value.clone(),
             _ => self.username.clone(),
         };
         let mut fields: Vec<_> = form.fields.iter().map(|field| (field.name.clone(), value(field))).collect();

@@ -5,7 +5,7 @@
 //! cargo xtask test       everything that must pass, with the counts in the last line
 //! cargo xtask torture    the long crash tests and simulated months, with their figures
 //! cargo xtask fuzz       every parser under libFuzzer, a minute each
-//! cargo xtask bench      the vault's strategies measured, in fsyncs
+//! cargo xtask bench      the vault's strategies measured, in fsyncs; `bench server`: what a refresh costs
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
 //! cargo xtask fmt        format Rust sources
@@ -52,6 +52,9 @@ enum Task {
     Test(test::Test),
     /// Run the long crash tests and simulated months, and print their figures
     Torture {
+        /// The authorization server's instead: herds, kills, Redis away; each at its whole length
+        #[arg(long, conflicts_with = "arguments")]
+        server: bool,
         /// What pilotlight-torture is told; `-- --help` lists it
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -72,7 +75,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Run(run) => run.start(),
         Task::Test(test) => test.start(),
-        Task::Torture { arguments } => torture(&arguments),
+        Task::Torture { server: true, .. } => torture_server(),
+        Task::Torture { arguments, .. } => torture(&arguments),
         Task::Fuzz(fuzz) => fuzz.start(),
         Task::Bench(bench) => bench.start(),
         Task::Setup => setup(),
@@ -103,6 +107,14 @@ fn torture(arguments: &[String]) -> Result<(), Failure> {
     println!();
     let mut command = std::process::Command::new(place::built("pilotlight-torture"));
     let status = command.args(arguments).status()?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("{}: {status}", progress::line_of(&command)))) }
+}
+
+/// The tests of the server that have two lengths, alone on the machine and one after the other.
+fn torture_server() -> Result<(), Failure> {
+    let mut command = cargo::cargo(&["test", "--package", "pilotlight-server", "--test", "it", "--"]);
+    command.args(["--test-threads", "1", "--nocapture", "herd::", "kill::", "redis::", "keycloak::"]);
+    let status = command.env("PILOTLIGHT_TORTURE", "1").status()?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{}: {status}", progress::line_of(&command)))) }
 }
 

@@ -143,7 +143,9 @@ impl Journal {
             (file, length) = (self.open_append(&self.path)?, 0);
         }
         let text = text.chars().take(400).collect();
-        let entry = JournalEntry { seq: last.seq + 1, at, account: account.to_owned(), kind, text, prev: last.hash };
+        // A line that somebody planted may bear the last number there is.
+        let seq = last.seq.saturating_add(1);
+        let entry = JournalEntry { seq, at, account: account.to_owned(), kind, text, prev: last.hash };
         let line = serde_json::to_string(&entry)?;
         let ending = if last.torn { "\n" } else { "" };
         let written = format!("{ending}{line}\n");
@@ -156,17 +158,7 @@ impl Journal {
     pub(crate) fn verify(&self) -> Result<Chain, Error> {
         let mut bytes = read_bytes(&self.archive()).map_err(|error| unwritable(&error))?;
         bytes.extend(read_bytes(&self.path).map_err(|error| unwritable(&error))?);
-        let mut before: Option<(u64, String)> = None;
-        for line in bytes.split(|byte| *byte == b'\n') {
-            // A line that a crash cut short is no entry, and the next one was chained to the last whole one.
-            let Ok(entry) = serde_json::from_slice::<JournalEntry>(line) else { continue };
-            let follows = before.as_ref().is_none_or(|(seq, hash)| entry.seq == seq + 1 && entry.prev == *hash);
-            if !follows {
-                return Ok(Chain::Broken(entry.seq));
-            }
-            before = Some((entry.seq, hash(line)));
-        }
-        Ok(Chain::Whole)
+        Ok(follow(&bytes))
     }
 
     /// The newest `limit` entries, newest first; of one account where it is named. Lines that a crash cut off are passed over.
@@ -225,9 +217,28 @@ fn hash(line: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(line)[..16])
 }
 
+/// Follows the chain through the lines of both files.
+pub(crate) fn follow(bytes: &[u8]) -> Chain {
+    let mut before: Option<(u64, String)> = None;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        // A line that a crash cut short is no entry, and the next one was chained to the last whole one.
+        let Ok(entry) = serde_json::from_slice::<JournalEntry>(line) else { continue };
+        let next = |(seq, hash): &(u64, String)| seq.checked_add(1) == Some(entry.seq) && entry.prev == *hash;
+        if !before.as_ref().is_none_or(next) {
+            return Chain::Broken(entry.seq);
+        }
+        before = Some((entry.seq, hash(line)));
+    }
+    Chain::Whole
+}
+
 fn read_all(path: &Path) -> std::io::Result<Vec<JournalEntry>> {
-    let bytes = read_bytes(path)?;
-    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    Ok(entries_in(&read_bytes(path)?))
+}
+
+/// The entries among the lines, in their order.
+pub(crate) fn entries_in(bytes: &[u8]) -> Vec<JournalEntry> {
+    bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
 /// Nothing where there is no file.
@@ -254,6 +265,21 @@ mod tests {
 
     fn append(journal: &Journal, account: &str) -> JournalEntry {
         journal.append(Timestamp::from_secs(1), account, EventKind::Refreshed, "It was refreshed.").unwrap()
+    }
+
+    #[test]
+    fn a_planted_line_with_the_last_number_there_is_stops_nobody_and_shows() {
+        let (_folder, journal) = journal();
+        append(&journal, "a");
+        let planted = format!(
+            "{{\"seq\":{},\"at\":1,\"account\":\"a\",\"kind\":\"ended\",\"text\":\"\",\"prev\":\"\"}}\n",
+            u64::MAX
+        );
+        let whole = std::fs::read_to_string(&journal.path).unwrap();
+        std::fs::write(&journal.path, whole + &planted).unwrap();
+        assert_eq!(append(&journal, "a").seq, u64::MAX);
+        assert_eq!(journal.verify().unwrap(), Chain::Broken(u64::MAX));
+        assert_eq!(journal.newest(None, 9).unwrap().len(), 3);
     }
 
     #[test]

@@ -39,6 +39,9 @@ mod error;
 mod explain;
 mod files;
 mod flights;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grant;
 mod home;
 mod http;

@@ -142,27 +142,34 @@ fn http_dates(bytes: &[u8]) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::TARGETS;
-    use std::path::Path;
-
-    #[test]
-    fn the_corpus_and_what_is_near_it_break_no_promise() {
-        for (name, target) in TARGETS {
-            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
-            let seeds: Vec<_> = std::fs::read_dir(&corpus).unwrap().map(|seed| seed.unwrap().path()).collect();
-            assert!(!seeds.is_empty(), "{name} has no corpus");
-            for seed in seeds {
-                let bytes = std::fs::read(seed).unwrap();
-                target(&bytes);
-                for place in 0..bytes.len().min(600) {
-                    target(&bytes[..place]);
-                    let mut changed = bytes.clone();
-                    changed[place] ^= 1 << (place % 8);
-                    target(&changed);
-                }
+/// Calls each target with its corpus, and with what is near: cut at each place, and a bit of each byte turned over. For the
+/// tests of every crate that has targets.
+///
+/// # Panics
+/// Where a promise is broken, or a target has no corpus.
+pub fn try_near_corpus(targets: &[(&str, Target)]) {
+    for (name, target) in targets {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+        let seeds = std::fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{name} has no corpus: {error}"));
+        let seeds: Vec<_> = seeds.flatten().map(|seed| seed.path()).collect();
+        assert!(!seeds.is_empty(), "{name} has no corpus");
+        for seed in seeds {
+            let bytes = std::fs::read(seed).unwrap_or_else(|error| panic!("{name}: {error}"));
+            target(&bytes);
+            for place in 0..bytes.len().min(600) {
+                target(&bytes[..place]);
+                let mut changed = bytes.clone();
+                changed[place] ^= 1 << (place % 8);
+                target(&changed);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_corpus_and_what_is_near_it_break_no_promise() {
+        super::try_near_corpus(super::TARGETS);
     }
 }

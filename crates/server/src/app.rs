@@ -5,10 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
+use tokio::sync::oneshot;
 
+use crate::clients::RecentClients;
 use crate::config::Config;
+use crate::dpop::Seen;
 use crate::edge::{Metrics, RequestIds};
-use crate::grant::Outcome;
+use crate::grant::{Outcome, Redemption};
 use crate::keys::LiveKeys;
 use crate::limit::Limiter;
 use crate::password::Checker;
@@ -23,6 +26,7 @@ pub(crate) struct App {
     pub(crate) keys: Arc<LiveKeys>,
     pub(crate) passwords: Checker,
     pub(crate) limiter: Limiter,
+    pub(crate) clients: RecentClients,
     pub(crate) counts: Counts,
     pub(crate) metrics: Metrics,
     pub(crate) request_ids: RequestIds,
@@ -30,6 +34,7 @@ pub(crate) struct App {
     pub(crate) keys_readable: AtomicBool,
     /// The document about all this, once somebody asked for it.
     pub(crate) openapi: OnceLock<Vec<u8>>,
+    pub(crate) seen_proofs: Seen,
 }
 
 /// How many refresh tokens were presented since the start, by what came of it.
@@ -106,27 +111,49 @@ impl App {
         self.clock.now()
     }
 
-    /// Asks the store, off the async threads. The work goes on to its end even when the caller hangs up: a rotation is
+    /// Asks the store, off the async threads where it may wait. The work goes on to its end even when the caller hangs up: a rotation is
     /// never torn in half.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let store = self.store.clone();
         let began = stopwatch();
-        let answer = tokio::task::spawn_blocking(move || work(&*store)).await;
-        self.metrics.store(began.elapsed(), !matches!(answer, Ok(Ok(_))));
-        match answer {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the store failed; answering 503");
-                Err(Problem::Unavailable)
-            }
+        let answer = if self.store.is_prompt() {
+            work(&*self.store).map_err(|error| unavailable(&error))
+        } else {
+            self.ask_at_leisure(work).await
+        };
+        self.metrics.store(began.elapsed(), answer.is_err());
+        answer
+    }
+
+    /// The same for work that takes long in every store.
+    pub(crate) async fn ask_at_leisure<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || work(&*store)).await {
+            Ok(answer) => answer.map_err(|error| unavailable(&error)),
             Err(error) => {
                 tracing::error!(%error, "work on the store broke off; answering 503");
                 Err(Problem::Unavailable)
             }
         }
+    }
+
+    /// Spends a refresh token: what nearly all requests ask for, so no thread waits for it where that can be helped.
+    pub(crate) async fn redeem(&self, presented: Redemption) -> Result<Outcome, Problem> {
+        if !self.store.queues() {
+            return self.ask(move |store| store.redeem(&presented)).await;
+        }
+        let began = stopwatch();
+        let (reply, answer) = oneshot::channel();
+        // It fails only where the caller hung up, and then nobody is left to tell.
+        self.store.redeem_then(presented, Box::new(move |outcome| drop(reply.send(outcome))));
+        let answer = answer.await.unwrap_or(Err(StoreError::NotDurable)).map_err(|error| unavailable(&error));
+        self.metrics.store(began.elapsed(), answer.is_err());
+        answer
     }
 
     /// Takes the keys that the key file has now; see [`LiveKeys::read_again`]. Where it cannot be read, those from before stay in use.
@@ -150,6 +177,11 @@ impl App {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.config.issuer.trim_end_matches('/'))
     }
+}
+
+fn unavailable(error: &StoreError) -> Problem {
+    tracing::error!(%error, "the store failed; answering 503");
+    Problem::Unavailable
 }
 
 /// How long a client should wait before it asks again, when the store has trouble.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use pilotlight_server::grant::GrantId;
-use pilotlight_server::{KeySource, parse_duration};
+use pilotlight_server::{KeySource, SigningAlgorithm, parse_duration};
 use zeroize::Zeroizing;
 
 use crate::edge_args::EdgeArgs;
@@ -64,6 +64,9 @@ pub(crate) struct Serve {
     /// The file of the server's own keys, or fd:N to read them from an open file; beside an SQLite store if absent, needed with Redis
     #[arg(long)]
     pub(crate) keys: Option<KeysName>,
+    /// What a first signing key is made for: es256 or eddsa; `keys rotate` changes it later, to rs256 too
+    #[arg(long, default_value = "es256")]
+    pub(crate) signing_alg: SigningAlgorithm,
     /// How long an access token lives
     #[arg(long, default_value = "15m", value_parser = parse_duration)]
     pub(crate) access_token_ttl: Duration,
@@ -88,6 +91,12 @@ pub(crate) struct Serve {
     /// Do not serve the plain JSON dialect: /login and /token/refresh
     #[arg(long)]
     pub(crate) no_plain_json: bool,
+    /// Take a proof of possession (DPoP) only with a nonce of this server, so that none can be made ahead
+    #[arg(long)]
+    pub(crate) dpop_nonce: bool,
+    /// Make every client push its authorization requests (RFC 9126)
+    #[arg(long)]
+    pub(crate) require_par: bool,
     /// Bring the person demo (password demo) and the public client `pilotlight`
     #[arg(long)]
     pub(crate) demo: bool,
@@ -144,6 +153,12 @@ pub(crate) struct AddClient {
     /// Make it push its authorization requests (RFC 9126)
     #[arg(long)]
     pub(crate) pushed_only: bool,
+    /// Give it tokens only where it proves to have a key (DPoP, RFC 9449)
+    #[arg(long)]
+    pub(crate) dpop_required: bool,
+    /// Let it ask for tokens for this resource server (RFC 8707), an absolute URI; may be repeated
+    #[arg(long = "resource")]
+    pub(crate) resources: Vec<String>,
     /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
     #[arg(long)]
     pub(crate) store: StoreName,
@@ -181,6 +196,12 @@ pub(crate) enum Keys {
         /// How long from now on the old keys stay in use, so that everybody can learn of the new ones
         #[arg(long, default_value = "10m", value_parser = parse_duration)]
         announce: Duration,
+        /// What the new signing key is for: es256 or eddsa; that of the newest one if absent
+        #[arg(long)]
+        signing_alg: Option<SigningAlgorithm>,
+        /// A signing key made elsewhere: PKCS #8 in PEM or DER, of P-256, Ed25519 or RSA (for rs256)
+        #[arg(long, conflicts_with = "signing_alg")]
+        import: Option<PathBuf>,
         /// The old ones are in wrong hands: drop them at once. Everybody has to sign in again
         #[arg(long, conflicts_with = "announce")]
         leaked: bool,

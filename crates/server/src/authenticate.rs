@@ -1,6 +1,7 @@
 //! Who is asking: clients (RFC 6749 section 2.3) and people.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::client::{Client, FIRST_PARTY};
+use crate::client::{Client, FIRST_PARTY, Setting};
 use crate::edge::Refusal;
 use crate::params::Params;
 use crate::password;
@@ -21,7 +22,7 @@ use crate::store::User;
 pub(crate) enum Caller {
     /// The operator's own programs, which need no registration.
     FirstParty,
-    Registered(Client),
+    Registered(Arc<Client>),
 }
 
 impl Caller {
@@ -32,8 +33,43 @@ impl Caller {
         }
     }
 
+    /// Whether it has nothing to authenticate with, so that its refresh tokens are bound to the key that it proves to have
+    /// (RFC 9449 section 5).
+    pub(crate) fn is_public(&self) -> bool {
+        match self {
+            Self::FirstParty => true,
+            Self::Registered(client) => client.secret_hash.is_none(),
+        }
+    }
+
+    /// The resources that it may ask tokens for, beside this server.
+    pub(crate) fn resources(&self) -> &[String] {
+        match self {
+            Self::FirstParty => &[],
+            Self::Registered(client) => &client.resources,
+        }
+    }
+
+    /// Whether it has to prove to have a key.
+    pub(crate) fn needs_proof(&self) -> bool {
+        matches!(self, Self::Registered(client) if client.has(Setting::DpopRequired))
+    }
+
+    /// Whether nobody here has looked at it: it registered itself.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self, Self::Registered(client) if client.has(Setting::Registered))
+    }
+
     /// For endpoints that the operator's own programs have no use for.
     pub(crate) fn registered(self) -> Result<Client, Problem> {
+        match self {
+            Self::FirstParty => Err(Problem::InvalidRequest("client_id is missing.")),
+            Self::Registered(client) => Ok(Arc::unwrap_or_clone(client)),
+        }
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn client(&self) -> Result<&Client, Problem> {
         match self {
             Self::FirstParty => Err(Problem::InvalidRequest("client_id is missing.")),
             Self::Registered(client) => Ok(client),
@@ -43,7 +79,7 @@ impl Caller {
     /// For endpoints that want to be sure who asks.
     pub(crate) fn confidential(self) -> Result<Client, Problem> {
         match self {
-            Self::Registered(client) if client.secret_hash.is_some() => Ok(client),
+            Self::Registered(client) if client.secret_hash.is_some() => Ok(Arc::unwrap_or_clone(client)),
             _ => Err(Problem::InvalidClient { basic: true }),
         }
     }
@@ -56,13 +92,22 @@ impl App {
         if id == FIRST_PARTY && secret.is_none() {
             return Ok(Caller::FirstParty);
         }
-        let client = self.ask(move |store| store.client(&id)).await?;
+        let client = self.client(id).await?;
         let allowed = client.filter(|client| match (&client.secret_hash, &secret) {
             (None, None) => true,
             (Some(_), Some(secret)) => client.has_secret(secret),
             _ => false,
         });
         allowed.map(Caller::Registered).ok_or(Problem::InvalidClient { basic })
+    }
+
+    async fn client(&self, id: String) -> Result<Option<Arc<Client>>, Problem> {
+        let now = self.now();
+        if let Some(client) = self.clients.recall(&id, now) {
+            return Ok(Some(client));
+        }
+        let client = self.ask(move |store| store.client(&id)).await?;
+        Ok(client.map(|client| self.clients.note(client, now)))
     }
 
     /// The person of that name and password.

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use url::{Host, Url};
 
 use crate::issue::SCOPES;
+use crate::resource::is_resource;
 use crate::system::{NoEntropy, make_random};
 
 /// The client that `POST /login` signs people in to: the operator's own programs. It needs no registration.
@@ -58,7 +59,12 @@ pub enum Setting {
     PushedOnly,
     /// It registered itself (RFC 7591): nobody here has looked at it.
     Registered,
+    /// It must prove to have a key with every request for tokens (RFC 9449 section 5.2, `dpop_bound_access_tokens`).
+    DpopRequired,
 }
+
+const SETTINGS: [Setting; 5] =
+    [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly, Setting::DpopRequired, Setting::Registered];
 
 impl Setting {
     /// The word for stores.
@@ -69,15 +75,14 @@ impl Setting {
             Self::IntrospectAny => "introspect_any",
             Self::PushedOnly => "pushed_only",
             Self::Registered => "registered",
+            Self::DpopRequired => "dpop_required",
         }
     }
 
     /// Reads [`Self::as_str`].
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Device, Self::IntrospectAny, Self::PushedOnly, Self::Registered]
-            .into_iter()
-            .find(|setting| setting.as_str() == word)
+        SETTINGS.into_iter().find(|setting| setting.as_str() == word)
     }
 
     /// One text for all of them, as stores keep it.
@@ -124,6 +129,9 @@ pub enum BadClient {
     /// That is no hash of a secret.
     #[error("that is no hash of a client's secret, as sha256:…")]
     BadHash,
+    /// A resource that is no absolute URI.
+    #[error("`{0}` is no resource: write an absolute URI without a fragment, as in https://api.example.com/v1")]
+    Resource(String),
     /// A redirect URI that is unsafe.
     #[error(
         "`{0}` is no safe redirect URI: use https, http to 127.0.0.1 or [::1], or a private scheme like com.example.app:/callback; no fragment"
@@ -194,6 +202,18 @@ impl Client {
             return Err(BadClient::OwnScope(of_people.to_owned()));
         }
         self.own_scope = Some(scope);
+        Ok(())
+    }
+
+    /// Lets it ask tokens for these resource servers.
+    ///
+    /// # Errors
+    /// [`BadClient::Resource`].
+    pub fn allow_resources(&mut self, resources: Vec<String>) -> Result<(), BadClient> {
+        if let Some(wrong) = resources.iter().find(|uri| !is_resource(uri)) {
+            return Err(BadClient::Resource(wrong.clone()));
+        }
+        self.resources = resources;
         Ok(())
     }
 

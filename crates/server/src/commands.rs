@@ -6,7 +6,8 @@ mod hash;
 mod notify;
 mod serve;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read as _, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use pilotlight_oauth::Scope;
 use pilotlight_server::client::{BadClient, Client as ClientRecord, Setting};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
-    AddUserError, Clock, KeySource, KeysError, MemoryStore, OpenError, SqliteStore, Store, StoreError, SystemClock,
-    TlsError, add_user, rotate_keys,
+    AddUserError, Clock, KeySource, KeysError, MemoryStore, NewSigningKey, OpenError, SigningAlgorithm, SqliteStore,
+    Store, StoreError, SystemClock, TlsError, add_user, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -84,7 +85,9 @@ impl Failure {
             | Self::ShortToken
             | Self::NoPassword
             | Self::DemoInPublic(_) => 2,
-            Self::Open(OpenError::Issuer(_)) | Self::Chaos(_) | Self::Tls(_) | Self::ConfigFile(_) => 2,
+            Self::Open(OpenError::Issuer(_) | OpenError::Keys(KeysError::NoRsa)) | Self::Chaos(_) => 2,
+            Self::Tls(_) | Self::ConfigFile(_) => 2,
+            Self::Keys(KeysError::NoRsa | KeysError::NotASigningKey) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
             | Self::NoStore(_)
@@ -121,6 +124,10 @@ impl Failure {
                 KeysError::Damaged => "restore it from a backup; without it everybody has to sign in again",
                 KeysError::UnderWay(_) => "where no rotation is running, remove that file",
                 KeysError::NeedsFile => "pass --keys FILE",
+                KeysError::NoRsa => {
+                    "start with es256; then openssl genpkey -algorithm RSA -out rsa.pem, and keys rotate --import rsa.pem"
+                }
+                KeysError::NotASigningKey => "as openssl genpkey writes it",
                 _ => "check that it is there, and that you may read it",
             },
             Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
@@ -166,8 +173,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             add_user(&*open_lasting(&store)?, &name, &read_password(io::stdin().lock())?)?;
             say(&json!({"user": name}))
         }
-        Command::Keys(Keys::Rotate { keys, announce, leaked }) => {
-            rotate_keys(&keys, SystemClock.now(), announce, leaked)?;
+        Command::Keys(Keys::Rotate { keys, announce, signing_alg, import, leaked }) => {
+            let signing = new_signing_key(signing_alg, import.as_deref())?;
+            rotate_keys(&keys, SystemClock.now(), announce, leaked, &signing)?;
             say(&json!({"keys": keys, "in_use_in": if leaked { 0 } else { announce.as_secs() }}))
         }
         Command::Client(Client::Add(wanted)) => add_client(&*open_lasting(&wanted.store)?, wanted),
@@ -184,6 +192,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             revoke_all(&*open_existing(&store)?, &user.unwrap_or_default())
         }
     }
+}
+
+/// No key file is larger.
+const LARGEST_KEY: u64 = 64 * 1024;
+
+fn new_signing_key(alg: Option<SigningAlgorithm>, import: Option<&Path>) -> Result<NewSigningKey, Failure> {
+    let Some(path) = import else { return Ok(alg.map_or(NewSigningKey::Alike, NewSigningKey::Made)) };
+    let mut bytes = Zeroizing::new(Vec::new());
+    std::fs::File::open(path)?.take(LARGEST_KEY).read_to_end(&mut bytes)?;
+    Ok(NewSigningKey::Given(bytes))
 }
 
 /// One line of JSON on stdout, flushed: programs wait for it.
@@ -246,10 +264,12 @@ fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
     if let Some(scope) = wanted.own_scope {
         client.allow_own_scope(Scope::parse(&scope))?;
     }
+    client.allow_resources(wanted.resources)?;
     let settings = [
         (wanted.device, Setting::Device),
         (wanted.introspect_any, Setting::IntrospectAny),
         (wanted.pushed_only, Setting::PushedOnly),
+        (wanted.dpop_required, Setting::DpopRequired),
     ];
     for (_, setting) in settings.into_iter().filter(|(wanted, _)| *wanted) {
         client.set(setting)?;

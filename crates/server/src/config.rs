@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::edge::{Limits, TrustedProxy};
 use crate::keys::KeySource;
 use crate::routes::Registration;
+use crate::signer::SigningAlgorithm;
 
 /// The settings of one server.
 #[derive(Debug, Clone)]
@@ -24,9 +25,15 @@ pub struct Config {
     pub grant_uses: Option<u32>,
     /// Where the server's keys come from.
     pub keys: KeySource,
+    /// What a first signing key is made for. Keys that are there already stay as they are.
+    pub signing_alg: SigningAlgorithm,
     /// Whether `POST /login` and the password grant of `/token` are served (RFC 9700 section 2.4 advises against them
     /// for anybody but the operator's own programs).
     pub password_sign_in: bool,
+    /// Whether every proof of possession needs a nonce of ours (RFC 9449 section 8), so that none can be made ahead.
+    pub dpop_nonce: bool,
+    /// Whether every client has to push its authorization requests (RFC 9126 section 5).
+    pub require_par: bool,
     /// Whether the plain JSON dialect (`POST /login` and `POST /token/refresh`) is served.
     pub plain_json: bool,
     /// How much is served at once, and how long anything may take.
@@ -51,7 +58,10 @@ impl Config {
             retry_window: Duration::from_secs(10),
             grant_uses: None,
             keys: KeySource::Ephemeral,
+            signing_alg: SigningAlgorithm::default(),
             password_sign_in: true,
+            dpop_nonce: false,
+            require_par: false,
             plain_json: true,
             limits: Limits::default(),
             trusted_proxies: Vec::new(),

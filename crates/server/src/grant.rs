@@ -381,7 +381,7 @@ mod tests {
             for event in events {
                 match event {
                     Event::Answered | Event::AnswerLost => {
-                        let outcome = grant.redeem(&presented(client.generation, Some([client.attempt; 16])));
+                        let outcome = grant.redeem(&presented(client.generation, Some([client.attempt; 8])));
                         let (Outcome::Rotated(next) | Outcome::Healed(next) | Outcome::Repeated(next)) = outcome else {
                             return Err(TestCaseError::fail(format!("signed out: {outcome:?}")));
                         };
@@ -393,7 +393,7 @@ mod tests {
                     }
                     Event::Duplicate(later) => {
                         if let Some(&(generation, attempt)) = client.before.get(later) {
-                            grant.redeem(&presented(generation, Some([attempt; 16])));
+                            grant.redeem(&presented(generation, Some([attempt; 8])));
                         }
                     }
                     Event::Restored => {
@@ -413,7 +413,7 @@ mod tests {
             let mut grant = grant();
             for (generation, key) in uses {
                 let before = grant.clone();
-                grant.redeem(&presented(generation, key.map(|key| [key; 16])));
+                grant.redeem(&presented(generation, key.map(|key| [key; 8])));
                 prop_assert!(grant.generation >= before.generation);
                 prop_assert!(before.revoked.is_none() || grant == before);
             }

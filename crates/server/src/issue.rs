@@ -1,5 +1,7 @@
 //! From grants to tokens.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pilotlight_oauth::{Scope, Timestamp};
@@ -7,10 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Redemption};
+use crate::dpop::show_thumbprint;
+use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Redemption, Thumbprint};
 use crate::jwt;
+use crate::origin::Origin;
 use crate::problem::{Problem, Refused};
+use crate::proven::Proven;
 use crate::refresh_token::{Claims, NotGenuine, derive_refresh_token, verify_refresh_token};
+use crate::resource::Audience;
 use crate::store::User;
 use crate::system::{NoEntropy, make_random};
 
@@ -29,7 +35,7 @@ pub(crate) fn granted_scope(asked: Option<&str>) -> Result<Scope, Problem> {
 pub(crate) struct AccessClaims {
     pub(crate) iss: String,
     pub(crate) sub: String,
-    pub(crate) aud: String,
+    pub(crate) aud: Audience,
     pub(crate) client_id: String,
     pub(crate) iat: i64,
     pub(crate) exp: i64,
@@ -41,6 +47,15 @@ pub(crate) struct AccessClaims {
     /// The grant it belongs to, so that it can end with it; a client in its own name has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gid: Option<String>,
+    /// The key that it is bound to (RFC 9449 section 6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cnf: Option<Confirmation>,
+}
+
+/// `cnf`, RFC 7800 section 3.1.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Confirmation {
+    pub(crate) jkt: String,
 }
 
 /// Claims of an ID token, OpenID Connect Core section 2.
@@ -66,6 +81,7 @@ pub(crate) struct Issued {
     expires_in: u64,
     refresh_expires_in: Option<u64>,
     refresh_uses_left: Option<u32>,
+    bound: bool,
 }
 
 /// A token answer, RFC 6749 section 5.1. `refresh_expires_in` lets a client warn in time, and so does `refresh_uses_left`
@@ -90,7 +106,7 @@ impl Issued {
     pub(crate) fn answer(&self) -> Answer<'_> {
         Answer {
             access_token: self.access_token.expose_secret(),
-            token_type: "Bearer",
+            token_type: if self.bound { "DPoP" } else { "Bearer" },
             expires_in: self.expires_in,
             refresh_token: self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
             refresh_expires_in: self.refresh_expires_in,
@@ -114,19 +130,47 @@ pub(crate) struct Presented<'a> {
     pub(crate) client: &'a str,
     pub(crate) key: Option<KeyHash>,
     pub(crate) scope: Option<Scope>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) proven: Option<&'a Proven>,
+    /// Whether the grant is bound to the key that is proven.
+    pub(crate) binds: bool,
+}
+
+/// Who signed in, and what for.
+pub(crate) struct Begun<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) client: &'a str,
+    pub(crate) scope: Scope,
+    pub(crate) resources: Vec<String>,
+    pub(crate) proven: Option<&'a Proven>,
+    pub(crate) binds: bool,
+    pub(crate) device: Origin,
+}
+
+/// What of its grant an access token is for: by default all of it.
+#[derive(Default)]
+pub(crate) struct Narrowed<'a> {
+    pub(crate) scope: Option<&'a Scope>,
+    pub(crate) resources: &'a [String],
+    /// The key that it is bound to.
+    pub(crate) key: Option<Thumbprint>,
 }
 
 impl App {
     /// A new grant for somebody who just signed in, and its first tokens.
-    pub(crate) async fn begin(&self, user: &User, client: &str, scope: Scope) -> Result<Issued, Problem> {
+    pub(crate) async fn begin(&self, begun: Begun<'_>) -> Result<Issued, Problem> {
+        let Begun { user, client, scope, resources, proven, binds, device } = begun;
+        self.spend(proven).await?;
         let now = self.now();
         let mut grant = Grant::new(GrantId(make_random()?), user.subject.clone(), client.to_owned(), scope, now);
+        let key = proven.map(Proven::key);
+        (grant.resources, grant.device, grant.bound_to) = (resources, device, key.filter(|_| binds));
         grant.ends_at = self.grant_ends_at(now);
         grant.uses = self.config.grant_uses;
         let kept = grant.clone();
         self.ask(move |store| store.add_grant(&kept)).await?;
         tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, %client, "grant");
-        self.issue(&grant, None, Some((user, None)), now)
+        self.issue(&grant, &Narrowed { key, ..Narrowed::default() }, Some((user, None)), now)
     }
 
     /// Spends a refresh token.
@@ -136,22 +180,24 @@ impl App {
             tracing::info!(outcome = %"unknown", "refresh");
             return Err(Problem::InvalidGrant(Refused::Unknown));
         };
+        self.spend(presented.proven).await?;
         let now = self.now();
+        let key = presented.proven.map(Proven::key);
         let redemption = Redemption {
             grant: claims.grant,
             generation: claims.generation,
             client: presented.client.to_owned(),
             key: presented.key,
             scope: presented.scope.clone(),
-            resources: Vec::new(),
-            proven: None,
-            binds: true,
+            resources: presented.resources.clone(),
+            proven: key,
+            binds: presented.binds,
             now,
             idle: self.config.refresh_token_ttl,
             retry_window: self.config.retry_window,
             remembered_keys: REMEMBERED_KEYS,
         };
-        let outcome = self.ask(move |store| store.redeem(&redemption)).await?;
+        let outcome = self.redeem(redemption).await?;
         self.counts.count(&outcome);
         report(claims, &outcome);
         let grant = match outcome {
@@ -165,7 +211,8 @@ impl App {
             Outcome::WrongKey => return Err(Problem::InvalidProof("This token is bound to another key.")),
             Outcome::Unknown => return Err(Problem::InvalidGrant(Refused::Unknown)),
         };
-        self.issue(&grant, presented.scope.as_ref(), None, now)
+        let narrowed = Narrowed { scope: presented.scope.as_ref(), resources: &presented.resources, key };
+        self.issue(&grant, &narrowed, None, now)
     }
 
     /// What a refresh token says, where it is genuine and this client's. One that was made with a newer key than this process
@@ -190,13 +237,14 @@ impl App {
     pub(crate) fn issue(
         &self,
         grant: &Grant,
-        narrowed: Option<&Scope>,
+        narrowed: &Narrowed<'_>,
         who: Option<(&User, Option<&str>)>,
         now: Timestamp,
     ) -> Result<Issued, Problem> {
         let until = now.plus(self.config.access_token_ttl);
         let until = grant.ends_at.map_or(until, |end| end.min(until));
-        let scope = narrowed.unwrap_or(&grant.scope).to_string();
+        let scope = narrowed.scope.unwrap_or(&grant.scope).to_string();
+        let resources = if narrowed.resources.is_empty() { &grant.resources } else { narrowed.resources };
         let id_token = match who {
             Some((user, nonce)) if grant.scope.contains("openid") => Some(self.id_token(grant, user, nonce, now)?),
             _ => None,
@@ -211,29 +259,37 @@ impl App {
             _ => grant.refresh_expires_at(self.config.refresh_token_ttl),
         };
         Ok(Issued {
-            access_token: self.access_token(Bearer::Person(grant), &scope, now, until)?,
+            access_token: self.access_token(Bearer::Person(grant), &scope, resources, narrowed.key, now..until)?,
             refresh_token: Some(derive_refresh_token(&keys, claims, &grant.client, grant.rotated_at)),
             id_token,
             scope,
             expires_in: until.since(now).as_secs(),
             refresh_expires_in: Some(refresh_until.since(now).as_secs()),
             refresh_uses_left,
+            bound: narrowed.key.is_some(),
         })
     }
 
     /// The access token of a client in its own name, RFC 6749 section 4.4.3: no refresh token, for it can ask again.
-    pub(crate) fn issue_own(&self, client: &str, scope: &Scope) -> Result<Issued, Problem> {
+    pub(crate) fn issue_own(
+        &self,
+        client: &str,
+        scope: &Scope,
+        resources: &[String],
+        key: Option<Thumbprint>,
+    ) -> Result<Issued, Problem> {
         let now = self.now();
         let until = now.plus(self.config.access_token_ttl);
         let scope = scope.to_string();
         Ok(Issued {
-            access_token: self.access_token(Bearer::Client(client), &scope, now, until)?,
+            access_token: self.access_token(Bearer::Client(client), &scope, resources, key, now..until)?,
             refresh_token: None,
             id_token: None,
             scope,
             expires_in: until.since(now).as_secs(),
             refresh_expires_in: None,
             refresh_uses_left: None,
+            bound: key.is_some(),
         })
     }
 
@@ -241,8 +297,9 @@ impl App {
         &self,
         bearer: Bearer<'_>,
         scope: &str,
-        now: Timestamp,
-        until: Timestamp,
+        resources: &[String],
+        key: Option<Thumbprint>,
+        life: Range<Timestamp>,
     ) -> Result<SecretString, NoEntropy> {
         let (sub, client, grant) = match bearer {
             Bearer::Person(grant) => (&*grant.subject, &*grant.client, Some(grant)),
@@ -251,16 +308,17 @@ impl App {
         let claims = AccessClaims {
             iss: self.config.issuer.clone(),
             sub: sub.to_owned(),
-            aud: self.config.issuer.clone(),
+            aud: Audience::of(resources, &self.config.issuer),
             client_id: client.to_owned(),
-            iat: now.as_secs(),
-            exp: until.as_secs(),
+            iat: life.start.as_secs(),
+            exp: life.end.as_secs(),
             jti: URL_SAFE_NO_PAD.encode(make_random::<16>()?),
             scope: scope.to_owned(),
             auth_time: grant.map(|grant| grant.authenticated_at.as_secs()),
             gid: grant.map(|grant| grant.id.to_string()),
+            cnf: key.map(|key| Confirmation { jkt: show_thumbprint(&key) }),
         };
-        self.keys.now().signer_at(now).sign(jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
+        jwt::sign(self.keys.now().signer_at(life.start), jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
     }
 
     fn id_token(
@@ -280,7 +338,7 @@ impl App {
             nonce,
             preferred_username: &user.name,
         };
-        self.keys.now().signer_at(now).sign(jwt::ID_TOKEN, &claims).map(SecretString::from)
+        jwt::sign(self.keys.now().signer_at(now), jwt::ID_TOKEN, &claims).map(SecretString::from)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use axum::http::{HeaderMap, header};
+
 /// The most that is kept of a `User-Agent`, in characters: enough to recognise a program by.
 const LONGEST: usize = 200;
 
@@ -24,6 +26,11 @@ impl Origin {
             address: address.map(|address| address.to_string()),
         }
     }
+}
+
+/// Where a request comes from.
+pub(crate) fn origin_of(headers: &HeaderMap, peer: Option<IpAddr>) -> Origin {
+    Origin::new(headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()), peer)
 }
 
 #[cfg(test)]

@@ -27,12 +27,18 @@ const OF_THE_CLIENT: [&str; 4] = ["client_id", "client_secret", "client_assertio
 pub(crate) struct Params {
     values: HashMap<String, Zeroizing<String>>,
     repeated: Vec<String>,
+    /// `resource` alone may be repeated (RFC 8707 section 2).
+    resources: Vec<String>,
 }
 
 impl Params {
     pub(crate) fn parse(encoded: &[u8]) -> Self {
-        let mut params = Self { values: HashMap::new(), repeated: Vec::new() };
+        let mut params = Self { values: HashMap::new(), repeated: Vec::new(), resources: Vec::new() };
         for (name, value) in form_urlencoded::parse(encoded) {
+            if name == "resource" {
+                params.resources.extend(Some(value.into_owned()).filter(|value| !value.is_empty()));
+                continue;
+            }
             let value = Zeroizing::new(value.into_owned());
             if params.values.insert(name.to_string(), value).is_some() {
                 params.repeated.push(name.into_owned());
@@ -54,6 +60,15 @@ impl Params {
         self.text(name).map(SecretString::from)
     }
 
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().map(String::as_str)
+    }
+
+    /// Says something that did not stand in the form.
+    pub(crate) fn set(&mut self, name: &str, value: String) {
+        self.values.insert(name.to_owned(), Zeroizing::new(value));
+    }
+
     /// Encoded again, with `client_id`, and without what authenticated the client.
     pub(crate) fn encode_for(&self, client_id: &str) -> String {
         let mut encoded = form_urlencoded::Serializer::new(String::new());
@@ -61,6 +76,7 @@ impl Params {
         let mut rest: Vec<_> = self.values.iter().filter(|(name, _)| !OF_THE_CLIENT.contains(&name.as_str())).collect();
         rest.sort_by_key(|(name, _)| *name);
         encoded.extend_pairs(rest.into_iter().map(|(name, value)| (name, value.as_str())));
+        encoded.extend_pairs(self.resources().map(|resource| ("resource", resource)));
         encoded.finish()
     }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::RETRY_AFTER;
+use crate::dpop::{DPOP_NONCE, Nonce};
 use crate::system::NoEntropy;
 
 /// Why a grant was refused.
@@ -65,6 +66,8 @@ pub(crate) enum Problem {
     InvalidTarget,
     /// RFC 9449 section 5: no proof of the key, or one that proves nothing. Nothing was decided about the grant.
     InvalidProof(&'static str),
+    /// RFC 9449 section 8: the next proof has to have this nonce.
+    UseNonce(Nonce),
     /// RFC 8628 section 3.5: the person has not answered yet.
     AuthorizationPending,
     /// The same, and the device asked too soon.
@@ -98,7 +101,8 @@ impl From<NoEntropy> for Problem {
 }
 
 impl Problem {
-    fn code(self) -> &'static str {
+    /// `error`.
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::InvalidRequest(_) | Self::TooLarge | Self::LongAddress | Self::TooSlow | Self::InClear => {
                 "invalid_request"
@@ -112,6 +116,7 @@ impl Problem {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidProof(_) => "invalid_dpop_proof",
+            Self::UseNonce(_) => "use_dpop_nonce",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::AccessDenied => "access_denied",
@@ -133,6 +138,7 @@ impl Problem {
             Self::AccessDenied => "The person said no.",
             Self::ExpiredToken => "Nobody answered in time. Begin anew.",
             Self::InvalidScope => "This scope is not known here, or is more than was granted.",
+            Self::UseNonce(_) => "The DPoP proof needs the nonce of this answer. Make another one with it.",
             Self::InvalidTarget => "This resource is not known here, or was not granted.",
             Self::TooLarge => "The request is too large.",
             Self::LongAddress => "The address is too long. Send the parameters in the body.",
@@ -184,6 +190,7 @@ impl Problem {
             Self::Unavailable | Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
             }
+            Self::UseNonce(nonce) => drop(headers.insert(DPOP_NONCE, nonce.header())),
             Self::InvalidClient { basic: true } => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pilotlight\""));
             }

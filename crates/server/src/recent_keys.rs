@@ -2,11 +2,16 @@
 
 use sha2::{Digest, Sha256};
 
-/// The first half of SHA-256 of an `Idempotency-Key`: enough to recognise it, nothing to steal. Whoever presents a consumed
+/// The first quarter of SHA-256 of an `Idempotency-Key`: enough to recognise it, nothing to steal. Whoever presents a consumed
 /// token has one guess at its key, for a wrong one ends the grant.
-pub type KeyHash = [u8; 16];
+pub type KeyHash = [u8; 8];
 
 const HASH: usize = size_of::<KeyHash>();
+/// Stores from before kept half of it.
+const HALF: usize = 16;
+const NONE: u8 = 0;
+const HALF_HASH: u8 = 1;
+const QUARTER_HASH: u8 = 2;
 
 /// The hash of a key as it came.
 pub(crate) fn hash_key(key: &[u8]) -> KeyHash {
@@ -44,11 +49,11 @@ impl RecentKeys {
         *self = Self::new(keys);
     }
 
-    /// As bytes for a store: for each rotation 1 and the hash, or 0.
+    /// As bytes for a store: for each rotation 2 and the hash, or 0.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * (1 + HASH));
         for key in &self.0 {
-            bytes.push(u8::from(key.is_some()));
+            bytes.push(if key.is_some() { QUARTER_HASH } else { NONE });
             bytes.extend_from_slice(key.as_ref().map_or(&[], <[u8; HASH]>::as_slice));
         }
         bytes
@@ -58,15 +63,14 @@ impl RecentKeys {
     pub(crate) fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let mut keys = Vec::new();
         while let Some((kind, rest)) = bytes.split_first() {
-            let (key, rest) = match kind {
-                0 => (None, rest),
-                1 => {
-                    let (key, rest) = rest.split_at_checked(HASH)?;
-                    (Some(key.try_into().ok()?), rest)
-                }
+            let length = match *kind {
+                NONE => 0,
+                HALF_HASH => HALF,
+                QUARTER_HASH => HASH,
                 _ => return None,
             };
-            keys.push(key);
+            let (hash, rest) = rest.split_at_checked(length)?;
+            keys.push(hash.first_chunk().copied());
             bytes = rest;
         }
         Some(Self::new(keys))
@@ -82,12 +86,19 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten_and_rotations_without_key_keep_their_place() {
         let mut keys = RecentKeys::default();
-        for key in [Some([1; 16]), None, Some([3; 16])] {
+        for key in [Some([1; 8]), None, Some([3; 8])] {
             keys.push(key, 3);
         }
-        assert_eq!([0, 1, 2, 3].map(|later| keys.of_rotation(later)), [Some([3; 16]), None, Some([1; 16]), None]);
+        assert_eq!([0, 1, 2, 3].map(|later| keys.of_rotation(later)), [Some([3; 8]), None, Some([1; 8]), None]);
         keys.push(None, 3);
-        assert_eq!([0, 1, 2, 3].map(|later| keys.of_rotation(later)), [None, Some([3; 16]), None, None]);
+        assert_eq!([0, 1, 2, 3].map(|later| keys.of_rotation(later)), [None, Some([3; 8]), None, None]);
+    }
+
+    #[test]
+    fn of_a_longer_hash_that_an_earlier_version_kept_the_first_part_counts() {
+        let mut bytes = vec![HALF_HASH];
+        bytes.extend(1..=16);
+        assert_eq!(RecentKeys::from_bytes(&bytes), Some(RecentKeys::new(vec![Some([1, 2, 3, 4, 5, 6, 7, 8])])));
     }
 
     proptest! {

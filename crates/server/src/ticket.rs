@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::grant::Thumbprint;
 use crate::keys::{KeySet, MacKey};
 
 const LIFE: Duration = Duration::from_secs(10 * 60);
@@ -26,6 +27,11 @@ pub(crate) struct Asked {
     pub(crate) scope: String,
     pub(crate) challenge: String,
     pub(crate) nonce: Option<String>,
+    #[serde(default)]
+    pub(crate) resources: Vec<String>,
+    /// `dpop_jkt`.
+    #[serde(default)]
+    pub(crate) bound_to: Option<Thumbprint>,
 }
 
 /// What a device's page was asked for: the user's code, once a person typed one that waits for an answer.

@@ -95,25 +95,8 @@ fn grant_id(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::TARGETS;
-    use std::path::Path;
-
     #[test]
     fn the_corpus_and_what_is_near_it_break_no_promise() {
-        for (name, target) in TARGETS {
-            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
-            let seeds: Vec<_> = std::fs::read_dir(&corpus).unwrap().map(|seed| seed.unwrap().path()).collect();
-            assert!(!seeds.is_empty(), "{name} has no corpus");
-            for seed in seeds {
-                let bytes = std::fs::read(seed).unwrap();
-                target(&bytes);
-                for place in 0..bytes.len().min(300) {
-                    target(&bytes[..place]);
-                    let mut changed = bytes.clone();
-                    changed[place] ^= 1 << (place % 8);
-                    target(&changed);
-                }
-            }
-        }
+        pilotlight_oauth::fuzzing::try_near_corpus(super::TARGETS);
     }
 }

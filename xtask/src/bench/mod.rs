@@ -5,9 +5,12 @@
 //!  figures.rs ── criterion's medians, from crates/vault/benches/strategies.rs
 //!  trace.rs ──── what strace wrote: system calls with their times
 //!  window.rs ─── refreshes against a real server, watched from outside
+//!  server/ ───── what refreshes cost the authorization server
 //! ```
 
 mod figures;
+#[cfg(unix)]
+mod server;
 mod trace;
 mod window;
 
@@ -27,7 +30,10 @@ const CIPHER: &str = "sqlcipher";
 
 /// Measure the strategies of the vault, in milliseconds and in fsyncs
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// At most 100 records
     #[arg(long)]
     quick: bool,
@@ -42,8 +48,24 @@ pub(crate) struct Bench {
     built: bool,
 }
 
+/// What else is measured.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// Measure what refreshes cost the authorization server
+    #[cfg(unix)]
+    Server(server::ServerBench),
+}
+
 impl Bench {
     pub(crate) fn start(self) -> Result<(), Failure> {
+        match self.other {
+            #[cfg(unix)]
+            Some(Other::Server(bench)) => bench.start(),
+            _ => self.of_the_vault(),
+        }
+    }
+
+    fn of_the_vault(self) -> Result<(), Failure> {
         let traces = cfg!(target_os = "linux") && environment::on_path("strace").is_some();
         if !traces {
             println!("SKIPPED: counting fsyncs and the dangerous window, which take Linux and strace");

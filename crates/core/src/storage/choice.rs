@@ -31,7 +31,7 @@ impl Choice {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (strategy, changes) = text.strip_suffix('\n')?.split_once(' ')?;
         Some(Self { strategy: strategy.parse().ok()?, changes: changes.parse().ok()? })
     }
@@ -39,7 +39,11 @@ impl Choice {
     /// Makes this the home's choice, durably.
     pub(crate) fn write(self, home: &Home) -> Result<(), Error> {
         files::make_private_folder(home.path())?;
-        files::replace(&home.choice(), |file| writeln!(file, "{} {}", self.strategy, self.changes))
+        files::replace(&home.choice(), |file| file.write_all(self.to_text().as_bytes()))
+    }
+
+    pub(crate) fn to_text(self) -> String {
+        format!("{} {}\n", self.strategy, self.changes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The vault of this home: which strategy keeps it, vaults it, and moving it to another strategy.
 
-mod choice;
+pub(crate) mod choice;
 mod info;
 mod migration;
 mod pending;

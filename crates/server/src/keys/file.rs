@@ -11,8 +11,8 @@ use pilotlight_oauth::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KeyName, KeySet, MacKey, OldKeys, VersionedMac, VersionedSigner, make_mac_key, make_signing_key};
-use crate::jwt::Signer;
+use super::{KeyName, KeySet, MacKey, OldKeys, VersionedMac, VersionedSigner, make_mac_key};
+use crate::signer::{Signer, SigningAlgorithm, make_signing_key, read_signing_key};
 use crate::system::{NoEntropy, make_random};
 
 /// The format this program writes.
@@ -52,12 +52,50 @@ pub enum KeysError {
     /// A rotation began and did not end, or is under way.
     #[error("there is {} already: another rotation is under way, or one broke off", .0.display())]
     UnderWay(PathBuf),
+    /// No RSA key is made here.
+    #[error("an RSA key has to be made elsewhere")]
+    NoRsa,
+    /// It is no signing key that can be used.
+    #[error("this is no signing key: PKCS #8, unencrypted, of P-256, Ed25519, or RSA with 2048 to 4096 bits")]
+    NotASigningKey,
     /// The store still has the keys of format 1, and this source takes none.
     #[error("the store's keys have to move to a key file")]
     NeedsFile,
     /// No randomness.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
+}
+
+/// Where the next signing key comes from.
+#[derive(Clone)]
+pub enum NewSigningKey {
+    /// It is made, for the algorithm of the newest one.
+    Alike,
+    /// It is made for that algorithm. RSA keys cannot be.
+    Made(SigningAlgorithm),
+    /// It was made elsewhere: PKCS #8, in PEM or DER.
+    Given(Zeroizing<Vec<u8>>),
+}
+
+impl std::fmt::Debug for NewSigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Alike => f.write_str("Alike"),
+            Self::Made(alg) => f.debug_tuple("Made").field(alg).finish(),
+            Self::Given(_) => f.write_str("Given(redacted)"),
+        }
+    }
+}
+
+impl NewSigningKey {
+    fn entry(&self, newest: SigningAlgorithm, active_from: i64) -> Result<SigningEntry, KeysError> {
+        let (alg, pkcs8) = match self {
+            Self::Given(bytes) => read_signing_key(bytes).ok_or(KeysError::NotASigningKey)?,
+            Self::Alike => (newest, make_signing_key(newest)?.ok_or(KeysError::NoRsa)?),
+            Self::Made(alg) => (*alg, make_signing_key(*alg)?.ok_or(KeysError::NoRsa)?),
+        };
+        Ok(SigningEntry { alg: alg.as_str().to_owned(), active_from, pkcs8: encode(&pkcs8) })
+    }
 }
 
 /// The contents of a key file.
@@ -93,13 +131,18 @@ struct SigningEntry {
 }
 
 impl Entries {
-    fn make() -> Result<Self, NoEntropy> {
-        Ok(Self::of(&OldKeys { mac: make_mac_key()?, signing: make_signing_key()? }))
+    fn make(alg: SigningAlgorithm) -> Result<Self, KeysError> {
+        let mac = make_mac_key()?;
+        Ok(Self::with(&mac, NewSigningKey::Made(alg).entry(alg, 0)?))
     }
 
     fn of(keys: &OldKeys) -> Self {
-        let mac = MacEntry { version: 1, active_from: 0, key: encode(&*keys.mac) };
-        let signing = SigningEntry { alg: "ES256".to_owned(), active_from: 0, pkcs8: encode(&keys.signing) };
+        let alg = SigningAlgorithm::Es256.as_str().to_owned();
+        Self::with(&keys.mac, SigningEntry { alg, active_from: 0, pkcs8: encode(&keys.signing) })
+    }
+
+    fn with(mac: &[u8; 32], signing: SigningEntry) -> Self {
+        let mac = MacEntry { version: 1, active_from: 0, key: encode(mac) };
         Self { format: FORMAT, mac: vec![mac], signing: vec![signing], dropped: Vec::new() }
     }
 
@@ -117,7 +160,7 @@ impl Entries {
         };
         let signer = |entry: &SigningEntry| {
             let pkcs8 = Zeroizing::new(URL_SAFE_NO_PAD.decode(&*entry.pkcs8).ok()?);
-            let signer = (entry.alg == "ES256").then(|| Signer::new(&pkcs8).ok())??;
+            let signer = Signer::new(entry.alg.parse().ok()?, &pkcs8).ok()?;
             Some(VersionedSigner { active_from: Timestamp::from_secs(entry.active_from), signer })
         };
         let dropped = |entry: &DroppedEntry| {
@@ -133,21 +176,22 @@ impl Entries {
     }
 
     /// One more key of each kind, in use from `active_from` on.
-    fn rotate(&mut self, active_from: Timestamp) -> Result<(), KeysError> {
+    fn rotate(&mut self, active_from: Timestamp, signing: &NewSigningKey) -> Result<(), KeysError> {
         let newest = self.mac.last().ok_or(KeysError::Damaged)?;
         let version = newest.version.checked_add(1).ok_or(KeysError::Damaged)?;
         let active_from = active_from.as_secs().max(newest.active_from);
         self.mac.push(MacEntry { version, active_from, key: encode(&*make_mac_key()?) });
-        let active_from = active_from.max(self.signing.last().map_or(0, |entry| entry.active_from));
-        let pkcs8 = encode(&make_signing_key()?);
-        self.signing.push(SigningEntry { alg: "ES256".to_owned(), active_from, pkcs8 });
+        let newest = self.signing.last().ok_or(KeysError::Damaged)?;
+        let alg = newest.alg.parse().map_err(|_| KeysError::Damaged)?;
+        let entry = signing.entry(alg, active_from.max(newest.active_from))?;
+        self.signing.push(entry);
         Ok(())
     }
 
     /// One new key of each kind, and no other.
-    fn replace(&mut self, now: Timestamp) -> Result<(), KeysError> {
+    fn replace(&mut self, now: Timestamp, signing: &NewSigningKey) -> Result<(), KeysError> {
         let leaked = self.keys()?.names();
-        self.rotate(now)?;
+        self.rotate(now, signing)?;
         self.mac.drain(..self.mac.len() - 1);
         self.signing.drain(..self.signing.len() - 1);
         let entry = |name: KeyName| DroppedEntry {
@@ -177,10 +221,15 @@ fn encode(bytes: &[u8]) -> Zeroizing<String> {
 impl KeySource {
     /// The keys as they are now; for a store that was not `used` with any, new ones where there are none. Those of a store
     /// of format 1 become the first.
-    pub(crate) fn read_or_make(&self, old: Option<&OldKeys>, used: bool) -> Result<Entries, KeysError> {
+    pub(crate) fn read_or_make(
+        &self,
+        old: Option<&OldKeys>,
+        used: bool,
+        alg: SigningAlgorithm,
+    ) -> Result<Entries, KeysError> {
         match self {
             Self::Ephemeral => match old {
-                None => Ok(Entries::make()?),
+                None => Entries::make(alg),
                 Some(_) => Err(KeysError::NeedsFile),
             },
             Self::Descriptor(number) => read(File::open(format!("/dev/fd/{number}"))?),
@@ -189,7 +238,7 @@ impl KeySource {
                     if used && old.is_none() {
                         return Err(KeysError::Missing(path.clone()));
                     }
-                    let first = old.map_or_else(|| Ok(Entries::make()?), |old| Ok::<_, KeysError>(Entries::of(old)))?;
+                    let first = old.map_or_else(|| Entries::make(alg), |old| Ok(Entries::of(old)))?;
                     create(path, &first)?;
                 }
                 // Also where it was made just now: by another process, perhaps, and then its keys count.
@@ -213,7 +262,13 @@ impl KeySource {
 ///
 /// # Errors
 /// [`KeysError`]; the file is as it was then.
-pub fn rotate_keys(path: &Path, now: Timestamp, announced: Duration, all_at_once: bool) -> Result<(), KeysError> {
+pub fn rotate_keys(
+    path: &Path,
+    now: Timestamp,
+    announced: Duration,
+    all_at_once: bool,
+    signing: &NewSigningKey,
+) -> Result<(), KeysError> {
     let mut next = path.as_os_str().to_owned();
     next.push(".new");
     let next = PathBuf::from(next);
@@ -226,9 +281,9 @@ pub fn rotate_keys(path: &Path, now: Timestamp, announced: Duration, all_at_once
         let mut entries = read(open_private(path)?)?;
         entries.keys()?;
         if all_at_once {
-            entries.replace(now)?;
+            entries.replace(now, signing)?;
         } else {
-            entries.rotate(now.plus(announced))?;
+            entries.rotate(now.plus(announced), signing)?;
             entries.forget(now.minus(KEEP));
         }
         write(&mut file, &entries)?;

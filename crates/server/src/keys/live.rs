@@ -7,6 +7,7 @@ use pilotlight_oauth::Timestamp;
 
 use super::{KeySet, KeySource};
 use crate::server::OpenError;
+use crate::signer::SigningAlgorithm;
 use crate::store::Store;
 
 /// Between two readings on demand.
@@ -21,9 +22,9 @@ pub(crate) struct LiveKeys {
 
 impl LiveKeys {
     /// Reads or makes the keys, after it has moved those of a store of format 1 to where they belong. Blocks.
-    pub(crate) fn open(source: KeySource, store: &dyn Store) -> Result<Self, OpenError> {
+    pub(crate) fn open(source: KeySource, store: &dyn Store, alg: SigningAlgorithm) -> Result<Self, OpenError> {
         let old = store.old_keys()?;
-        let entries = source.read_or_make(old.as_ref(), store.newest_key()?.is_some())?;
+        let entries = source.read_or_make(old.as_ref(), store.newest_key()?.is_some(), alg)?;
         let set = entries.keys()?;
         if let Some(old) = old {
             // They are durable elsewhere by now. Other keys than the store's own would refuse everybody's tokens.
@@ -35,6 +36,10 @@ impl LiveKeys {
         }
         if !store.admit_keys(&set.names())? {
             return Err(OpenError::WrongKeys);
+        }
+        if set.newest_algorithm() != Some(alg) {
+            let has = set.newest_algorithm().map(SigningAlgorithm::as_str).unwrap_or_default();
+            tracing::info!(has, wanted = alg.as_str(), "the keys have another algorithm; `keys rotate` changes it");
         }
         Ok(Self { source, set: RwLock::new(Arc::new(set)), reading: Mutex::new(None) })
     }

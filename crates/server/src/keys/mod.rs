@@ -17,16 +17,14 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use pilotlight_oauth::Timestamp;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-pub use file::{KeySource, KeysError, rotate_keys};
+pub use file::{KeySource, KeysError, NewSigningKey, rotate_keys};
 pub(crate) use live::LiveKeys;
 
-use crate::jwt::Signer;
+use crate::signer::{Signer, SigningAlgorithm};
 use crate::system::{NoEntropy, make_random};
 
 /// How long a signing key stays in the JWKS at least, after the next one took over: access tokens may have been longer
@@ -125,7 +123,8 @@ impl KeySet {
     /// For tests of MACs.
     #[cfg(test)]
     pub(crate) fn of_macs(macs: Vec<VersionedMac>) -> Self {
-        let signer = Signer::new(&make_signing_key().unwrap()).unwrap();
+        let alg = SigningAlgorithm::Es256;
+        let signer = Signer::new(alg, &crate::signer::make_signing_key(alg).unwrap().unwrap()).unwrap();
         Self::new(macs, vec![VersionedSigner { active_from: Timestamp::from_secs(0), signer }], Vec::new()).unwrap()
     }
 
@@ -175,17 +174,32 @@ impl KeySet {
     /// The public keys as a JWK set, RFC 7517 section 5: those announced, the one that signs, and those before it until
     /// every token is over that they signed, of which none lived longer than `longest`.
     pub(crate) fn jwks(&self, now: Timestamp, longest: Duration) -> Value {
-        let successors = self.signers.iter().skip(1).map(|next| Some(next.active_from)).chain([None]);
-        let needed = |until: Option<Timestamp>| until.is_none_or(|until| now < until.plus(longest.max(LEAST_JWKS)));
-        let shown = self.signers.iter().zip(successors).filter(|(_, superseded)| needed(*superseded));
-        json!({"keys": shown.map(|(versioned, _)| versioned.signer.jwk()).collect::<Vec<_>>()})
+        json!({"keys": self.shown(now, longest).map(Signer::jwk).collect::<Vec<_>>()})
     }
-}
 
-fn make_signing_key() -> Result<Zeroizing<Vec<u8>>, NoEntropy> {
-    let key =
-        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).map_err(|_| NoEntropy)?;
-    Ok(Zeroizing::new(key.as_ref().to_vec()))
+    /// The algorithms of those keys, each once.
+    pub(crate) fn algorithms(&self, now: Timestamp, longest: Duration) -> Vec<&'static str> {
+        let mut algorithms = Vec::new();
+        for alg in self.shown(now, longest).map(|signer| signer.alg().as_str()) {
+            if !algorithms.contains(&alg) {
+                algorithms.push(alg);
+            }
+        }
+        algorithms
+    }
+
+    fn shown(&self, now: Timestamp, longest: Duration) -> impl Iterator<Item = &Signer> {
+        let successors = self.signers.iter().skip(1).map(|next| Some(next.active_from)).chain([None]);
+        let needed =
+            move |until: Option<Timestamp>| until.is_none_or(|until| now < until.plus(longest.max(LEAST_JWKS)));
+        let shown = self.signers.iter().zip(successors).filter(move |(_, superseded)| needed(*superseded));
+        shown.map(|(versioned, _)| &versioned.signer)
+    }
+
+    /// What the newest key signs with, also before its time has come.
+    pub(crate) fn newest_algorithm(&self) -> Option<SigningAlgorithm> {
+        self.signers.last().map(|newest| newest.signer.alg())
+    }
 }
 
 fn make_mac_key() -> Result<Zeroizing<[u8; 32]>, NoEntropy> {

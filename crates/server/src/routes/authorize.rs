@@ -15,12 +15,15 @@ use url::form_urlencoded;
 use crate::app::App;
 use crate::client::{Client, Setting};
 use crate::code::{self, Code};
+use crate::dpop::read_thumbprint;
+use crate::grant::Thumbprint;
 use crate::issue::granted_scope;
-use crate::origin::Origin;
+use crate::origin::{Origin, origin_of};
 use crate::pages::{ConsentPage, SignInPage, StoppedPage, destination, page, wish};
 use crate::params::{Form, Params, Peer};
 use crate::problem::{Problem, Refused};
 use crate::pushed::{hash_request_uri, is_pushed};
+use crate::resource::asked_resources;
 use crate::system::make_random;
 use crate::ticket::{Asked, SignedIn, Ticket};
 
@@ -91,7 +94,7 @@ pub(crate) async fn go_on(
         let Some(ticket) = Ticket::<Asked>::open(&app.keys.now(), sealed, cookie, app.now()) else { return Err(stale) };
         match (params.text("decision"), ticket.signed_in.clone()) {
             (Some("deny"), _) => Err(denied(ticket.asked)),
-            (Some("allow"), Some(signed_in)) => allow(&app, ticket.asked, signed_in).await,
+            (Some("allow"), Some(signed_in)) => allow(&app, ticket.asked, signed_in, origin_of(&headers, peer)).await,
             (_, None) => sign_in(&app, ticket, &params, cookie, peer).await,
             _ => Err(Stop::Here(StatusCode::BAD_REQUEST, "The form did not arrive whole. Go back and try again.")),
         }
@@ -123,17 +126,18 @@ async fn check(app: &App, params: &Params) -> Result<(Asked, String), Stop> {
         return Err(here("The app asks for an answer at an address that it has not registered."));
     };
     let state = params.owned("state").filter(|_| !params.is_repeated("state"));
-    let checked = if pushed.is_none() && client.has(Setting::PushedOnly) {
+    let push = app.config.require_par || client.has(Setting::PushedOnly);
+    let checked = if pushed.is_none() && push {
         // RFC 9126 section 6.
         Err("invalid_request")
     } else {
-        check_rest(params)
+        check_rest(params, &client, &app.config.issuer)
     };
     match checked {
-        Ok((scope, challenge)) => {
-            let nonce = params.owned("nonce");
+        Ok(Rest { scope, challenge, resources, bound_to }) => {
+            let (nonce, scope) = (params.owned("nonce"), scope.to_string());
             let redirect_uri = redirect_uri.to_owned();
-            let asked = Asked { client: client.id, redirect_uri, state, scope: scope.to_string(), challenge, nonce };
+            let asked = Asked { client: client.id, redirect_uri, state, scope, challenge, nonce, resources, bound_to };
             Ok((asked, client.name))
         }
         Err(error) => Err(Stop::There { redirect_uri: redirect_uri.to_owned(), state, error }),
@@ -152,18 +156,26 @@ async fn pushed(app: &App, params: &Params, client: &Client) -> Result<Option<Pa
 }
 
 /// Whether a pushed request would lead to our pages, RFC 9126 section 2.1.
-pub(crate) fn check_pushed(client: &Client, params: &Params) -> Result<(), Problem> {
+pub(crate) fn check_pushed(client: &Client, params: &Params, issuer: &str) -> Result<(), Problem> {
     if params.text("request_uri").is_some() {
         return Err(Problem::InvalidRequest("A pushed request cannot have a request_uri."));
     }
     if !params.text("redirect_uri").is_some_and(|uri| client.allows_redirect(uri)) {
         return Err(Problem::InvalidRequest("redirect_uri is missing or not registered."));
     }
-    check_rest(params).map(drop).map_err(Problem::Pushed)
+    check_rest(params, client, issuer).map(drop).map_err(Problem::Pushed)
 }
 
-/// Errors of RFC 6749 section 4.1.2.1, RFC 7636 section 4.4.1 and OpenID Connect Core section 3.1.2.6.
-fn check_rest(params: &Params) -> Result<(Scope, String), &'static str> {
+/// What a good request asks for, beside where its answer goes.
+struct Rest {
+    scope: Scope,
+    challenge: String,
+    resources: Vec<String>,
+    bound_to: Option<Thumbprint>,
+}
+
+/// Errors of RFC 6749 section 4.1.2.1, RFC 7636 section 4.4.1, RFC 8707 section 2 and OpenID Connect Core section 3.1.2.6.
+fn check_rest(params: &Params, client: &Client, issuer: &str) -> Result<Rest, &'static str> {
     if params.has_repeated() {
         return Err("invalid_request");
     }
@@ -192,7 +204,9 @@ fn check_rest(params: &Params) -> Result<(Scope, String), &'static str> {
     if params.text("prompt").is_some_and(|prompt| prompt.split(' ').any(|p| p == "none")) {
         return Err("login_required");
     }
-    Ok((scope, challenge.to_owned()))
+    let resources = asked_resources(params, &client.resources, issuer).map_err(Problem::code)?;
+    let bound_to = params.text("dpop_jkt").map(|text| read_thumbprint(text).ok_or("invalid_request")).transpose()?;
+    Ok(Rest { scope, challenge: challenge.to_owned(), resources, bound_to })
 }
 
 async fn sign_in(
@@ -233,7 +247,7 @@ async fn sign_in(
     }
 }
 
-async fn allow(app: &App, asked: Asked, signed_in: SignedIn) -> Result<Response, Stop> {
+async fn allow(app: &App, asked: Asked, signed_in: SignedIn, device: Origin) -> Result<Response, Stop> {
     let code = URL_SAFE_NO_PAD.encode(make_random::<32>().map_err(Problem::from)?);
     let kept = Code {
         hash: Sha256::digest(&code).into(),
@@ -243,9 +257,9 @@ async fn allow(app: &App, asked: Asked, signed_in: SignedIn) -> Result<Response,
         nonce: asked.nonce,
         subject: signed_in.subject,
         scope: Scope::parse(&asked.scope),
-        resources: Vec::new(),
-        bound_to: None,
-        device: Origin::default(),
+        resources: asked.resources,
+        bound_to: asked.bound_to,
+        device,
         signed_in_at: signed_in.at,
         expires_at: app.now().plus(code::LIFE),
         spent: false,

@@ -19,10 +19,11 @@ use crate::device::{
     self, Decision, Device, DeviceState, INTERVAL, LIFE, make_codes, name_of, read_user_code, show_user_code,
 };
 use crate::issue::granted_scope;
-use crate::origin::Origin;
+use crate::origin::origin_of;
 use crate::pages::{DeviceConsentPage, DeviceDonePage, DevicePage, StoppedPage, page, wish};
 use crate::params::{Form, Params, Peer};
 use crate::problem::{Problem, Refused};
+use crate::resource::asked_resources;
 use crate::ticket::{DeviceAsked, SignedIn, Ticket};
 
 /// How often a code that is taken is made anew: one in 2³⁴ is, for each that is alive.
@@ -35,6 +36,7 @@ const STALE: &str = "This page has waited too long, or belongs to another browse
 /// `POST /device_authorization`, section 3.1.
 pub(crate) async fn authorization(
     State(app): State<Arc<App>>,
+    Peer(peer): Peer,
     headers: HeaderMap,
     Form(params): Form,
 ) -> Result<Json<Value>, Problem> {
@@ -43,6 +45,7 @@ pub(crate) async fn authorization(
         return Err(Problem::UnauthorizedClient);
     }
     let scope = granted_scope(params.text("scope"))?;
+    let resources = asked_resources(&params, &client.resources, &app.config.issuer)?;
     for _ in 0..TRIES {
         let (user_code, device_code) = make_codes()?;
         let (name, hash) = device::read_device_code(&device_code).ok_or(Problem::Unavailable)?;
@@ -51,8 +54,8 @@ pub(crate) async fn authorization(
             hash,
             client: client.id.clone(),
             scope: scope.clone(),
-            resources: Vec::new(),
-            device: Origin::default(),
+            resources: resources.clone(),
+            device: origin_of(&headers, peer),
             expires_at: app.now().plus(LIFE),
             interval: INTERVAL,
             polled_at: None,

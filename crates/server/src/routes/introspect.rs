@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::client::{Client, Setting};
+use crate::dpop::show_thumbprint;
 use crate::grant::{Grant, GrantId};
 use crate::issue::AccessClaims;
 use crate::jwt;
@@ -59,7 +60,8 @@ async fn access_token(app: &App, token: &str, caller: &Client) -> Result<Option<
     if let Some(members) = described.as_object_mut() {
         // How it hangs together inside is nobody's business.
         members.remove("gid");
-        members.extend([("active".to_owned(), true.into()), ("token_type".to_owned(), "Bearer".into())]);
+        let token_type = if claims.cnf.is_some() { "DPoP" } else { "Bearer" };
+        members.extend([("active".to_owned(), true.into()), ("token_type".to_owned(), token_type.into())]);
         members.extend(username.map(|name| ("username".to_owned(), name.into())));
     }
     Ok(Some(described))
@@ -85,8 +87,11 @@ async fn refresh_token(app: &App, token: &str, caller: &Client) -> Result<Option
         "exp": expires_at.as_secs(),
         "auth_time": grant.authenticated_at.as_secs(),
     });
-    if let (Some(members), Some(name)) = (described.as_object_mut(), username(app, &grant, &grant.scope).await?) {
-        members.insert("username".to_owned(), name.into());
+    if let Some(members) = described.as_object_mut() {
+        let name = username(app, &grant, &grant.scope).await?;
+        members.extend(name.map(|name| ("username".to_owned(), name.into())));
+        let bound = grant.bound_to.map(|key| json!({"jkt": show_thumbprint(&key)}));
+        members.extend(bound.map(|cnf| ("cnf".to_owned(), cnf)));
     }
     Ok(Some(described))
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::device::DEVICE_GRANT;
+use crate::dpop::ALGORITHMS;
 use crate::issue::SCOPES;
 use crate::routes::Registration;
 
@@ -30,7 +31,7 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "introspection_endpoint": app.url("/introspect"),
         "device_authorization_endpoint": app.url("/device_authorization"),
         "pushed_authorization_request_endpoint": app.url("/par"),
-        "require_pushed_authorization_requests": false,
+        "require_pushed_authorization_requests": app.config.require_par,
         "userinfo_endpoint": app.url("/userinfo"),
         "jwks_uri": app.url("/jwks"),
         "scopes_supported": SCOPES,
@@ -41,8 +42,9 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "dpop_signing_alg_values_supported": ALGORITHMS,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
+        "id_token_signing_alg_values_supported": app.keys.now().algorithms(app.now(), app.config.access_token_ttl),
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username"],
         "authorization_response_iss_parameter_supported": true,
         "request_parameter_supported": false,

@@ -12,9 +12,12 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::client::FIRST_PARTY;
-use crate::issue::{Issued, Presented, granted_scope};
+use crate::dpop::DPOP_NONCE;
+use crate::issue::{Begun, Issued, Presented, granted_scope};
+use crate::origin::origin_of;
 use crate::params::{Peer, Raw, idempotency_key};
 use crate::problem::Problem;
+use crate::proven::Proven;
 
 #[derive(Deserialize)]
 struct Login {
@@ -30,7 +33,12 @@ struct Refresh {
 }
 
 /// `{"username": …, "password": …}` to tokens.
-pub(crate) async fn login(State(app): State<Arc<App>>, Peer(peer): Peer, body: Result<Raw, Problem>) -> Response {
+pub(crate) async fn login(
+    State(app): State<Arc<App>>,
+    Peer(peer): Peer,
+    headers: HeaderMap,
+    body: Result<Raw, Problem>,
+) -> Response {
     let signed_in = async {
         let missing = Problem::InvalidRequest("Send a JSON object with username and password.");
         let Login { username, password } = read(body, missing)?;
@@ -38,9 +46,19 @@ pub(crate) async fn login(State(app): State<Arc<App>>, Peer(peer): Peer, body: R
             return Err(missing);
         }
         let user = app.authenticate_person(&username, password, peer).await?;
-        app.begin(&user, FIRST_PARTY, granted_scope(None)?).await
+        let proven = app.proven(&headers, "POST", "/login")?;
+        let begun = Begun {
+            user: &user,
+            client: FIRST_PARTY,
+            scope: granted_scope(None)?,
+            resources: Vec::new(),
+            proven: proven.as_ref(),
+            binds: true,
+            device: origin_of(&headers, peer),
+        };
+        Ok((app.begin(begun).await?, proven))
     };
-    answer(signed_in.await)
+    answer(&app, signed_in.await)
 }
 
 /// `{"refresh_token": …}` to the next tokens.
@@ -53,14 +71,30 @@ pub(crate) async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap, bod
             return Err(missing);
         }
         let token = secrecy::ExposeSecret::expose_secret(&refresh_token);
-        app.refresh(Presented { token, client: FIRST_PARTY, key, scope: None }).await
+        let proven = app.proven(&headers, "POST", "/token/refresh")?;
+        let presented = Presented {
+            token,
+            client: FIRST_PARTY,
+            key,
+            scope: None,
+            resources: Vec::new(),
+            proven: proven.as_ref(),
+            binds: true,
+        };
+        Ok((app.refresh(presented).await?, proven))
     };
-    answer(refreshed.await)
+    answer(&app, refreshed.await)
 }
 
-fn answer(issued: Result<Issued, Problem>) -> Response {
+fn answer(app: &App, issued: Result<(Issued, Option<Proven>), Problem>) -> Response {
     match issued {
-        Ok(issued) => Json(issued.answer()).into_response(),
+        Ok((issued, proven)) => {
+            let mut response = Json(issued.answer()).into_response();
+            if let Some(nonce) = app.next_nonce(proven.as_ref()) {
+                response.headers_mut().insert(DPOP_NONCE, nonce.header());
+            }
+            response
+        }
         Err(problem) => problem.plain(),
     }
 }

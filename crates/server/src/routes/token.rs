@@ -1,5 +1,6 @@
 //! The token endpoint, RFC 6749 section 3.2.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,14 +12,41 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::authenticate::Caller;
-use crate::client::{FIRST_PARTY, Setting};
 use crate::code::{Exchange, Exchanged, derive_challenge};
 use crate::device::{self, DEVICE_GRANT, Poll, Polled};
-use crate::grant::GrantId;
-use crate::issue::{Issued, Presented, granted_scope};
+use crate::dpop::DPOP_NONCE;
+use crate::grant::{Grant, GrantId, Thumbprint};
+use crate::issue::{Begun, Issued, Narrowed, Presented, granted_scope};
+use crate::origin::origin_of;
 use crate::params::{Form, Params, Peer, idempotency_key};
 use crate::problem::{Problem, Refused};
+use crate::proven::Proven;
+use crate::resource::asked_resources;
 use crate::system::make_random;
+
+/// Who asks for tokens, what for, and with which key.
+struct Asking<'a> {
+    caller: Caller,
+    params: &'a Params,
+    resources: Vec<String>,
+    proven: Option<Proven>,
+}
+
+impl<'a> Asking<'a> {
+    async fn read(app: &App, headers: &HeaderMap, params: &'a Params) -> Result<Self, Problem> {
+        let caller = app.authenticate_client(headers, params).await?;
+        let proven = app.proven(headers, "POST", "/token")?;
+        if proven.is_none() && caller.needs_proof() {
+            return Err(Problem::InvalidProof("This client must send a DPoP proof."));
+        }
+        let resources = asked_resources(params, caller.resources(), &app.config.issuer)?;
+        Ok(Self { caller, params, resources, proven })
+    }
+
+    fn key(&self) -> Option<Thumbprint> {
+        self.proven.as_ref().map(Proven::key)
+    }
+}
 
 pub(crate) async fn token(
     State(app): State<Arc<App>>,
@@ -27,56 +55,92 @@ pub(crate) async fn token(
     Form(params): Form,
 ) -> Result<Response, Problem> {
     let kind = params.need("grant_type", "grant_type is missing.")?;
-    let caller = app.authenticate_client(&headers, &params).await?;
-    let client = caller.id();
+    let asking = Asking::read(&app, &headers, &params).await?;
     let issued = match kind {
-        "authorization_code" => exchange(&app, client, &params).await?,
-        "refresh_token" => {
-            let token = params.need("refresh_token", "refresh_token is missing.")?;
-            let scope = params.text("scope").map(Scope::parse);
-            app.refresh(Presented { token, client, key: idempotency_key(&headers)?, scope }).await?
-        }
-        "password" if app.config.password_sign_in => {
-            // A stranger's program has no business with passwords: people type them on our own page alone.
-            if matches!(&caller, Caller::Registered(client) if client.has(Setting::Registered)) {
-                return Err(Problem::UnauthorizedClient);
-            }
-            let name = params.need("username", "username is missing.")?;
-            let password = params.secret("password").ok_or(Problem::InvalidRequest("password is missing."))?;
-            let scope = granted_scope(params.text("scope"))?;
-            let user = app.authenticate_person(name, password, peer).await?;
-            app.begin(&user, client, scope).await?
-        }
-        "client_credentials" => in_its_own_name(&app, caller, &params)?,
-        DEVICE_GRANT => poll(&app, caller, &params).await?,
+        "authorization_code" => exchange(&app, &asking).await?,
+        "refresh_token" => refresh(&app, &asking, &headers).await?,
+        "password" if app.config.password_sign_in => sign_in(&app, &asking, &headers, peer).await?,
+        "client_credentials" => in_its_own_name(&app, &asking).await?,
+        DEVICE_GRANT => poll(&app, &asking).await?,
         _ => return Err(Problem::UnsupportedGrantType),
     };
-    Ok(Json(issued.answer()).into_response())
+    let mut response = Json(issued.answer()).into_response();
+    if let Some(nonce) = app.next_nonce(asking.proven.as_ref()) {
+        response.headers_mut().insert(DPOP_NONCE, nonce.header());
+    }
+    Ok(response)
+}
+
+/// RFC 6749 section 6.
+async fn refresh(app: &App, asking: &Asking<'_>, headers: &HeaderMap) -> Result<Issued, Problem> {
+    let presented = Presented {
+        token: asking.params.need("refresh_token", "refresh_token is missing.")?,
+        client: asking.caller.id(),
+        key: idempotency_key(headers)?,
+        scope: asking.params.text("scope").map(Scope::parse),
+        resources: asking.resources.clone(),
+        proven: asking.proven.as_ref(),
+        binds: asking.caller.is_public(),
+    };
+    app.refresh(presented).await
+}
+
+/// RFC 6749 section 4.3.
+async fn sign_in(app: &App, asking: &Asking<'_>, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Issued, Problem> {
+    // A stranger's program has no business with passwords: people type them on our own page alone.
+    if asking.caller.is_stranger() {
+        return Err(Problem::UnauthorizedClient);
+    }
+    let name = asking.params.need("username", "username is missing.")?;
+    let password = asking.params.secret("password").ok_or(Problem::InvalidRequest("password is missing."))?;
+    let scope = granted_scope(asking.params.text("scope"))?;
+    let user = app.authenticate_person(name, password, peer).await?;
+    let begun = Begun {
+        user: &user,
+        client: asking.caller.id(),
+        scope,
+        resources: asking.resources.clone(),
+        proven: asking.proven.as_ref(),
+        binds: asking.caller.is_public(),
+        device: origin_of(headers, peer),
+    };
+    app.begin(begun).await
 }
 
 /// RFC 6749 section 4.4.
-fn in_its_own_name(app: &App, caller: Caller, params: &Params) -> Result<Issued, Problem> {
-    let client = caller.registered()?;
-    let allowed = client.own_scope.filter(|_| client.secret_hash.is_some()).ok_or(Problem::UnauthorizedClient)?;
-    let scope = params.text("scope").map_or_else(|| allowed.clone(), Scope::parse);
+async fn in_its_own_name(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
+    let client = asking.caller.client()?;
+    let allowed = client.own_scope.as_ref().filter(|_| client.secret_hash.is_some());
+    let allowed = allowed.ok_or(Problem::UnauthorizedClient)?;
+    let scope = asking.params.text("scope").map_or_else(|| allowed.clone(), Scope::parse);
     if !scope.iter().all(|token| allowed.contains(token)) {
         return Err(Problem::InvalidScope);
     }
+    app.spend(asking.proven.as_ref()).await?;
     tracing::info!(outcome = %"issued", client = %client.id, "client_credentials");
-    app.issue_own(&client.id, &scope)
+    app.issue_own(&client.id, &scope, &asking.resources, asking.key())
 }
 
 /// RFC 8628 section 3.4.
-async fn poll(app: &App, caller: Caller, params: &Params) -> Result<Issued, Problem> {
-    let code = params.need("device_code", "device_code is missing.")?;
-    let client = caller.registered()?.id;
+async fn poll(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
+    let code = asking.params.need("device_code", "device_code is missing.")?;
+    let client = asking.caller.client()?.id.clone();
     let unknown = Problem::InvalidGrant(Refused::Unknown);
     let (name, hash) = device::read_device_code(code).ok_or(unknown)?;
+    app.spend(asking.proven.as_ref()).await?;
     let now = app.now();
-    let new_grant = GrantId(make_random()?);
-    let (ends_at, uses) = (app.grant_ends_at(now), app.config.grant_uses);
-    let (resources, proven) = (Vec::new(), None);
-    let poll = Poll { name, hash, client, resources, proven, binds: true, new_grant, ends_at, uses, now };
+    let poll = Poll {
+        name,
+        hash,
+        client,
+        resources: asking.resources.clone(),
+        proven: asking.key(),
+        binds: asking.caller.is_public(),
+        new_grant: GrantId(make_random()?),
+        ends_at: app.grant_ends_at(now),
+        uses: app.config.grant_uses,
+        now,
+    };
     let polled = app.ask(move |store| store.poll_device(&poll)).await?;
     let grant = match polled {
         Polled::Granted(grant) => grant,
@@ -91,32 +155,28 @@ async fn poll(app: &App, caller: Caller, params: &Params) -> Result<Issued, Prob
             return Err(Problem::InvalidGrant(Refused::Reused));
         }
     };
-    tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, client = %grant.client, "grant");
-    let subject = grant.subject.clone();
-    let user = app.ask(move |store| store.user(&subject)).await?;
-    app.issue(&grant, None, user.as_ref().map(|user| (user, None)), now)
+    first_tokens(app, asking, &grant, None).await
 }
 
 /// RFC 6749 section 4.1.3 and RFC 7636 section 4.5.
-async fn exchange(app: &App, client: &str, params: &Params) -> Result<Issued, Problem> {
-    if client == FIRST_PARTY {
-        return Err(Problem::InvalidRequest("client_id is missing."));
-    }
-    let code = params.need("code", "code is missing.")?;
-    let redirect_uri = params.need("redirect_uri", "redirect_uri is missing.")?;
-    let verifier = params.need("code_verifier", "code_verifier is missing.")?;
+async fn exchange(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
+    let client = asking.caller.client()?;
+    let code = asking.params.need("code", "code is missing.")?;
+    let redirect_uri = asking.params.need("redirect_uri", "redirect_uri is missing.")?;
+    let verifier = asking.params.need("code_verifier", "code_verifier is missing.")?;
     if !is_verifier(verifier) {
         return Err(Problem::InvalidRequest("code_verifier has 43 to 128 unreserved characters."));
     }
+    app.spend(asking.proven.as_ref()).await?;
     let now = app.now();
     let presented = Exchange {
         hash: Sha256::digest(code).into(),
-        client: client.to_owned(),
+        client: client.id.clone(),
         redirect_uri: redirect_uri.to_owned(),
         challenge: derive_challenge(verifier),
-        resources: Vec::new(),
-        proven: None,
-        binds: true,
+        resources: asking.resources.clone(),
+        proven: asking.key(),
+        binds: asking.caller.is_public(),
         new_grant: GrantId(make_random()?),
         ends_at: app.grant_ends_at(now),
         uses: app.config.grant_uses,
@@ -134,10 +194,16 @@ async fn exchange(app: &App, client: &str, params: &Params) -> Result<Issued, Pr
         Exchanged::WrongTarget => return Err(Problem::InvalidTarget),
         Exchanged::Mismatch | Exchanged::Unknown => return Err(Problem::InvalidGrant(Refused::Unknown)),
     };
-    tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, %client, "grant");
+    first_tokens(app, asking, &grant, nonce.as_deref()).await
+}
+
+/// Of a grant that has just begun.
+async fn first_tokens(app: &App, asking: &Asking<'_>, grant: &Grant, nonce: Option<&str>) -> Result<Issued, Problem> {
+    tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, client = %grant.client, "grant");
     let subject = grant.subject.clone();
     let user = app.ask(move |store| store.user(&subject)).await?;
-    app.issue(&grant, None, user.as_ref().map(|user| (user, nonce.as_deref())), now)
+    let narrowed = Narrowed { scope: None, resources: &asking.resources, key: asking.key() };
+    app.issue(grant, &narrowed, user.as_ref().map(|user| (user, nonce)), grant.rotated_at)
 }
 
 /// RFC 7636 section 4.1.

@@ -1,11 +1,11 @@
 //! Everything in memory, gone with the process: for tests and demonstrations.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pilotlight_oauth::Timestamp;
 
+use super::memory_grants::Grants;
 use super::{Store, StoreError, User};
 use crate::client::{Client, Setting};
 use crate::code::{Code, Exchange, Exchanged};
@@ -26,8 +26,7 @@ struct Tables {
     newest_key: Option<KeyName>,
     users: Vec<User>,
     clients: HashMap<String, Client>,
-    /// In order, so that a sweep can go on where it stopped.
-    grants: BTreeMap<GrantId, Grant>,
+    grants: Grants,
     codes: HashMap<[u8; 32], Code>,
     devices: HashMap<[u8; 32], Device>,
     pushed: HashMap<[u8; 32], Pushed>,
@@ -46,6 +45,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn is_prompt(&self) -> bool {
+        true
+    }
+
     fn newest_key(&self) -> Result<Option<KeyName>, StoreError> {
         Ok(self.tables().newest_key)
     }
@@ -105,27 +108,27 @@ impl Store for MemoryStore {
     }
 
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
-        self.tables().grants.insert(grant.id, grant.clone());
+        self.tables().grants.insert(grant);
         Ok(())
     }
 
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
-        Ok(self.tables().grants.get(&id).cloned())
+        Ok(self.tables().grants.get(id))
     }
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        let mut grants: Vec<Grant> = self.tables().grants.values().cloned().collect();
+        let mut grants: Vec<Grant> = self.tables().grants.iter().collect();
         grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
         Ok(grants)
     }
 
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
-        let mut tables = self.tables();
-        Ok(tables.grants.get_mut(&presented.grant).map_or(Outcome::Unknown, |grant| grant.redeem(presented)))
+        let redeemed = self.tables().grants.change(presented.grant, |grant| grant.redeem(presented));
+        Ok(redeemed.unwrap_or(Outcome::Unknown))
     }
 
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
-        Ok(self.tables().grants.get_mut(&id).map(|grant| grant.revoke(reason, now)))
+        Ok(self.tables().grants.change(id, |grant| grant.revoke(reason, now)))
     }
 
     fn add_code(&self, code: &Code) -> Result<(), StoreError> {
@@ -139,12 +142,10 @@ impl Store for MemoryStore {
         let exchanged = code.exchange(presented);
         match &exchanged {
             Exchanged::Granted(grant, _) => {
-                tables.grants.insert(grant.id, (**grant).clone());
+                tables.grants.insert(grant);
             }
             Exchanged::Again(Some(id)) => {
-                if let Some(grant) = tables.grants.get_mut(id) {
-                    grant.revoke(Reason::CodeReuse, presented.now);
-                }
+                tables.grants.change(*id, |grant| grant.revoke(Reason::CodeReuse, presented.now));
             }
             _ => {}
         }
@@ -174,12 +175,10 @@ impl Store for MemoryStore {
         let polled = device.poll(poll);
         match &polled {
             Polled::Granted(grant) => {
-                tables.grants.insert(grant.id, (**grant).clone());
+                tables.grants.insert(grant);
             }
             Polled::Again(id) => {
-                if let Some(grant) = tables.grants.get_mut(id) {
-                    grant.revoke(Reason::CodeReuse, poll.now);
-                }
+                tables.grants.change(*id, |grant| grant.revoke(Reason::CodeReuse, poll.now));
             }
             _ => {}
         }
@@ -203,24 +202,16 @@ impl Store for MemoryStore {
             tables.devices.retain(|_, device| device.expires_at >= codes_before);
             tables.pushed.retain(|_, pushed| pushed.expires_at >= codes_before);
         }
-        let mut forgotten = 0;
-        let mut from = Bound::Unbounded;
+        let (mut forgotten, mut last) = (0, None);
         loop {
-            let mut tables = self.tables();
-            let mut last = None;
-            let mut over = Vec::new();
-            for (id, grant) in tables.grants.range((from, Bound::Unbounded)).take(STEP) {
-                last = Some(*id);
-                if grant.revoked.map_or(grant.rotated_at, |(at, _)| at) < grants_before {
-                    over.push(*id);
-                }
-            }
-            forgotten += over.len();
-            over.iter().for_each(|id| drop(tables.grants.remove(id)));
-            match last {
-                Some(id) => from = Bound::Excluded(id),
+            let (over, looked_at) = self.tables().grants.forget_after(last, STEP, grants_before);
+            forgotten += over;
+            match looked_at {
+                Some(id) => last = Some(id),
                 None => return Ok(forgotten),
             }
+            // A lock that is taken again at once is hardly ever got by those who wait for it.
+            std::thread::yield_now();
         }
     }
 }

@@ -3,9 +3,11 @@
 //! [`crate::device`].
 
 mod memory;
+mod memory_grants;
 #[cfg(feature = "redis")]
 mod redis;
 mod sqlite;
+mod sqlite_grants;
 mod sqlite_requests;
 #[cfg(test)]
 mod suite;
@@ -18,6 +20,8 @@ mod suite_declared;
 #[cfg(test)]
 mod suite_requests;
 mod writer;
+
+use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
 
@@ -98,8 +102,16 @@ pub enum StoreError {
     File(#[from] std::io::Error),
 }
 
+/// Is told what came of a redemption, once.
+pub type Then = Box<dyn FnOnce(Result<Outcome, StoreError>) + Send>;
+
 /// Where the server keeps people, clients, grants and codes. Calls may block.
 pub trait Store: Send + Sync + 'static {
+    /// Whether no call ever waits, so that it may be made on a thread that others need.
+    fn is_prompt(&self) -> bool {
+        false
+    }
+
     /// The newest of the server's keys that this store has seen; `None` for a store that was never used.
     fn newest_key(&self) -> Result<Option<KeyName>, StoreError>;
     /// Notes by [`KeyName::admit`] which key is the newest, in one atomic step. Whether these are the keys of this store.
@@ -135,12 +147,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps a new grant.
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError>;
+    /// Keeps many new grants, faster than one by one; not all or nothing.
+    fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
+        grants.iter().try_for_each(|grant| self.add_grant(grant))
+    }
     /// The grant of that name.
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
     /// All grants, the newest first.
     fn grants(&self) -> Result<Vec<Grant>, StoreError>;
     /// Spends a refresh token by the rule of [`Grant::redeem`], in one atomic durable step.
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError>;
+    /// Whether [`Self::redeem_then`] leaves the caller's thread alone.
+    fn queues(&self) -> bool {
+        false
+    }
+    /// The same as [`Self::redeem`] where many ask at once: `then` is called when it is durable, from any thread.
+    fn redeem_then(&self, presented: Redemption, then: Then) {
+        then(self.redeem(&presented));
+    }
     /// Ends a grant by [`Grant::revoke`]. Whether it was this call that ended it; `None` where there is no such grant.
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError>;
 
@@ -164,6 +188,12 @@ pub trait Store: Send + Sync + 'static {
     fn add_pushed(&self, pushed: &Pushed) -> Result<(), StoreError>;
     /// Takes it out: of many who ask at once, one gets it. It may have expired.
     fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError>;
+
+    /// Notes for that long that a proof came (RFC 9449 section 11.1). Whether it was the first of that name. A store that one
+    /// process alone serves leaves it to that process.
+    fn first_sight(&self, _proof: &[u8; 16], _life: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
 
     /// Forgets what has been over since before `then`: codes and requests that expired, grants revoked or last rotated. It does so in
     /// small steps, and holds nobody up in between. How many grants were forgotten.

@@ -35,7 +35,7 @@ CREATE TABLE grants (
     rotated_at     INTEGER NOT NULL,
     revoked_at     INTEGER,
     revoked_reason TEXT,
-    keys           BLOB NOT NULL,   -- of the last rotations, the newest first: 1 and half of SHA-256 of the Idempotency-Key, or 0
+    keys           BLOB NOT NULL,   -- of the last rotations, the newest first: 2 and a quarter of SHA-256 of the Idempotency-Key, or 0
     uses           INTEGER,
     answer_lost    INTEGER NOT NULL,
     bound_to       BLOB,            -- SHA-256 thumbprint of a public key

@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pilotlight_oauth::{Scope, Timestamp};
+use pilotlight_oauth::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use zeroize::Zeroizing;
 
+use super::sqlite_grants::{SELECT_GRANT, add_grant, grant_of, read_grant, redeem, revoke_grant};
 use super::sqlite_requests as requests;
 use super::writer::Writer;
-use super::{Store, StoreError, User};
+use super::{Store, StoreError, Then, User};
 use crate::client::Client;
 use crate::code::{Code, Exchange, Exchanged};
 use crate::device::{Decision, Device, Poll, Polled};
-use crate::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
+use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
 use crate::keys::{KeyName, OldKeys};
-use crate::origin::Origin;
 use crate::pushed::Pushed;
 
 /// The format this program writes.
@@ -185,7 +185,12 @@ impl Store for SqliteStore {
 
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
         let grant = grant.clone();
-        self.writer.atomically(move |t| write_grant(t, &grant))
+        self.writer.atomically(move |t| add_grant(t, &grant))
+    }
+
+    fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
+        let grants = grants.to_vec();
+        self.writer.atomically(move |t| grants.iter().try_for_each(|grant| add_grant(t, grant)))
     }
 
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
@@ -205,15 +210,15 @@ impl Store for SqliteStore {
 
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         let presented = presented.clone();
-        self.writer.atomically(move |t| {
-            let Some(before) = read_grant(t, presented.grant)? else { return Ok(Outcome::Unknown) };
-            let mut grant = before.clone();
-            let outcome = grant.redeem(&presented);
-            if grant != before {
-                write_grant(t, &grant)?;
-            }
-            Ok(outcome)
-        })
+        self.writer.atomically(move |t| redeem(t, &presented))
+    }
+
+    fn queues(&self) -> bool {
+        true
+    }
+
+    fn redeem_then(&self, presented: Redemption, then: Then) {
+        self.writer.hand_in(move |t| redeem(t, &presented), then);
     }
 
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
@@ -232,7 +237,7 @@ impl Store for SqliteStore {
             let exchanged = code.exchange(&presented);
             requests::write_code(t, &code)?;
             match &exchanged {
-                Exchanged::Granted(grant, _) => write_grant(t, grant)?,
+                Exchanged::Granted(grant, _) => add_grant(t, grant)?,
                 Exchanged::Again(Some(id)) => {
                     revoke_grant(t, *id, Reason::CodeReuse, presented.now)?;
                 }
@@ -268,7 +273,7 @@ impl Store for SqliteStore {
             let polled = device.poll(&poll);
             requests::change_device(t, &device)?;
             match &polled {
-                Polled::Granted(grant) => write_grant(t, grant)?,
+                Polled::Granted(grant) => add_grant(t, grant)?,
                 Polled::Again(id) => drop(revoke_grant(t, *id, Reason::CodeReuse, poll.now)?),
                 _ => {}
             }
@@ -361,10 +366,6 @@ fn has_old_keys(connection: &Connection) -> rusqlite::Result<bool> {
 
 const SELECT_USER: &str = "SELECT subject, name, password_hash, totp, totp_last_step, locale FROM users";
 
-const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-                            revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
-                            authenticated_at FROM grants";
-
 fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         subject: row.get(0)?,
@@ -374,77 +375,6 @@ fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
         totp_last_step: row.get(4)?,
         locale: row.get(5)?,
     })
-}
-
-fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
-    let mut statement = connection.prepare(&format!("{SELECT_GRANT} WHERE id = ?1"))?;
-    let mut rows = statement.query([id.0])?;
-    rows.next()?.map(grant_of).transpose()
-}
-
-fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
-    let scope: String = row.get(3)?;
-    let revoked_at: Option<i64> = row.get(8)?;
-    let reason: Option<String> = row.get(9)?;
-    let keys: Vec<u8> = row.get(10)?;
-    let reason = reason.as_deref().map(|word| Reason::from_word(word).ok_or(StoreError::Damaged("revoked_reason")));
-    Ok(Grant {
-        id: GrantId(row.get(0)?),
-        subject: row.get(1)?,
-        client: row.get(2)?,
-        scope: Scope::parse(&scope),
-        created_at: Timestamp::from_millis(row.get(4)?),
-        ends_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
-        generation: row.get(6)?,
-        rotated_at: Timestamp::from_millis(row.get(7)?),
-        keys: RecentKeys::from_bytes(&keys).ok_or(StoreError::Damaged("keys"))?,
-        uses: row.get(11)?,
-        answer_lost: row.get(12)?,
-        bound_to: row.get(13)?,
-        resources: requests::split_lines(row.get(14)?),
-        device: Origin { user_agent: row.get(15)?, address: row.get(16)? },
-        authenticated_at: Timestamp::from_millis(row.get(17)?),
-        revoked: revoked_at.map(Timestamp::from_millis).zip(reason.transpose()?),
-    })
-}
-
-fn write_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
-    t.execute(
-        "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-         revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
-         authenticated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
-        params![
-            grant.id.0,
-            grant.subject,
-            grant.client,
-            grant.scope.to_string(),
-            grant.created_at.as_millis(),
-            grant.ends_at.map(Timestamp::as_millis),
-            grant.generation,
-            grant.rotated_at.as_millis(),
-            grant.revoked.map(|(at, _)| at.as_millis()),
-            grant.revoked.map(|(_, reason)| reason.as_str()),
-            grant.keys.to_bytes(),
-            grant.uses,
-            grant.answer_lost,
-            grant.bound_to,
-            requests::join_lines(&grant.resources),
-            grant.device.user_agent,
-            grant.device.address,
-            grant.authenticated_at.as_millis(),
-        ],
-    )?;
-    Ok(())
-}
-
-fn revoke_grant(t: &Connection, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
-    let Some(mut grant) = read_grant(t, id)? else { return Ok(None) };
-    let first = grant.revoke(reason, now);
-    if first {
-        write_grant(t, &grant)?;
-    }
-    Ok(Some(first))
 }
 
 #[cfg(test)]

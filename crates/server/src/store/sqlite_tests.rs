@@ -1,6 +1,10 @@
 //! The suite on a file, and what only a file can get wrong.
 
+use pilotlight_oauth::Scope;
+
 use super::*;
+use crate::grant::RecentKeys;
+use crate::origin::Origin;
 use crate::store::suite;
 
 fn fresh() -> (SqliteStore, tempfile::TempDir) {
@@ -40,7 +44,7 @@ fn a_store_of_format_1_keeps_its_grants_and_hands_its_keys_over() {
     let store = SqliteStore::open(&path).unwrap();
     let grant = store.grant(GrantId([1; 16])).unwrap().unwrap();
     assert_eq!((grant.generation, grant.uses, grant.answer_lost), (3, None, false));
-    assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 16]), Some([0xbb; 16])]));
+    assert_eq!(grant.keys, RecentKeys::new(vec![Some([0xaa; 8]), Some([0xbb; 8])]));
     let none = store.grant(GrantId([2; 16])).unwrap().unwrap();
     assert_eq!(none.keys, RecentKeys::default());
     let old = store.old_keys().unwrap().unwrap();
@@ -98,7 +102,7 @@ fn a_sweep_looks_at_few_rows_at_a_time_and_deletes_none_that_moved_on_meanwhile(
         id[..8].copy_from_slice(&n.to_be_bytes());
         Grant::new(GrantId(id), "ada".to_owned(), "app".to_owned(), Scope::default(), Timestamp::from_secs(0))
     };
-    store.writer.atomically(move |t| (0..3 * STEP).try_for_each(|n| write_grant(t, &idle(n)))).unwrap();
+    store.writer.atomically(move |t| (0..3 * STEP).try_for_each(|n| add_grant(t, &idle(n)))).unwrap();
     let later = Timestamp::from_secs(10);
     let seen = store.look(&GRANTS, &[], later).unwrap();
     assert_eq!(i64::try_from(seen.len()), Ok(STEP), "others have their turn after that many");

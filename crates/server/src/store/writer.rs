@@ -38,14 +38,26 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |connection| {
-            let done = in_savepoint(connection, work);
-            // It fails only where the caller is gone, and then nobody is left to tell.
-            Box::new(move || drop(reply.send(done)))
-        });
-        let jobs = self.jobs.as_ref().ok_or(StoreError::NotDurable)?;
-        jobs.send(job).map_err(|_| StoreError::NotDurable)?;
+        // It fails only where the caller is gone, and then nobody is left to tell.
+        self.hand_in(move |connection| in_savepoint(connection, work), move |done| drop(reply.send(done)));
         answer.recv().unwrap_or(Err(StoreError::NotDurable))
+    }
+
+    /// Does `work`, which changes something by its last statement only and so is atomic by itself; `then` is called when it is
+    /// on disk, and dropped where it is not.
+    pub(super) fn hand_in<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        let job: Job = Box::new(move |connection| {
+            let done = work(connection);
+            Box::new(move || then(done))
+        });
+        // Where the thread is gone the job is dropped, and that tells the caller.
+        if let Some(jobs) = &self.jobs {
+            jobs.send(job).ok();
+        }
     }
 }
 
@@ -85,9 +97,13 @@ fn in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    connection.execute_batch("SAVEPOINT one")?;
+    let run = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
+    run("SAVEPOINT one")?;
     let done = work(connection);
-    connection.execute_batch(if done.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+    if done.is_err() {
+        run("ROLLBACK TO one")?;
+    }
+    run("RELEASE one")?;
     done
 }
 

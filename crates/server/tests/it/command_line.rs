@@ -189,12 +189,26 @@ fn what_a_client_may_do_is_set_when_it_is_added() {
     assert!(run(&[&api[..], &["--store", &store]].concat(), "").status.success());
     let tv = ["client", "add", "tv", "--device", "--pushed-only", "--store", &store];
     assert!(run(&tv, "").status.success());
+    let resources = ["--resource", "https://a.example/v1", "--resource", "urn:b"];
+    let mail = [&["client", "add", "mail", "--device", "--dpop-required", "--store", &store], &resources[..]].concat();
+    assert!(run(&mail, "").status.success());
     let kept = SqliteStore::open(store.strip_prefix("sqlite:").unwrap().as_ref()).unwrap();
     let (api, tv) = (kept.client("api").unwrap().unwrap(), kept.client("tv").unwrap().unwrap());
     assert_eq!(api.own_scope.map(|scope| scope.to_string()).as_deref(), Some("reports.read"));
     assert_eq!(api.settings, [Setting::IntrospectAny]);
+    let mail = kept.client("mail").unwrap().unwrap();
+    assert_eq!(
+        (&*mail.resources, mail.settings),
+        (&["https://a.example/v1", "urn:b"].map(str::to_owned)[..], vec![Setting::Device, Setting::DpopRequired])
+    );
     assert_eq!((tv.settings, tv.own_scope), (vec![Setting::Device, Setting::PushedOnly], None));
-    for wrong in [&["--own-scope", "x"][..], &["--introspect-any"], &[], &["--confidential", "--own-scope", "openid"]] {
+    for wrong in [
+        &["--own-scope", "x"][..],
+        &["--introspect-any"],
+        &[],
+        &["--device", "--resource", "/v1"],
+        &["--confidential", "--own-scope", "openid"],
+    ] {
         let args = [&["client", "add", "other"], wrong, &["--store", &store]].concat();
         assert_eq!(run(&args, "").status.code(), Some(2), "{wrong:?}");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight_server::{
-    Clock as _, Config, KeySource, KeysError, MemoryStore, OpenError, Server, SqliteStore, rotate_keys,
+    Clock as _, Config, KeySource, KeysError, MemoryStore, NewSigningKey, OpenError, Server, SqliteStore, rotate_keys,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,7 +32,7 @@ fn open(config: Config, store: &Path) -> Result<Server, OpenError> {
 
 impl World {
     async fn rotate(&self, keys: &Path) {
-        rotate_keys(keys, self.clock.now(), ANNOUNCED, false).unwrap();
+        rotate_keys(keys, self.clock.now(), ANNOUNCED, false, &NewSigningKey::Alike).unwrap();
         self.server.read_keys_again().await;
     }
 
@@ -110,7 +110,7 @@ async fn after_a_leak_nothing_of_the_old_keys_is_taken() {
     let (_folder, keys, _) = places();
     let world = World::with(config(&keys), Arc::new(MemoryStore::new()));
     let tokens = world.tokens().await;
-    rotate_keys(&keys, world.clock.now(), ANNOUNCED, true).unwrap();
+    rotate_keys(&keys, world.clock.now(), ANNOUNCED, true, &NewSigningKey::Alike).unwrap();
     world.server.read_keys_again().await;
     assert_eq!(world.refresh(&tokens.text("refresh_token")).await.text("reason"), "unknown");
     assert_eq!(world.userinfo(&tokens.text("access_token")).await.status, 401);
@@ -158,7 +158,8 @@ fn other_keys_than_the_stores_own_are_refused_rather_than_everybodys_tokens() {
     open(config(&keys), &store).unwrap();
     let copy = folder.path().join("copy");
     std::fs::copy(&keys, &copy).unwrap();
-    rotate_keys(&keys, pilotlight_oauth::Timestamp::from_secs(1_900_000_000), ANNOUNCED, false).unwrap();
+    rotate_keys(&keys, pilotlight_oauth::Timestamp::from_secs(1_900_000_000), ANNOUNCED, false, &NewSigningKey::Alike)
+        .unwrap();
     open(config(&keys), &store).unwrap();
     assert!(matches!(open(config(&copy), &store), Err(OpenError::WrongKeys)), "a copy from before the rotation");
     let another = folder.path().join("another");
@@ -179,7 +180,10 @@ fn a_damaged_key_file_is_refused_and_left_alone() {
     for bad in [String::new(), "{}".to_owned(), good.replace("\"format\": 1", "\"format\": 2"), good[..99].to_owned()] {
         std::fs::write(&keys, &bad).unwrap();
         assert!(matches!(open(config(&keys), &store), Err(OpenError::Keys(KeysError::Damaged))), "{bad}");
-        assert!(rotate_keys(&keys, pilotlight_oauth::Timestamp::from_secs(0), ANNOUNCED, false).is_err());
+        assert!(
+            rotate_keys(&keys, pilotlight_oauth::Timestamp::from_secs(0), ANNOUNCED, false, &NewSigningKey::Alike)
+                .is_err()
+        );
         assert_eq!(std::fs::read_to_string(&keys).unwrap(), bad);
     }
 }
@@ -190,10 +194,10 @@ fn two_rotations_at_once_are_one_and_an_error() {
     open(config(&keys), &store).unwrap();
     let now = pilotlight_oauth::Timestamp::from_secs(1_900_000_000);
     std::fs::write(folder.path().join("keys.new"), "").unwrap();
-    assert!(matches!(rotate_keys(&keys, now, ANNOUNCED, false), Err(KeysError::UnderWay(_))));
+    assert!(matches!(rotate_keys(&keys, now, ANNOUNCED, false, &NewSigningKey::Alike), Err(KeysError::UnderWay(_))));
     std::fs::remove_file(folder.path().join("keys.new")).unwrap();
-    rotate_keys(&keys, now, ANNOUNCED, false).unwrap();
-    rotate_keys(&keys, now, Duration::ZERO, false).unwrap();
+    rotate_keys(&keys, now, ANNOUNCED, false, &NewSigningKey::Alike).unwrap();
+    rotate_keys(&keys, now, Duration::ZERO, false, &NewSigningKey::Alike).unwrap();
     open(config(&keys), &store).unwrap();
 }
 
@@ -205,7 +209,8 @@ fn the_key_file_belongs_to_its_owner_alone_or_is_refused() {
     open(config(&keys), &store).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&keys), 0o600);
-    rotate_keys(&keys, pilotlight_oauth::Timestamp::from_secs(1_900_000_000), ANNOUNCED, false).unwrap();
+    rotate_keys(&keys, pilotlight_oauth::Timestamp::from_secs(1_900_000_000), ANNOUNCED, false, &NewSigningKey::Alike)
+        .unwrap();
     assert_eq!(mode(&keys), 0o600);
     for (open_to, taken) in [(0o440, true), (0o604, false), (0o620, false)] {
         std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(open_to)).unwrap();

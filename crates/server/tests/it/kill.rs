@@ -1,4 +1,5 @@
-//! `kill -9` of the real program under load: what was answered is there after the restart.
+//! `kill -9` of the real program under load, or of what it stands on: what was answered is there afterwards, and whoever was
+//! not answered repeats the request and is.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::command_line::{Serving, serve};
+use crate::size::rounds;
 
 /// Somebody who refreshes as fast as answers come, under a key of each attempt.
-struct Person {
+pub(crate) struct Person {
     token: Value,
     attempt: usize,
 }
@@ -31,6 +33,47 @@ impl Person {
     }
 }
 
+/// So many, signed in.
+pub(crate) fn people(server: &Serving) -> Vec<Mutex<Person>> {
+    (0..8).map(|_| Mutex::new(Person { token: server.sign_in(), attempt: 0 })).collect()
+}
+
+/// All refresh as fast as they can, and after so many answers, in the middle of it, something happens.
+pub(crate) fn under_load(server: &Serving, people: &[Mutex<Person>], answers: usize, happens: impl FnOnce()) {
+    let (answered, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (answered, over) = (&answered, &over);
+        for person in people {
+            scope.spawn(move || {
+                let mut person = person.lock().unwrap();
+                while !over.load(Ordering::SeqCst) {
+                    answered.fetch_add(usize::from(person.refresh(server)), Ordering::SeqCst);
+                }
+            });
+        }
+        while answered.load(Ordering::SeqCst) < answers {
+            std::thread::yield_now();
+        }
+        happens();
+        over.store(true, Ordering::SeqCst);
+    });
+}
+
+/// With the token and the key of the request that may have got lost.
+pub(crate) fn everybody_goes_on(server: &Serving, people: &[Mutex<Person>]) {
+    for person in people {
+        let mut person = person.lock().unwrap();
+        while !person.refresh(server) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Another number of answers each time.
+pub(crate) fn answers_before(round: usize) -> usize {
+    20 + 7 * (round % 30)
+}
+
 #[test]
 fn kill_9_at_any_instant_under_load_loses_nothing_that_was_answered() {
     let folder = tempfile::tempdir().unwrap();
@@ -41,35 +84,12 @@ fn kill_9_at_any_instant_under_load_loses_nothing_that_was_answered() {
 pub(crate) fn survives(store: &[&str]) {
     let arguments = [&["--demo", "--log", "off"], store].concat();
     let mut server = serve(&arguments);
-    let people: Vec<_> = (0..8).map(|_| Mutex::new(Person { token: server.sign_in(), attempt: 0 })).collect();
-    let mut most = 0;
-    for round in 1..=10 {
-        let (answered, killed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        std::thread::scope(|scope| {
-            let (server, answered, killed) = (&server, &answered, &killed);
-            for person in &people {
-                scope.spawn(move || {
-                    let mut person = person.lock().unwrap();
-                    while !killed.load(Ordering::SeqCst) {
-                        answered.fetch_add(usize::from(person.refresh(server)), Ordering::SeqCst);
-                    }
-                });
-            }
-            // In the middle of it: after another number of answers each time, with eight requests under way.
-            while answered.load(Ordering::SeqCst) < 20 + 7 * round {
-                std::thread::yield_now();
-            }
-            server.kill();
-            killed.store(true, Ordering::SeqCst);
-        });
+    let people = people(&server);
+    for round in 1..=rounds(10, 200) {
+        under_load(&server, &people, answers_before(round), || server.kill());
         server = serve(&arguments);
-        for person in &people {
-            let mut person = person.lock().unwrap();
-            while !person.refresh(&server) {
-                std::thread::yield_now();
-            }
-        }
-        most = most.max(people.iter().map(|person| person.lock().unwrap().attempt).max().unwrap());
+        everybody_goes_on(&server, &people);
     }
+    let most = people.iter().map(|person| person.lock().unwrap().attempt).max().unwrap();
     assert!(most > 10, "hardly anybody was answered: {most}");
 }

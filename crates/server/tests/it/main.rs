@@ -9,10 +9,15 @@ mod chaos_command_line;
 mod command_line;
 #[cfg(test)]
 mod config_file;
+mod device_key;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod endpoints;
+#[cfg(test)]
+mod herd;
+#[cfg(test)]
+mod keycloak;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
@@ -51,9 +56,13 @@ mod rfc8414;
 #[cfg(test)]
 mod rfc8628;
 #[cfg(test)]
+mod rfc8707;
+#[cfg(test)]
 mod rfc9068;
 #[cfg(test)]
 mod rfc9126;
+#[cfg(test)]
+mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
 #[cfg(test)]
@@ -62,5 +71,8 @@ mod running;
 mod schemathesis;
 #[cfg(test)]
 mod secrets;
+mod signing;
+#[cfg(test)]
+mod size;
 #[cfg(test)]
 mod tls;

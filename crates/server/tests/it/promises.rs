@@ -239,6 +239,9 @@ async fn trouble_with_the_store_is_503_at_every_endpoint_and_ends_nothing() {
     let begun = world.form("/device_authorization", &[("client_id", "pilotlight")]).await;
     let device =
         [("grant_type", DEVICE_GRANT), ("client_id", "pilotlight"), ("device_code", &*begun.text("device_code"))];
+    let sent = url::Url::parse(&format!("{ISSUER}{}", request(&[]))).unwrap();
+    let pushed: Vec<(String, String)> = sent.query_pairs().into_owned().collect();
+    let pushed: Vec<(&str, &str)> = pushed.iter().map(|(name, value)| (&**name, &**value)).collect();
     store.failing.store(true, Ordering::SeqCst);
     let body = json!({"refresh_token": plain.text("refresh_token")});
     let answers = [
@@ -252,7 +255,7 @@ async fn trouble_with_the_store_is_503_at_every_endpoint_and_ends_nothing() {
         world.form("/introspect", &[("token", "x"), ("client_id", "api"), ("client_secret", "x")]).await,
         world.form("/device_authorization", &[("client_id", "pilotlight")]).await,
         world.form("/token", &device).await,
-        world.form("/par", &[("client_id", "pilotlight")]).await,
+        world.form("/par", &pushed).await,
     ];
     for answer in &answers {
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"), "{answer:?}");

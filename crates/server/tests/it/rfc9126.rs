@@ -1,9 +1,11 @@
 //! RFC 9126, pushed authorization requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
 use pilotlight_server::client::{Client, Setting};
+use pilotlight_server::{Config, MemoryStore};
 use secrecy::ExposeSecret as _;
 
 use crate::kit::{Answer, ISSUER, REDIRECT, World, encode, request};
@@ -125,4 +127,18 @@ async fn section_5_metadata_names_the_endpoint() {
     let metadata = World::new().fetch("/.well-known/oauth-authorization-server").await;
     assert_eq!(metadata.text("pushed_authorization_request_endpoint"), format!("{ISSUER}/par"));
     assert_eq!(metadata.json()["require_pushed_authorization_requests"], false);
+}
+
+#[tokio::test]
+async fn section_5_where_all_clients_must_push_a_request_that_was_not_is_refused_and_the_metadata_say_so() {
+    let config = Config { require_par: true, ..Config::new(ISSUER) };
+    let world = World::with(config, Arc::new(MemoryStore::new()));
+    let metadata = world.fetch("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(metadata["require_pushed_authorization_requests"], true);
+    let refused = world.fetch(&request(&[])).await;
+    assert_eq!(refused.sent("error").as_deref(), Some("invalid_request"));
+    let uri = push(&world, &[]).await.text("request_uri");
+    assert!(world.authorize(&named("pilotlight", &uri)).await.sent("code").is_some());
+    let by_default = World::new().fetch("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(by_default["require_pushed_authorization_requests"], false);
 }

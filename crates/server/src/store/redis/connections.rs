@@ -75,6 +75,11 @@ impl Connections {
         Ok(Self { address, patience, scheme, idle: Mutex::new(Vec::new()) })
     }
 
+    /// Whether keys stand on more than one node.
+    pub(super) fn are_many_nodes(&self) -> bool {
+        matches!(self.address, Address::Cluster(_))
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

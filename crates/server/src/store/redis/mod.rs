@@ -5,6 +5,7 @@
 //!  pilotlight:code:{HASH}    an authorization code                          a day after its end
 //!  pilotlight:device:{NAME}  the request of a device                        a day after its end
 //!  pilotlight:pushed:{HASH}  a pushed authorization request                 to its end
+//!  pilotlight:proof:{NAME}   a proof that came already (RFC 9449)               two minutes
 //!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
 //!  pilotlight:client:{ID}    a client
 //!  pilotlight:registered     the ids of clients that registered themselves
@@ -15,6 +16,7 @@
 //! is over is forgotten by Redis itself.
 
 mod connections;
+mod queue;
 mod records;
 mod unsettled;
 
@@ -29,9 +31,10 @@ use pilotlight_oauth::Timestamp;
 use redis::{ConnectionLike, FromRedisValue as _, RedisError, RedisResult, Script, Value};
 
 use self::connections::{Connection, Connections, away};
+use self::queue::Queue;
 use self::records::Marked;
 use self::unsettled::{Doubt, Unsettled};
-use super::{Store, StoreError, User};
+use super::{Store, StoreError, Then, User};
 use crate::client::{Client, Setting};
 use crate::code::{Code, Exchange, Exchanged, LIFE};
 use crate::device::{self, Decision, Device, Poll, Polled};
@@ -41,8 +44,8 @@ use crate::pushed::{self, Pushed};
 use crate::server::REMEMBER_CODES;
 use crate::system::make_random;
 
-/// How long Redis may take to answer. A client is told 503 well before it would give up.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long Redis may take to answer; a transition asks it twice. A client is told 503 well before it would give up.
+const PATIENCE: Duration = Duration::from_millis(125);
 /// How often a decision is made again because another process was faster. Each time some other one went through.
 const ROUNDS: usize = 100;
 
@@ -51,6 +54,8 @@ const REGISTERED: &str = "pilotlight:registered";
 
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
+    /// A Cluster has none: what goes together there may belong to many nodes.
+    queue: Option<Queue>,
     connections: Arc<Connections>,
     unsettled: Arc<Unsettled>,
     swap: Script,
@@ -90,7 +95,15 @@ impl RedisStore {
     pub fn open_with(address: &str, remember: Duration, patience: Duration) -> Result<Self, StoreError> {
         let connections = Arc::new(Connections::new(address, patience)?);
         let unsettled = Unsettled::new(connections.clone())?;
-        Ok(Self { connections, unsettled, swap: Script::new(include_str!("swap.lua")), remember })
+        let store = |queue| Self {
+            queue,
+            connections: connections.clone(),
+            unsettled: unsettled.clone(),
+            swap: Script::new(include_str!("swap.lua")),
+            remember,
+        };
+        let queue = if connections.are_many_nodes() { None } else { Some(Queue::new(store(None))?) };
+        Ok(store(queue))
     }
 
     fn swap(
@@ -161,6 +174,13 @@ impl RedisStore {
         self.connections.ask_once(|connection| fetch(connection, key))?.as_deref().map(read).transpose()
     }
 
+    fn note_doubt(&self, id: GrantId, before: &str, after: &str) {
+        match make_mark().and_then(|anew| doubt(id, before, after, anew)) {
+            Ok(doubt) => self.unsettled.note(id, doubt),
+            Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
+        }
+    }
+
     fn forget_one(&self, key: &str) -> Result<(), StoreError> {
         self.connections.ask_once(|connection| redis::cmd("DEL").arg(key).exec(connection))
     }
@@ -178,7 +198,7 @@ fn grant_key(id: GrantId) -> String {
     format!("pilotlight:grant:{{{id}}}")
 }
 
-fn hash_key(kind: &str, hash: &[u8; 32]) -> String {
+fn hash_key(kind: &str, hash: &[u8]) -> String {
     use base64::Engine as _;
     format!("pilotlight:{kind}:{{{}}}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash))
 }
@@ -287,6 +307,15 @@ impl Store for RedisStore {
         self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
     }
 
+    fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
+        let mut all = redis::pipe();
+        for grant in grants {
+            let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+            all.cmd("SET").arg(grant_key(grant.id)).arg(record).arg("PX").arg(millis(self.remember)).ignore();
+        }
+        self.connections.ask_once(|connection| all.exec(connection))
+    }
+
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
         self.read(&grant_key(id), |text| Ok(Marked::read(id, text)?.grant))
     }
@@ -300,7 +329,7 @@ impl Store for RedisStore {
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         let id = presented.grant;
         self.unsettled.settle(id)?;
-        let (mark, anew) = (make_mark()?, make_mark()?);
+        let mark = make_mark()?;
         let decide = |is: Option<&str>| {
             let Some(text) = is else { return Ok((None, Outcome::Unknown)) };
             let before = Marked::read(id, text)?;
@@ -309,11 +338,19 @@ impl Store for RedisStore {
             let becomes = if after.grant == before.grant { None } else { Some(after.write()?) };
             Ok((becomes, outcome))
         };
-        let doubted = |before: &str, after: &str| match doubt(id, before, after, anew) {
-            Ok(doubt) => self.unsettled.note(id, doubt),
-            Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
-        };
+        let doubted = |before: &str, after: &str| self.note_doubt(id, before, after);
         self.change(&grant_key(id), Some(self.remember), decide, doubted)
+    }
+
+    fn queues(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    fn redeem_then(&self, presented: Redemption, then: Then) {
+        match &self.queue {
+            Some(queue) => queue.hand_in(presented, then),
+            None => then(self.redeem(&presented)),
+        }
     }
 
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
@@ -421,6 +458,15 @@ impl Store for RedisStore {
         let taken: Option<String> =
             self.connections.ask_once(|connection| redis::cmd("GETDEL").arg(&key).query(connection))?;
         taken.map(|text| records::read_pushed(*hash, &text)).transpose()
+    }
+
+    /// With a mark, so that a question that was asked twice, because its first answer was lost, is told from a second proof.
+    fn first_sight(&self, proof: &[u8; 16], life: Duration) -> Result<bool, StoreError> {
+        let (key, mark) = (hash_key("proof", proof), make_mark()?);
+        let mut note = redis::cmd("SET");
+        note.arg(&key).arg(mark).arg(&["NX", "GET", "PX"]).arg(millis(life));
+        let before: Option<u64> = self.connections.ask_once(|connection| note.query(connection))?;
+        Ok(before.is_none_or(|before| before == mark))
     }
 
     /// Redis forgets by itself.

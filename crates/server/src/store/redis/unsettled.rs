@@ -46,13 +46,13 @@ impl Unsettled {
         Ok(unsettled)
     }
 
-    fn doubts(&self) -> MutexGuard<'_, HashMap<GrantId, Vec<Doubt>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<GrantId, Vec<Doubt>>> {
         self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on until it is settled this grant is in doubt.
     pub(super) fn note(&self, id: GrantId, doubt: Doubt) {
-        let mut doubts = self.doubts();
+        let mut doubts = self.all();
         if doubts.len() < MOST || doubts.contains_key(&id) {
             doubts.entry(id).or_default().push(doubt);
         } else {
@@ -63,9 +63,14 @@ impl Unsettled {
         self.wake.try_send(()).ok();
     }
 
+    /// Whether anything of that grant is in doubt.
+    pub(super) fn doubts(&self, id: GrantId) -> bool {
+        self.all().contains_key(&id)
+    }
+
     /// Before anything is decided on that grant.
     pub(super) fn settle(&self, id: GrantId) -> Result<(), StoreError> {
-        let Some(doubts) = self.doubts().get(&id).cloned() else { return Ok(()) };
+        let Some(doubts) = self.all().get(&id).cloned() else { return Ok(()) };
         for doubt in &doubts {
             self.connections.ask_once(|connection| {
                 self.script
@@ -77,7 +82,7 @@ impl Unsettled {
                     .invoke::<()>(connection)
             })?;
         }
-        let mut all = self.doubts();
+        let mut all = self.all();
         if let Some(left) = all.get_mut(&id) {
             // Others may have been noted meanwhile. No two have the same mark.
             left.retain(|one| !doubts.iter().any(|settled| settled.after == one.after));
@@ -98,7 +103,7 @@ fn work_off(unsettled: &Weak<Unsettled>, woken: &mpsc::Receiver<()>) {
             Some(pause) => woken.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Disconnected),
         };
         let Some(unsettled) = unsettled.upgrade().filter(|_| !ended) else { return };
-        let ids: Vec<GrantId> = unsettled.doubts().keys().copied().collect();
+        let ids: Vec<GrantId> = unsettled.all().keys().copied().collect();
         let all = ids.into_iter().try_for_each(|id| unsettled.settle(id));
         wait = all.is_err().then_some(PAUSE);
     }

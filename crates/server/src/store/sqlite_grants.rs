@@ -1,0 +1,120 @@
+//! Grants as rows of SQLite.
+
+use pilotlight_oauth::{Scope, Timestamp};
+use rusqlite::{Connection, Row, params};
+
+use super::StoreError;
+use super::sqlite_requests as requests;
+use crate::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
+use crate::origin::Origin;
+
+pub(super) const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
+                            revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
+                            authenticated_at FROM grants";
+
+pub(super) fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT_GRANT} WHERE id = ?1"))?;
+    let mut rows = statement.query([id.0])?;
+    rows.next()?.map(grant_of).transpose()
+}
+
+pub(super) fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
+    let scope: String = row.get(3)?;
+    let revoked_at: Option<i64> = row.get(8)?;
+    let reason: Option<String> = row.get(9)?;
+    let keys: Vec<u8> = row.get(10)?;
+    let reason = reason.as_deref().map(|word| Reason::from_word(word).ok_or(StoreError::Damaged("revoked_reason")));
+    Ok(Grant {
+        id: GrantId(row.get(0)?),
+        subject: row.get(1)?,
+        client: row.get(2)?,
+        scope: Scope::parse(&scope),
+        created_at: Timestamp::from_millis(row.get(4)?),
+        ends_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        generation: row.get(6)?,
+        rotated_at: Timestamp::from_millis(row.get(7)?),
+        keys: RecentKeys::from_bytes(&keys).ok_or(StoreError::Damaged("keys"))?,
+        uses: row.get(11)?,
+        answer_lost: row.get(12)?,
+        bound_to: row.get(13)?,
+        resources: requests::split_lines(row.get(14)?),
+        device: Origin { user_agent: row.get(15)?, address: row.get(16)? },
+        authenticated_at: Timestamp::from_millis(row.get(17)?),
+        revoked: revoked_at.map(Timestamp::from_millis).zip(reason.transpose()?),
+    })
+}
+
+/// Its one change is the last thing it does.
+pub(super) fn redeem(t: &Connection, presented: &Redemption) -> Result<Outcome, StoreError> {
+    let Some(before) = read_grant(t, presented.grant)? else { return Ok(Outcome::Unknown) };
+    let mut grant = before.clone();
+    let outcome = grant.redeem(presented);
+    if grant != before {
+        change_grant(t, &grant)?;
+    }
+    Ok(outcome)
+}
+
+/// Whole: a new one, or in the place of what stood there.
+pub(super) fn add_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
+    let mut add = t.prepare_cached(
+        "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
+         revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
+         authenticated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    )?;
+    add.execute(params![
+        grant.id.0,
+        grant.subject,
+        grant.client,
+        grant.scope.to_string(),
+        grant.created_at.as_millis(),
+        grant.ends_at.map(Timestamp::as_millis),
+        grant.generation,
+        grant.rotated_at.as_millis(),
+        grant.revoked.map(|(at, _)| at.as_millis()),
+        grant.revoked.map(|(_, reason)| reason.as_str()),
+        grant.keys.to_bytes(),
+        grant.uses,
+        grant.answer_lost,
+        grant.bound_to,
+        requests::join_lines(&grant.resources),
+        grant.device.user_agent,
+        grant.device.address,
+        grant.authenticated_at.as_millis(),
+    ])?;
+    Ok(())
+}
+
+/// What [`Grant::redeem`] and [`Grant::revoke`] may change.
+fn change_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
+    let mut change = t.prepare_cached(
+        "UPDATE grants SET generation = ?2, rotated_at = ?3, revoked_at = ?4, revoked_reason = ?5, keys = ?6, \
+         answer_lost = ?7, bound_to = ?8 WHERE id = ?1",
+    )?;
+    change.execute(params![
+        grant.id.0,
+        grant.generation,
+        grant.rotated_at.as_millis(),
+        grant.revoked.map(|(at, _)| at.as_millis()),
+        grant.revoked.map(|(_, reason)| reason.as_str()),
+        grant.keys.to_bytes(),
+        grant.answer_lost,
+        grant.bound_to,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn revoke_grant(
+    t: &Connection,
+    id: GrantId,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Option<bool>, StoreError> {
+    let Some(mut grant) = read_grant(t, id)? else { return Ok(None) };
+    let first = grant.revoke(reason, now);
+    if first {
+        change_grant(t, &grant)?;
+    }
+    Ok(Some(first))
+}
