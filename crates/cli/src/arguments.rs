@@ -86,6 +86,10 @@ pub(crate) enum Command {
     Vault(VaultCommand),
     /// Look at everything that Pilotlight stands on, and tell what is wrong and what to do
     Doctor,
+    /// Attack every way to keep grants, on this machine, and tell what each withstands and costs
+    #[cfg(all(feature = "lab", target_os = "linux"))]
+    #[command(subcommand)]
+    Lab(crate::lab::LabCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -36,6 +36,8 @@ impl Run {
             Command::Vault(command) => self.vault_command(command).await,
             Command::Doctor => self.doctor().await,
             Command::StartOver { yes } => self.start_over(yes).await,
+            #[cfg(all(feature = "lab", target_os = "linux"))]
+            Command::Lab(_) => Ok(0),
             Command::Completions { .. } | Command::Version => Ok(0),
         }
     }

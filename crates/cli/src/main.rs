@@ -18,6 +18,8 @@ mod browser;
 mod command;
 mod failure;
 mod json;
+#[cfg(all(feature = "lab", target_os = "linux"))]
+mod lab;
 mod output;
 mod secrets;
 mod sign_in;
@@ -40,8 +42,10 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 fn main() -> ExitCode {
-    // Before anything secret is read. Where the system refuses, the command is still worth running.
-    pilotlight::process::harden();
+    #[cfg(all(feature = "lab", target_os = "linux"))]
+    if let Some(code) = pilotlight_lab::work_if_asked() {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => {
@@ -49,6 +53,17 @@ fn main() -> ExitCode {
             return ExitCode::from(Form::of(json).refused(&refusal));
         }
     };
+    #[cfg(all(feature = "lab", target_os = "linux"))]
+    let arguments = match arguments.command {
+        // It reads no secrets, and what it attacks decides for itself whether it is closed.
+        Command::Lab(command) => {
+            let form = Form::of(arguments.json);
+            return ExitCode::from(lab::carry_out(form, command).unwrap_or_else(|failure| form.failure(&failure)));
+        }
+        command => Arguments { command, ..arguments },
+    };
+    // Before anything secret is read. Where the system refuses, the command is still worth running.
+    pilotlight::process::harden();
     log(arguments.verbose);
     let form = Form::of(arguments.json);
     let outcome = match arguments.command {
