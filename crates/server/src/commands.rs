@@ -255,25 +255,33 @@ fn read_password(mut input: impl BufRead) -> Result<SecretString, Failure> {
     if password.is_empty() { Err(Failure::NoPassword) } else { Ok(SecretString::from(password)) }
 }
 
+/// What an operator lets a client do, on the command line or in the file.
+fn allow(
+    client: &mut ClientRecord,
+    own_scope: Option<&str>,
+    resources: Vec<String>,
+    settings: [(bool, Setting); 4],
+) -> Result<(), BadClient> {
+    if let Some(scope) = own_scope {
+        client.allow_own_scope(Scope::parse(scope))?;
+    }
+    client.allow_resources(resources)?;
+    settings.into_iter().filter(|(wanted, _)| *wanted).try_for_each(|(_, setting)| client.set(setting))
+}
+
 fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
     let mut client = ClientRecord::public(&wanted.id, wanted.redirect_uris)?;
     if let Some(name) = wanted.name {
         client.name = name;
     }
     let secret = if wanted.confidential { Some(client.make_secret()?) } else { None };
-    if let Some(scope) = wanted.own_scope {
-        client.allow_own_scope(Scope::parse(&scope))?;
-    }
-    client.allow_resources(wanted.resources)?;
     let settings = [
         (wanted.device, Setting::Device),
         (wanted.introspect_any, Setting::IntrospectAny),
         (wanted.pushed_only, Setting::PushedOnly),
         (wanted.dpop_required, Setting::DpopRequired),
     ];
-    for (_, setting) in settings.into_iter().filter(|(wanted, _)| *wanted) {
-        client.set(setting)?;
-    }
+    allow(&mut client, wanted.own_scope.as_deref(), wanted.resources, settings)?;
     if !store.add_client(&client)? {
         return Err(Failure::ClientTaken);
     }

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _};
-use pilotlight_oauth::Scope;
 use pilotlight_server::client::{BadClient, Client, Setting};
 use pilotlight_server::{AddUserError, Store, put_user};
 use serde::Deserialize;
@@ -192,6 +191,10 @@ struct DeclaredClient {
     introspect_any: bool,
     #[serde(default)]
     pushed_only: bool,
+    #[serde(default)]
+    dpop_required: bool,
+    #[serde(default)]
+    resources: Vec<String>,
 }
 
 impl DeclaredClient {
@@ -203,15 +206,13 @@ impl DeclaredClient {
         if let Some(hash) = &self.secret_hash {
             client.set_secret_hash(hash)?;
         }
-        if let Some(scope) = &self.own_scope {
-            client.allow_own_scope(Scope::parse(scope))?;
-        }
         let settings = [
             (self.device, Setting::Device),
             (self.introspect_any, Setting::IntrospectAny),
             (self.pushed_only, Setting::PushedOnly),
+            (self.dpop_required, Setting::DpopRequired),
         ];
-        settings.into_iter().filter(|(on, _)| *on).try_for_each(|(_, setting)| client.set(setting))?;
+        super::allow(&mut client, self.own_scope.as_deref(), self.resources.clone(), settings)?;
         Ok(client)
     }
 }

@@ -45,6 +45,7 @@ fn options_people_and_clients_come_from_the_file_and_the_command_line_comes_befo
         id = "backend"
         secret-hash = "{secret}"
         own-scope = "reports.read"
+        resources = ["https://api.example/v1"]
         "#
     );
     let server = serve(&["--config", &write(folder.path(), &text), "--refresh-token-ttl", "3h"]);
@@ -53,10 +54,13 @@ fn options_people_and_clients_come_from_the_file_and_the_command_line_comes_befo
     assert_eq!(tokens["expires_in"], 420);
     assert_eq!(tokens["refresh_expires_in"], 3 * 3600);
     assert_eq!(tokens["refresh_uses_left"], 9);
-    let form = format!("grant_type=client_credentials&client_id=backend&client_secret={SECRET}");
+    let form = format!(
+        "grant_type=client_credentials&client_id=backend&client_secret={SECRET}&resource=https://api.example/v1"
+    );
     let (status, own) = server.post_form("/token", &form);
     assert_eq!(status, 200, "{own}");
     assert_eq!(claims(own["access_token"].as_str().unwrap())["scope"], "reports.read");
+    assert_eq!(claims(own["access_token"].as_str().unwrap())["aud"], "https://api.example/v1");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod chaos_command_line;
 mod command_line;
 #[cfg(test)]
 mod config_file;
+#[cfg(test)]
 mod device_key;
 #[cfg(test)]
 mod edge;
@@ -71,6 +72,7 @@ mod running;
 mod schemathesis;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod size;

@@ -18,7 +18,7 @@ const TLS: &str = "rediss";
 pub(super) type Connection = Box<dyn ConnectionLike + Send>;
 
 enum Address {
-    One(Client),
+    One(Box<Client>),
     Cluster(Box<ClusterClient>),
     Sentinel(Box<Mutex<SentinelClient>>),
 }
@@ -51,10 +51,10 @@ fn parse(address: &str, patience: Duration) -> Option<Address> {
         // The master behind Sentinel speaks as Sentinel does.
         let node = SentinelNodeConnectionInfo::default();
         let node = if scheme == TLS { node.set_tls_mode(TlsMode::Secure) } else { node };
-        let client = SentinelClient::build(nodes(list), master.to_owned(), Some(node), SentinelServerType::Master);
+        let client = SentinelClient::build(nodes(list), master, Some(node), SentinelServerType::Master);
         return client.ok().map(|client| Address::Sentinel(Box::new(Mutex::new(client))));
     }
-    client_of(address).ok().map(Address::One)
+    client_of(address).ok().map(|client| Address::One(Box::new(client)))
 }
 
 fn scheme_of(address: &str) -> &'static str {
