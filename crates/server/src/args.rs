@@ -11,6 +11,8 @@ use pilotlight_server::grant::GrantId;
 use pilotlight_server::{KeySource, SigningAlgorithm, parse_duration};
 use zeroize::Zeroizing;
 
+use crate::edge_args::EdgeArgs;
+
 /// An OAuth 2.0 and OpenID Connect authorization server that never signs people out by accident.
 #[derive(Parser)]
 #[command(name = "pilotlight-server", version)]
@@ -22,7 +24,9 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve until Ctrl-C or SIGTERM; prints {"issuer": …} when ready
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Hash a password or a client secret from standard input, for the configuration file
+    Hash(Hash),
     /// People who can sign in
     #[command(subcommand)]
     User(User),
@@ -40,7 +44,17 @@ pub(crate) enum Command {
 }
 
 #[derive(clap::Args)]
+pub(crate) struct Hash {
+    /// It is the secret of a client: long and random, so that it needs no slow hash
+    #[arg(long)]
+    pub(crate) client_secret: bool,
+}
+
+#[derive(clap::Args)]
 pub(crate) struct Serve {
+    /// A file with these options, and with people and clients (TOML); what stands on the command line comes before it
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
     /// Where to listen; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:4400")]
     pub(crate) listen: SocketAddr,
@@ -92,6 +106,8 @@ pub(crate) struct Serve {
     /// What to log to stderr: error, warn, info, debug, or a filter such as pilotlight_server=debug
     #[arg(long, default_value = "info")]
     pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) edge: EdgeArgs,
 }
 
 #[derive(Subcommand)]
@@ -293,7 +309,7 @@ impl StoreName {
                 let path: Result<PathBuf, Infallible> = path.parse();
                 path.map(Self::Sqlite).map_err(|_| BadStoreName::Unknown)
             }
-            Some((scheme, _)) if scheme == "redis" || scheme.starts_with("redis+") => {
+            Some((scheme, _)) if ["redis", "rediss"].contains(&scheme.split('+').next().unwrap_or_default()) => {
                 Ok(Self::Redis(SecretAddress(Zeroizing::new(text.to_owned()))))
             }
             _ => Err(BadStoreName::Unknown),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::client::{Client, FIRST_PARTY, Setting};
+use crate::edge::Refusal;
 use crate::params::Params;
 use crate::password;
 use crate::problem::{Problem, Refused};
@@ -56,6 +57,11 @@ impl Caller {
     /// Whether it has to prove to have a key.
     pub(crate) fn needs_proof(&self) -> bool {
         matches!(self, Self::Registered(client) if client.has(Setting::DpopRequired))
+    }
+
+    /// Whether nobody here has looked at it: it registered itself.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self, Self::Registered(client) if client.has(Setting::Registered))
     }
 
     /// For endpoints that the operator's own programs have no use for.
@@ -130,7 +136,11 @@ impl App {
             }
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.passwords.check(password, hash).await;
+        let Ok(right) = self.passwords.check(password, hash).await else {
+            self.limiter.forgive(attempt);
+            self.metrics.refuse(Refusal::Passwords);
+            return Err(Problem::Busy);
+        };
         match user {
             Some(user) if right => {
                 self.limiter.forgive(attempt);

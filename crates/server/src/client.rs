@@ -19,6 +19,20 @@ pub const FIRST_PARTY: &str = "first-party";
 /// and no token of such a grant is ever made.
 pub const BROWSER: &str = "@browser";
 
+/// How the text of a secret's hash begins.
+const SHA256: &str = "sha256:";
+
+/// What a configuration file may have in place of a client's secret.
+///
+/// # Errors
+/// [`BadClient::ShortSecret`]: no slow hash would protect it.
+pub fn hash_secret(secret: &SecretString) -> Result<String, BadClient> {
+    if secret.expose_secret().len() < 32 {
+        return Err(BadClient::ShortSecret);
+    }
+    Ok(format!("{SHA256}{}", URL_SAFE_NO_PAD.encode(Sha256::digest(secret.expose_secret()))))
+}
+
 /// A registered client, RFC 6749 section 2.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Client {
@@ -49,11 +63,14 @@ pub enum Setting {
     IntrospectAny,
     /// It must push its authorization requests, RFC 9126 section 6.
     PushedOnly,
+    /// It registered itself (RFC 7591): nobody here has looked at it.
+    Registered,
     /// It must prove to have a key with every request for tokens (RFC 9449 section 5.2, `dpop_bound_access_tokens`).
     DpopRequired,
 }
 
-const SETTINGS: [Setting; 4] = [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly, Setting::DpopRequired];
+const SETTINGS: [Setting; 5] =
+    [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly, Setting::DpopRequired, Setting::Registered];
 
 impl Setting {
     /// The word for stores.
@@ -63,6 +80,7 @@ impl Setting {
             Self::Device => "device",
             Self::IntrospectAny => "introspect_any",
             Self::PushedOnly => "pushed_only",
+            Self::Registered => "registered",
             Self::DpopRequired => "dpop_required",
         }
     }
@@ -111,6 +129,12 @@ pub enum BadClient {
     /// It has no secret, and what is asked for it needs one.
     #[error("only a confidential client may act in its own name or introspect tokens")]
     NeedsSecret,
+    /// A secret that could be guessed.
+    #[error("a client's secret has at least 32 characters, all random")]
+    ShortSecret,
+    /// That is no hash of a secret.
+    #[error("that is no hash of a client's secret, as sha256:…")]
+    BadHash,
     /// A resource that is no absolute URI.
     #[error("`{0}` is no resource: write an absolute URI without a fragment, as in https://api.example.com/v1")]
     Resource(String),
@@ -161,6 +185,16 @@ impl Client {
         let secret = SecretString::from(format!("plcs_{}", URL_SAFE_NO_PAD.encode(make_random::<32>()?)));
         self.secret_hash = Some(Sha256::digest(secret.expose_secret()).into());
         Ok(secret)
+    }
+
+    /// Makes it a confidential one whose secret is known by its hash, as [`hash_secret`] makes it.
+    ///
+    /// # Errors
+    /// [`BadClient::BadHash`].
+    pub fn set_secret_hash(&mut self, hash: &str) -> Result<(), BadClient> {
+        let bytes = hash.strip_prefix(SHA256).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        self.secret_hash = Some(bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(BadClient::BadHash)?);
+        Ok(())
     }
 
     /// Lets a confidential client ask for tokens in its own name, for as much as `scope`.

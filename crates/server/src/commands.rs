@@ -1,6 +1,10 @@
 //! What the commands do, and the only place that prints.
 
 pub(crate) mod chaos;
+mod config_file;
+mod hash;
+mod notify;
+mod serve;
 mod user;
 
 use std::io::{self, BufRead, Read as _, Write};
@@ -12,15 +16,14 @@ use pilotlight_oauth::Scope;
 use pilotlight_server::client::{BadClient, Client as ClientRecord, Setting};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
-    AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, NewSigningKey, OpenError, Server, SigningAlgorithm,
-    SqliteStore, Store, StoreError, SystemClock, add_demo, rotate_keys,
+    AddUserError, Clock, KeySource, KeysError, MemoryStore, NewSigningKey, OpenError, SigningAlgorithm, SqliteStore,
+    Store, StoreError, SystemClock, TlsError, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName};
+use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, StoreName};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,12 @@ pub(crate) enum Failure {
     NoPassword,
     #[error(transparent)]
     NoEntropy(#[from] pilotlight_server::NoEntropy),
+    #[error("the initial access token for registration has at least 20 characters")]
+    ShortToken,
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    ConfigFile(#[from] config_file::ConfigFileError),
     #[error(transparent)]
     Chaos(#[from] chaos::ChaosFailure),
     #[error("input or output failed: {0}")]
@@ -76,9 +85,11 @@ impl Failure {
             | Self::BadClient(_)
             | Self::NeedsFile
             | Self::NeedsKeys
+            | Self::ShortToken
             | Self::NoPassword
             | Self::DemoInPublic(_) => 2,
             Self::Open(OpenError::Issuer(_) | OpenError::Keys(KeysError::NoRsa)) | Self::Chaos(_) => 2,
+            Self::Tls(_) | Self::ConfigFile(_) => 2,
             Self::Keys(KeysError::NoRsa | KeysError::NotASigningKey) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
@@ -102,7 +113,7 @@ impl Failure {
                     StoreError::Damaged(_) => "restore the store from a backup",
                     StoreError::Away(_) => "check that Redis runs there, and that this program may use it",
                     StoreError::BadAddress => {
-                        "as in redis://127.0.0.1:6379/0; without TLS, so put a tunnel before one that is far away"
+                        "as in redis://127.0.0.1:6379/0, or rediss://… under TLS for one that is far away"
                     }
                     _ => "check that the folder exists, that you may write there, and that the disk is not full",
                 }
@@ -130,6 +141,15 @@ impl Failure {
             Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
             Self::NeedsFile => "pass --store sqlite:PATH or redis://HOST:PORT/DB",
             Self::NeedsKeys => "pass --keys FILE; the first server makes it, copy it to the others",
+            Self::ShortToken => "as in: openssl rand -base64 24 > registration-token",
+            Self::Tls(error) => match error {
+                TlsError::Open(_) => "chmod 640 it, after you have made sure that nobody read it",
+                TlsError::NoCertificate(_) | TlsError::NoKey(_) => {
+                    "pass PEM files: --tls-cert with the chain, --tls-key with its key"
+                }
+                _ => "check that both files are there, that you may read them, and that they belong together",
+            },
+            Self::ConfigFile(error) => return error.hint(),
             Self::Chaos(failure) => failure.hint(),
             Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server user add …",
             _ => return None,
@@ -145,9 +165,14 @@ pub(crate) fn complain(failure: &Failure) {
     }
 }
 
+pub(crate) fn read_arguments() -> Result<Args, Failure> {
+    Ok(config_file::read_arguments()?)
+}
+
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Serve(serve) => self::serve(serve),
+        Command::Serve(serve) => self::serve::serve(*serve),
+        Command::Hash(hash) => self::hash::hash(&hash),
         Command::Chaos(chaos) => self::chaos::run(chaos),
         Command::User(command) => self::user::run(command),
         Command::Keys(Keys::Rotate { keys, announce, signing_alg, import, leaked }) => {
@@ -232,16 +257,26 @@ fn read_password(mut input: impl BufRead) -> Result<SecretString, Failure> {
     if password.is_empty() { Err(Failure::NoPassword) } else { Ok(SecretString::from(password)) }
 }
 
+/// What an operator lets a client do, on the command line or in the file.
+fn allow(
+    client: &mut ClientRecord,
+    own_scope: Option<&str>,
+    resources: Vec<String>,
+    settings: [(bool, Setting); 4],
+) -> Result<(), BadClient> {
+    if let Some(scope) = own_scope {
+        client.allow_own_scope(Scope::parse(scope))?;
+    }
+    client.allow_resources(resources)?;
+    settings.into_iter().filter(|(wanted, _)| *wanted).try_for_each(|(_, setting)| client.set(setting))
+}
+
 fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
     let mut client = ClientRecord::public(&wanted.id, wanted.redirect_uris)?;
     if let Some(name) = wanted.name {
         client.name = name;
     }
     let secret = if wanted.confidential { Some(client.make_secret()?) } else { None };
-    if let Some(scope) = wanted.own_scope {
-        client.allow_own_scope(Scope::parse(&scope))?;
-    }
-    client.allow_resources(wanted.resources)?;
     client.allow_returns(wanted.post_logout_redirect_uris)?;
     let settings = [
         (wanted.device, Setting::Device),
@@ -249,9 +284,7 @@ fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
         (wanted.pushed_only, Setting::PushedOnly),
         (wanted.dpop_required, Setting::DpopRequired),
     ];
-    for (_, setting) in settings.into_iter().filter(|(wanted, _)| *wanted) {
-        client.set(setting)?;
-    }
+    allow(&mut client, wanted.own_scope.as_deref(), wanted.resources, settings)?;
     if !store.add_client(&client)? {
         return Err(Failure::ClientTaken);
     }
@@ -296,53 +329,6 @@ fn keys_of(named: Option<KeysName>, store: &StoreName) -> Result<KeySource, Fail
         }
         (None, StoreName::Redis(_)) => Err(Failure::NeedsKeys),
     }
-}
-
-fn serve(serve: Serve) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&serve.log).map_err(|error| Failure::Log(error.to_string()))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve_async(serve))
-}
-
-async fn serve_async(serve: Serve) -> Result<(), Failure> {
-    let address = serve.listen;
-    if serve.demo && !address.ip().is_loopback() {
-        return Err(Failure::DemoInPublic(address));
-    }
-    let listener = TcpListener::bind(address).await.map_err(|error| Failure::Listen { address, error })?;
-    let issuer = match serve.issuer {
-        Some(issuer) => issuer,
-        None => format!("http://{}", listener.local_addr()?),
-    };
-    let config = Config {
-        access_token_ttl: serve.access_token_ttl,
-        refresh_token_ttl: serve.refresh_token_ttl,
-        grant_ttl: serve.grant_ttl,
-        retry_window: serve.retry_window,
-        grant_uses: serve.grant_uses,
-        session_ttl: serve.session_ttl,
-        keys: keys_of(serve.keys, &serve.store)?,
-        signing_alg: serve.signing_alg,
-        password_sign_in: !serve.no_password_sign_in,
-        plain_json: !serve.no_plain_json,
-        dpop_nonce: serve.dpop_nonce,
-        require_par: serve.require_par,
-        ..Config::new(issuer.clone())
-    };
-    let store = open_store(&serve.store, serve.refresh_token_ttl)?;
-    if serve.demo {
-        tracing::warn!("--demo: anybody can sign in as demo with the password demo");
-        add_demo(&*store)?;
-    }
-    let server = Server::open(config, store, Arc::new(SystemClock))?;
-    // Before the line that invites requests and signals, so that neither finds us unprepared.
-    let stop = stop_signal()?;
-    say(&json!({"issuer": issuer}))?;
-    tracing::info!(%issuer, "serving");
-    server.run(listener, stop).await?;
-    tracing::info!("stopped");
-    Ok(())
 }
 
 #[cfg(unix)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::edge::{Limits, TrustedProxy};
 use crate::keys::KeySource;
+use crate::routes::Registration;
 use crate::signer::SigningAlgorithm;
 
 /// The settings of one server.
@@ -36,6 +38,14 @@ pub struct Config {
     pub require_par: bool,
     /// Whether the plain JSON dialect (`POST /login` and `POST /token/refresh`) is served.
     pub plain_json: bool,
+    /// How much is served at once, and how long anything may take.
+    pub limits: Limits,
+    /// Whose word about the far end is believed (RFC 9700 section 4.13).
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Who may register clients (RFC 7591).
+    pub registration: Registration,
+    /// How many clients may have registered themselves in all.
+    pub most_registered: u64,
 }
 
 impl Config {
@@ -56,6 +66,10 @@ impl Config {
             dpop_nonce: false,
             require_par: false,
             plain_json: true,
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
+            registration: Registration::Closed,
+            most_registered: 1000,
         }
     }
 }

@@ -48,6 +48,7 @@ pub mod code;
 mod config;
 pub mod device;
 mod dpop;
+mod edge;
 #[cfg(feature = "testing")]
 mod fill;
 pub mod grant;
@@ -80,8 +81,12 @@ mod user_agent;
 
 pub use app::Stats;
 pub use config::{Config, parse_duration};
+pub use edge::{BadProxy, Limits, Tls, TlsError, TrustedProxy};
 pub use keys::{KeyName, KeySource, KeysError, NewSigningKey, OldKeys, rotate_keys};
-pub use server::{AddUserError, OpenError, Server, add_demo, add_user, set_password};
+pub use routes::Registration;
+pub use server::{
+    AddUserError, Listeners, OpenError, Server, add_demo, add_user, hash_password, put_user, set_password,
+};
 pub use signer::{SigningAlgorithm, UnknownAlgorithm};
 #[cfg(feature = "redis")]
 pub use store::RedisStore;

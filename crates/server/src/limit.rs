@@ -16,6 +16,8 @@ const PER_ADDRESS: u32 = 50;
 /// guessers, who know the password already, gets through in a day (RFC 4226 section 7.3).
 const SECOND_FACTORS: u32 = 5;
 const SECOND_FACTOR_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Clients registered from one address within the window.
+const REGISTRATIONS: u32 = 5;
 /// Names kept at once. Past it the windows that have ended are dropped.
 const MOST: usize = 10_000;
 
@@ -27,6 +29,8 @@ enum Who {
     /// A person whose password was right, by `sub`.
     SecondFactor(String),
     Address(IpAddr),
+    /// Who registers clients; one for all where the address is not known.
+    Registration(Option<IpAddr>),
 }
 
 impl Who {
@@ -36,6 +40,7 @@ impl Who {
             Self::Name(_) | Self::Codes(_) => (PER_NAME, WINDOW),
             Self::SecondFactor(_) => (SECOND_FACTORS, SECOND_FACTOR_WINDOW),
             Self::Address(_) => (PER_ADDRESS, WINDOW),
+            Self::Registration(_) => (REGISTRATIONS, WINDOW),
         }
     }
 }
@@ -72,6 +77,11 @@ impl Limiter {
         now: Timestamp,
     ) -> Result<Attempt, Duration> {
         self.admit_one(Who::SecondFactor(subject.to_owned()), peer, now)
+    }
+
+    /// The same for clients that register themselves, the successful ones included.
+    pub(crate) fn admit_registration(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
+        self.admit_one(Who::Registration(peer), None, now)
     }
 
     fn admit_one(&self, who: Who, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {

@@ -85,10 +85,20 @@ pub(crate) enum Problem {
     /// The device code's time is over.
     ExpiredToken,
     TooLarge,
+    /// The address of the request is longer than any of ours.
+    LongAddress,
+    /// The body did not come in time.
+    TooSlow,
+    /// It came to the proxy without TLS, though our issuer is https.
+    InClear,
+    /// There is no such address.
+    NotFound,
     /// Too many failures: wait so long.
     TooMany(Duration),
     /// Our trouble, not the client's: nothing was decided about its grant.
     Unavailable,
+    /// More is asked at once than is served at once: nothing was begun.
+    Busy,
 }
 
 impl From<NoEntropy> for Problem {
@@ -102,7 +112,10 @@ impl Problem {
     /// `error`.
     pub(crate) fn code(self) -> &'static str {
         match self {
-            Self::InvalidRequest(_) | Self::TooLarge => "invalid_request",
+            Self::InvalidRequest(_) | Self::TooLarge | Self::LongAddress | Self::TooSlow | Self::InClear => {
+                "invalid_request"
+            }
+            Self::NotFound => "not_found",
             Self::InvalidClient { .. } => "invalid_client",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::Pushed(word) => word,
@@ -116,7 +129,7 @@ impl Problem {
             Self::SlowDown => "slow_down",
             Self::AccessDenied => "access_denied",
             Self::ExpiredToken => "expired_token",
-            Self::TooMany(_) | Self::Unavailable => "temporarily_unavailable",
+            Self::TooMany(_) | Self::Unavailable | Self::Busy => "temporarily_unavailable",
         }
     }
 
@@ -136,8 +149,15 @@ impl Problem {
             Self::UseNonce(_) => "The DPoP proof needs the nonce of this answer. Make another one with it.",
             Self::InvalidTarget => "This resource is not known here, or was not granted.",
             Self::TooLarge => "The request is too large.",
+            Self::LongAddress => "The address is too long. Send the parameters in the body.",
+            Self::TooSlow => "The body did not arrive in time.",
+            Self::InClear => {
+                "This came without TLS. Use the https address; what was sent may have been read on its way."
+            }
+            Self::NotFound => "There is nothing at this address.",
             Self::TooMany(_) => "Too many failed attempts. Wait a little, then try again.",
             Self::Unavailable => "The server cannot answer now. Nothing was changed by this answer; try again shortly.",
+            Self::Busy => "The server is busy. Nothing was begun; try again shortly.",
         }
     }
 
@@ -146,8 +166,11 @@ impl Problem {
         match self {
             Self::InvalidClient { .. } => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LongAddress => StatusCode::URI_TOO_LONG,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -172,7 +195,7 @@ impl Problem {
                 let secs = wait.as_millis().div_ceil(1000).max(1);
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(secs).unwrap_or(u64::MAX)));
             }
-            Self::Unavailable => {
+            Self::Unavailable | Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
             }
             Self::UseNonce(nonce) => drop(headers.insert(DPOP_NONCE, nonce.header())),

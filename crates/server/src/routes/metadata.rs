@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::device::DEVICE_GRANT;
 use crate::dpop::ALGORITHMS;
 use crate::issue::SCOPES;
+use crate::routes::Registration;
 
 /// Neither document is secret, and both change only with the operator's settings.
 const CACHE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "public, max-age=300")];
@@ -22,7 +23,7 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         grants.push("password");
     }
     let methods = ["none", "client_secret_basic", "client_secret_post"];
-    let document = json!({
+    let mut document = json!({
         "issuer": app.config.issuer,
         "authorization_endpoint": app.url("/authorize"),
         "token_endpoint": app.url("/token"),
@@ -52,6 +53,10 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     });
+    if let (Some(members), false) = (document.as_object_mut(), matches!(app.config.registration, Registration::Closed))
+    {
+        members.insert("registration_endpoint".to_owned(), app.url("/register").into());
+    }
     (CACHE, Json(document)).into_response()
 }
 

@@ -7,7 +7,7 @@ use pilotlight_oauth::Timestamp;
 
 use super::memory_grants::Grants;
 use super::{Store, StoreError, User};
-use crate::client::Client;
+use crate::client::{Client, Setting};
 use crate::code::{Code, Exchange, Exchanged};
 use crate::device::{Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
@@ -96,6 +96,13 @@ impl Store for MemoryStore {
         Ok(tables.users.len() < before)
     }
 
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(user) = tables.users.iter_mut().find(|user| user.name == name) else { return Ok(false) };
+        password_hash.clone_into(&mut user.password_hash);
+        Ok(true)
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let free = !tables.clients.contains_key(&client.id);
@@ -103,6 +110,16 @@ impl Store for MemoryStore {
             tables.clients.insert(client.id.clone(), client.clone());
         }
         Ok(free)
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        self.tables().clients.insert(client.id.clone(), client.clone());
+        Ok(())
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        let registered = self.tables().clients.values().filter(|client| client.has(Setting::Registered)).count();
+        Ok(u64::try_from(registered).unwrap_or(u64::MAX))
     }
 
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {

@@ -17,6 +17,8 @@ mod suite_binding;
 #[cfg(test)]
 mod suite_codes;
 #[cfg(test)]
+mod suite_declared;
+#[cfg(test)]
 mod suite_people;
 #[cfg(test)]
 mod suite_requests;
@@ -84,7 +86,7 @@ pub enum StoreError {
     Away(String),
     /// This is no address of a Redis.
     #[error(
-        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER"
+        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER; rediss… under TLS"
     )]
     BadAddress,
     /// A row is not what this program writes.
@@ -140,10 +142,18 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets a person. Whether there was one. Their grants are the caller's to end first.
     fn remove_user(&self, subject: &str) -> Result<bool, StoreError>;
 
+    /// Gives the person of that name another password, and nothing else. Whether there is one.
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError>;
+
     /// Adds a client. False where the id is taken, and then nothing changes.
     fn add_client(&self, client: &Client) -> Result<bool, StoreError>;
     /// The client with that id.
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
+
+    /// Keeps a client, in the place of the one that had its id.
+    fn put_client(&self, client: &Client) -> Result<(), StoreError>;
+    /// How many clients have registered themselves; a little more where a registration broke off.
+    fn registered_clients(&self) -> Result<u64, StoreError>;
 
     /// Keeps a new grant.
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError>;

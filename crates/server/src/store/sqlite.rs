@@ -167,9 +167,24 @@ impl Store for SqliteStore {
         self.writer.atomically(move |t| people::remove(t, &subject))
     }
 
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let (name, hash) = (name.to_owned(), password_hash.to_owned());
+        let sql = "UPDATE users SET password_hash = ?2 WHERE name = ?1";
+        self.writer.atomically(move |t| Ok(t.execute(sql, params![name, hash])? == 1))
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let client = client.clone();
         self.writer.atomically(move |t| requests::add_client(t, &client))
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        let client = client.clone();
+        self.writer.atomically(move |t| requests::put_client(t, &client))
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        requests::count_registered(&self.reader())
     }
 
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {

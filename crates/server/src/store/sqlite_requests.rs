@@ -40,6 +40,18 @@ pub(super) fn add_client(t: &Connection, client: &Client) -> Result<bool, StoreE
     Ok(added == 1)
 }
 
+pub(super) fn put_client(t: &Connection, client: &Client) -> Result<(), StoreError> {
+    t.execute("DELETE FROM clients WHERE id = ?1", [&client.id])?;
+    add_client(t, client).map(drop)
+}
+
+pub(super) fn count_registered(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM clients WHERE ' ' || settings || ' ' LIKE ?1";
+    let word = format!("% {} %", Setting::Registered.as_str());
+    let count: i64 = connection.query_row(sql, [word], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 pub(super) fn read_client(connection: &Connection, id: &str) -> Result<Option<Client>, StoreError> {
     let sql = "SELECT id, name, redirect_uris, secret_hash, own_scope, settings, resources, post_logout_uris \
                FROM clients WHERE id = ?1";

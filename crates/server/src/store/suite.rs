@@ -18,6 +18,10 @@ pub(super) use super::suite_codes::{
     rfc9449_section_10_a_code_with_a_key_is_not_spent_by_another_one,
 };
 use super::suite_codes::{code, exchange};
+pub(super) use super::suite_declared::{
+    a_client_takes_the_place_of_the_one_before, a_new_password_leaves_the_rest_of_a_person_alone,
+    clients_that_registered_themselves_are_counted_and_others_are_not,
+};
 pub(super) use super::suite_people::{
     a_person_is_changed_only_as_they_were_read, a_person_of_many_grants_has_them_all,
     a_persons_grants_are_theirs_alone_the_newest_first, of_many_changes_of_one_person_at_once_one_is_made,
@@ -61,6 +65,9 @@ macro_rules! every_test {
             a_persons_grants_are_theirs_alone_the_newest_first,
             a_person_of_many_grants_has_them_all,
             a_client_id_belongs_to_one_client,
+            a_new_password_leaves_the_rest_of_a_person_alone,
+            a_client_takes_the_place_of_the_one_before,
+            clients_that_registered_themselves_are_counted_and_others_are_not,
             a_grant_comes_back_as_it_was_kept,
             grants_are_listed_newest_first,
             the_current_generation_rotates,

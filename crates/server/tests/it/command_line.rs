@@ -23,7 +23,13 @@ impl Drop for Serving {
 }
 
 pub(crate) fn serve(more: &[&str]) -> Serving {
+    serve_where(more, &[])
+}
+
+/// The same with this in its environment.
+pub(crate) fn serve_where(more: &[&str], environment: &[(&str, &str)]) -> Serving {
     let mut child = Command::new(PROGRAM)
+        .envs(environment.iter().copied())
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(more)
         .stdout(Stdio::piped())
@@ -37,16 +43,29 @@ pub(crate) fn serve(more: &[&str]) -> Serving {
 }
 
 impl Serving {
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Posts JSON; gives the status and the body.
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.try_post(path, &[], body).unwrap()
     }
 
+    /// Posts a form; gives the status and the body.
+    pub(crate) fn post_form(&self, path: &str, form: &str) -> (u16, Value) {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        self.send(path, &headers, form).unwrap()
+    }
+
     /// The same; `None` where the server is gone before it has answered.
     pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<(u16, Value)> {
+        self.send(path, headers, &body.to_string())
+    }
+
+    fn send(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
         let address = self.issuer.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).ok()?;
-        let body = body.to_string();
         let length = body.len();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}");

@@ -180,6 +180,11 @@ impl World {
         }
     }
 
+    /// What that browser was told to remember.
+    pub(crate) fn kept_by(&self, cookie: &str) -> Vec<String> {
+        self.jars.lock().unwrap().get(cookie).into_iter().flat_map(|jar| jar.values().cloned()).collect()
+    }
+
     /// Goes where an answer sends the browser, as long as that is this server.
     pub(crate) async fn follow(&self, cookie: &str, from: &str, answer: Answer) -> Answer {
         let (mut at, mut answer) = (url::Url::parse(ISSUER).unwrap().join(from).unwrap(), answer);

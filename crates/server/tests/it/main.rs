@@ -10,7 +10,13 @@ mod chaos_command_line;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod config_file;
+#[cfg(test)]
 mod device_key;
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod endpoints;
 #[cfg(test)]
 mod herd;
 #[cfg(test)]
@@ -21,6 +27,8 @@ mod keys;
 mod kill;
 #[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod oidc_core;
 #[cfg(test)]
@@ -33,6 +41,9 @@ mod plain;
 mod promises;
 #[cfg(test)]
 #[cfg(all(unix, feature = "redis"))]
+mod readiness;
+#[cfg(test)]
+#[cfg(all(unix, feature = "redis"))]
 mod redis;
 #[cfg(test)]
 #[cfg(all(unix, feature = "redis"))]
@@ -43,6 +54,8 @@ mod rfc6238;
 mod rfc6749;
 #[cfg(test)]
 mod rfc7009;
+#[cfg(test)]
+mod rfc7591;
 #[cfg(test)]
 mod rfc7636;
 #[cfg(test)]
@@ -64,6 +77,14 @@ mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
 #[cfg(test)]
+mod running;
+#[cfg(test)]
+mod schemathesis;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod size;
+#[cfg(test)]
+mod tls;

@@ -178,8 +178,17 @@ impl Store for FailingStore {
     fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
         self.inner()?.remove_user(subject)
     }
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        self.inner()?.set_password(name, password_hash)
+    }
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         self.inner()?.add_client(client)
+    }
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        self.inner()?.put_client(client)
+    }
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        self.inner()?.registered_clients()
     }
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
         self.inner()?.client(id)

@@ -9,6 +9,7 @@
 //!  pilotlight:proof:{NAME}   a proof that came already (RFC 9449)               two minutes
 //!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
 //!  pilotlight:client:{ID}    a client
+//!  pilotlight:registered     the ids of clients that registered themselves
 //!  pilotlight:newest-key     which of the server's keys is the newest
 //! ```
 //! Every transition is one key and one script: read, decide here by the pure rule, and swap if the record still is what was
@@ -36,7 +37,7 @@ use self::queue::Queue;
 use self::records::Marked;
 use self::unsettled::{Doubt, Unsettled};
 use super::{Store, StoreError, Then, User};
-use crate::client::Client;
+use crate::client::{Client, Setting};
 use crate::code::{Code, Exchange, Exchanged, LIFE};
 use crate::device::{self, Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
@@ -49,6 +50,9 @@ use crate::system::make_random;
 const PATIENCE: Duration = Duration::from_millis(125);
 /// How often a decision is made again because another process was faster. Each time some other one went through.
 const ROUNDS: usize = 100;
+
+/// The ids of clients that registered themselves, to count them.
+const REGISTERED: &str = "pilotlight:registered";
 
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
@@ -277,7 +281,34 @@ impl Store for RedisStore {
         self.remove_one_user(subject)
     }
 
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let decide = |is: Option<&str>| {
+            let Some(is) = is else { return Ok((None, false)) };
+            let user = User { password_hash: password_hash.to_owned(), ..records::read_user(is)? };
+            let becomes = records::write_user(&user)?;
+            Ok((Some(becomes).filter(|becomes| becomes != is), true))
+        };
+        self.change(&user_key(name), None, decide, |_, _| {})
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        let record = records::write_client(client)?;
+        let decide = |is: Option<&str>| Ok((Some(record.clone()).filter(|record| Some(record.as_str()) != is), ()));
+        self.change(&client_key(&client.id), None, decide, |_, _| {})
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        self.connections.ask_once(|connection| redis::cmd("SCARD").arg(REGISTERED).query(connection))
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        if client.has(Setting::Registered) {
+            // First, so that none is missing in the count.
+            let note = |connection: &mut dyn ConnectionLike| {
+                redis::cmd("SADD").arg(REGISTERED).arg(&client.id).exec(connection)
+            };
+            self.connections.ask_once(note)?;
+        }
         self.add(&client_key(&client.id), &records::write_client(client)?, None)
     }
 
