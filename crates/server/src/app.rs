@@ -1,7 +1,7 @@
 //! What every route shares.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
@@ -10,13 +10,14 @@ use tokio::sync::oneshot;
 use crate::clients::RecentClients;
 use crate::config::Config;
 use crate::dpop::Seen;
+use crate::edge::{Metrics, RequestIds};
 use crate::grant::{Outcome, Redemption};
 use crate::keys::LiveKeys;
 use crate::limit::Limiter;
 use crate::password::Checker;
 use crate::problem::Problem;
 use crate::store::{Store, StoreError};
-use crate::system::Clock;
+use crate::system::{Clock, stopwatch};
 
 pub(crate) struct App {
     pub(crate) config: Config,
@@ -27,6 +28,12 @@ pub(crate) struct App {
     pub(crate) limiter: Limiter,
     pub(crate) clients: RecentClients,
     pub(crate) counts: Counts,
+    pub(crate) metrics: Metrics,
+    pub(crate) request_ids: RequestIds,
+    /// Whether the key file could be used when it was read last.
+    pub(crate) keys_readable: AtomicBool,
+    /// The document about all this, once somebody asked for it.
+    pub(crate) openapi: OnceLock<Vec<u8>>,
     pub(crate) seen_proofs: Seen,
 }
 
@@ -46,38 +53,55 @@ pub struct Stats {
     pub refused: u64,
 }
 
+/// Words for what became of a refresh token, each with its place in [`Counts`].
+const OUTCOMES: [&str; 11] = [
+    "rotated",
+    "healed",
+    "repeated",
+    "reused",
+    "late",
+    "expired",
+    "revoked",
+    "too_wide",
+    "wrong_target",
+    "wrong_key",
+    "unknown",
+];
+
 #[derive(Default)]
-pub(crate) struct Counts {
-    rotated: AtomicU64,
-    repeated: AtomicU64,
-    reused: AtomicU64,
-    healed: AtomicU64,
-    refused: AtomicU64,
-}
+pub(crate) struct Counts([AtomicU64; OUTCOMES.len()]);
 
 impl Counts {
     pub(crate) fn count(&self, outcome: &Outcome) {
-        let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        match outcome {
-            Outcome::Rotated(_) => add(&self.rotated),
-            Outcome::Healed(_) => {
-                add(&self.healed);
-                add(&self.rotated)
-            }
-            Outcome::Repeated(_) => add(&self.repeated),
-            Outcome::Reused => add(&self.reused),
-            _ => add(&self.refused),
+        let place = match outcome {
+            Outcome::Rotated(_) => 0,
+            Outcome::Healed(_) => 1,
+            Outcome::Repeated(_) => 2,
+            Outcome::Reused => 3,
+            Outcome::Late => 4,
+            Outcome::Expired => 5,
+            Outcome::Revoked(_) => 6,
+            Outcome::TooWide => 7,
+            Outcome::WrongTarget => 8,
+            Outcome::WrongKey => 9,
+            Outcome::Unknown => 10,
         };
+        self.0[place].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Each with its word.
+    pub(crate) fn each(&self, mut tell: impl FnMut(&'static str, u64)) {
+        OUTCOMES.iter().zip(&self.0).for_each(|(word, count)| tell(word, count.load(Ordering::Relaxed)));
     }
 
     pub(crate) fn read(&self) -> Stats {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let of = |place: usize| self.0[place].load(Ordering::Relaxed);
         Stats {
-            rotated: of(&self.rotated),
-            repeated: of(&self.repeated),
-            reused: of(&self.reused),
-            healed: of(&self.healed),
-            refused: of(&self.refused),
+            rotated: of(0) + of(1),
+            repeated: of(2),
+            reused: of(3),
+            healed: of(1),
+            refused: (4..OUTCOMES.len()).map(of).sum(),
         }
     }
 }
@@ -93,10 +117,14 @@ impl App {
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        if self.store.is_prompt() {
-            return work(&*self.store).map_err(|error| unavailable(&error));
-        }
-        self.ask_at_leisure(work).await
+        let began = stopwatch();
+        let answer = if self.store.is_prompt() {
+            work(&*self.store).map_err(|error| unavailable(&error))
+        } else {
+            self.ask_at_leisure(work).await
+        };
+        self.metrics.store(began.elapsed(), answer.is_err());
+        answer
     }
 
     /// The same for work that takes long in every store.
@@ -119,16 +147,21 @@ impl App {
         if !self.store.queues() {
             return self.ask(move |store| store.redeem(&presented)).await;
         }
+        let began = stopwatch();
         let (reply, answer) = oneshot::channel();
         // It fails only where the caller hung up, and then nobody is left to tell.
         self.store.redeem_then(presented, Box::new(move |outcome| drop(reply.send(outcome))));
-        answer.await.unwrap_or(Err(StoreError::NotDurable)).map_err(|error| unavailable(&error))
+        let answer = answer.await.unwrap_or(Err(StoreError::NotDurable)).map_err(|error| unavailable(&error));
+        self.metrics.store(began.elapsed(), answer.is_err());
+        answer
     }
 
     /// Takes the keys that the key file has now; see [`LiveKeys::read_again`]. Where it cannot be read, those from before stay in use.
     pub(crate) async fn read_keys_again(&self, at: Option<Timestamp>) {
         let (keys, store) = (self.keys.clone(), self.store.clone());
-        match tokio::task::spawn_blocking(move || keys.read_again(&*store, at)).await {
+        let read = tokio::task::spawn_blocking(move || keys.read_again(&*store, at)).await;
+        self.keys_readable.store(matches!(read, Ok(Ok(()))), Ordering::Relaxed);
+        match read {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the keys were not read again"),
             Err(error) => tracing::error!(%error, "reading the keys again broke off"),

@@ -11,6 +11,8 @@ use pilotlight_server::grant::GrantId;
 use pilotlight_server::{KeySource, SigningAlgorithm, parse_duration};
 use zeroize::Zeroizing;
 
+use crate::edge_args::EdgeArgs;
+
 /// An OAuth 2.0 and OpenID Connect authorization server that never signs people out by accident.
 #[derive(Parser)]
 #[command(name = "pilotlight-server", version)]
@@ -22,7 +24,9 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve until Ctrl-C or SIGTERM; prints {"issuer": …} when ready
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Hash a password or a client secret from standard input, for the configuration file
+    Hash(Hash),
     /// People who can sign in
     #[command(subcommand)]
     User(User),
@@ -40,7 +44,17 @@ pub(crate) enum Command {
 }
 
 #[derive(clap::Args)]
+pub(crate) struct Hash {
+    /// It is the secret of a client: long and random, so that it needs no slow hash
+    #[arg(long)]
+    pub(crate) client_secret: bool,
+}
+
+#[derive(clap::Args)]
 pub(crate) struct Serve {
+    /// A file with these options, and with people and clients (TOML); what stands on the command line comes before it
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
     /// Where to listen; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:4400")]
     pub(crate) listen: SocketAddr,
@@ -68,6 +82,9 @@ pub(crate) struct Serve {
     /// How often a grant may be refreshed in all; no limit if absent
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) grant_uses: Option<u32>,
+    /// How long a person stays signed in to the server's own pages in one browser
+    #[arg(long, default_value = "12h", value_parser = parse_duration)]
+    pub(crate) session_ttl: Duration,
     /// The issuer as clients know it; http and the listening address if absent
     #[arg(long)]
     pub(crate) issuer: Option<String>,
@@ -89,6 +106,8 @@ pub(crate) struct Serve {
     /// What to log to stderr: error, warn, info, debug, or a filter such as pilotlight_server=debug
     #[arg(long, default_value = "info")]
     pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) edge: EdgeArgs,
 }
 
 #[derive(Subcommand)]
@@ -100,6 +119,42 @@ pub(crate) enum User {
         /// Read the password from standard input, up to the end of its first line
         #[arg(long, required = true)]
         password_stdin: bool,
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// List people, one JSON object a line
+    List {
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// Remove a person, and end all their sign-ins
+    Remove {
+        /// The person
+        name: String,
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// Give a person another password, and end all their sign-ins
+    SetPassword {
+        /// The person
+        name: String,
+        /// Read the password from standard input, up to the end of its first line
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// Leave the person signed in where they are
+        #[arg(long)]
+        keep_sign_ins: bool,
+        /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
+        #[arg(long)]
+        store: StoreName,
+    },
+    /// Take the second factor from a person who lost it
+    ResetTotp {
+        /// The person
+        name: String,
         /// `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file
         #[arg(long)]
         store: StoreName,
@@ -119,6 +174,9 @@ pub(crate) struct AddClient {
     /// Where answers may be sent; may be repeated
     #[arg(long = "redirect-uri", required_unless_present_any = ["device", "own_scope", "introspect_any"])]
     pub(crate) redirect_uris: Vec<String>,
+    /// Where a browser may be sent after it was signed out; may be repeated
+    #[arg(long = "post-logout-redirect-uri")]
+    pub(crate) post_logout_redirect_uris: Vec<String>,
     /// The name people read; the id if absent
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -251,7 +309,7 @@ impl StoreName {
                 let path: Result<PathBuf, Infallible> = path.parse();
                 path.map(Self::Sqlite).map_err(|_| BadStoreName::Unknown)
             }
-            Some((scheme, _)) if scheme == "redis" || scheme.starts_with("redis+") => {
+            Some((scheme, _)) if ["redis", "rediss"].contains(&scheme.split('+').next().unwrap_or_default()) => {
                 Ok(Self::Redis(SecretAddress(Zeroizing::new(text.to_owned()))))
             }
             _ => Err(BadStoreName::Unknown),

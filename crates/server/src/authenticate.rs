@@ -12,10 +12,15 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::client::{Client, FIRST_PARTY, Setting};
+use crate::edge::Refusal;
 use crate::params::Params;
 use crate::password;
 use crate::problem::{Problem, Refused};
+use crate::second_factor::SecondFactor;
 use crate::store::User;
+
+/// How often a code is checked again because the person changed meanwhile.
+const TRIES: usize = 5;
 
 /// The client behind a request.
 pub(crate) enum Caller {
@@ -52,6 +57,11 @@ impl Caller {
     /// Whether it has to prove to have a key.
     pub(crate) fn needs_proof(&self) -> bool {
         matches!(self, Self::Registered(client) if client.has(Setting::DpopRequired))
+    }
+
+    /// Whether nobody here has looked at it: it registered itself.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self, Self::Registered(client) if client.has(Setting::Registered))
     }
 
     /// For endpoints that the operator's own programs have no use for.
@@ -126,7 +136,11 @@ impl App {
             }
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.passwords.check(password, hash).await;
+        let Ok(right) = self.passwords.check(password, hash).await else {
+            self.limiter.forgive(attempt);
+            self.metrics.refuse(Refusal::Passwords);
+            return Err(Problem::Busy);
+        };
         match user {
             Some(user) if right => {
                 self.limiter.forgive(attempt);
@@ -137,6 +151,61 @@ impl App {
                 Err(wrong)
             }
         }
+    }
+}
+
+impl App {
+    /// The person of that name and password, with the code of their second factor if they have one: for those who send it
+    /// all at once.
+    pub(crate) async fn authenticate_wholly(
+        &self,
+        name: &str,
+        password: SecretString,
+        totp: Option<&str>,
+        peer: Option<IpAddr>,
+    ) -> Result<User, Problem> {
+        let user = self.authenticate_person(name, password, peer).await?;
+        match (&user.totp, totp) {
+            (None, _) => Ok(user),
+            (Some(_), None) => Err(Problem::InvalidGrant(Refused::TotpRequired)),
+            (Some(_), Some(code)) => self.check_second_factor(user, code, peer).await,
+        }
+    }
+
+    /// The person after a code of their second factor, which counts once. Those who have none pass.
+    pub(crate) async fn check_second_factor(
+        &self,
+        user: User,
+        typed: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<User, Problem> {
+        let attempt = self.limiter.admit_second(&user.subject, peer, self.now()).map_err(Problem::TooMany)?;
+        let mut user = user;
+        // Somebody else may change the person meanwhile: another code of theirs, or a new password.
+        for _ in 0..TRIES {
+            let keys = self.keys.now();
+            let opened = SecondFactor::of(&user, &keys).map_err(|error| {
+                tracing::error!(%error, "answering 503");
+                Problem::Unavailable
+            })?;
+            let Some(factor) = opened else {
+                self.limiter.forgive(attempt);
+                return Ok(user);
+            };
+            let Some(after) = factor.take(&user, typed, &keys, self.now())? else {
+                tracing::info!(outcome = %"wrong_totp", "sign-in");
+                return Err(Problem::InvalidGrant(Refused::WrongTotp));
+            };
+            let (before, becomes) = (user.clone(), after.clone());
+            if self.ask(move |store| store.change_user(&before, &becomes)).await? {
+                self.limiter.forgive(attempt);
+                return Ok(after);
+            }
+            let subject = user.subject.clone();
+            let read = self.ask(move |store| store.user(&subject)).await?;
+            user = read.ok_or(Problem::InvalidGrant(Refused::WrongTotp))?;
+        }
+        Err(Problem::Unavailable)
     }
 }
 

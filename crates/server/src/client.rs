@@ -15,6 +15,24 @@ use crate::system::{NoEntropy, make_random};
 /// The client that `POST /login` signs people in to: the operator's own programs. It needs no registration.
 pub const FIRST_PARTY: &str = "first-party";
 
+/// The client of a grant that is a person's sign-in to the pages of this server, in one browser. No client can have this id,
+/// and no token of such a grant is ever made.
+pub const BROWSER: &str = "@browser";
+
+/// How the text of a secret's hash begins.
+const SHA256: &str = "sha256:";
+
+/// What a configuration file may have in place of a client's secret.
+///
+/// # Errors
+/// [`BadClient::ShortSecret`]: no slow hash would protect it.
+pub fn hash_secret(secret: &SecretString) -> Result<String, BadClient> {
+    if secret.expose_secret().len() < 32 {
+        return Err(BadClient::ShortSecret);
+    }
+    Ok(format!("{SHA256}{}", URL_SAFE_NO_PAD.encode(Sha256::digest(secret.expose_secret()))))
+}
+
 /// A registered client, RFC 6749 section 2.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Client {
@@ -30,6 +48,8 @@ pub struct Client {
     pub own_scope: Option<Scope>,
     /// The resource servers that it may ask tokens for, beside this server itself (RFC 8707).
     pub resources: Vec<String>,
+    /// Where a browser may be sent after it was signed out (OpenID Connect RP-Initiated Logout 1.0 section 3.1).
+    pub post_logout_redirect_uris: Vec<String>,
     /// What the operator has set for it.
     pub settings: Vec<Setting>,
 }
@@ -43,11 +63,14 @@ pub enum Setting {
     IntrospectAny,
     /// It must push its authorization requests, RFC 9126 section 6.
     PushedOnly,
+    /// It registered itself (RFC 7591): nobody here has looked at it.
+    Registered,
     /// It must prove to have a key with every request for tokens (RFC 9449 section 5.2, `dpop_bound_access_tokens`).
     DpopRequired,
 }
 
-const SETTINGS: [Setting; 4] = [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly, Setting::DpopRequired];
+const SETTINGS: [Setting; 5] =
+    [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly, Setting::DpopRequired, Setting::Registered];
 
 impl Setting {
     /// The word for stores.
@@ -57,6 +80,7 @@ impl Setting {
             Self::Device => "device",
             Self::IntrospectAny => "introspect_any",
             Self::PushedOnly => "pushed_only",
+            Self::Registered => "registered",
             Self::DpopRequired => "dpop_required",
         }
     }
@@ -105,6 +129,12 @@ pub enum BadClient {
     /// It has no secret, and what is asked for it needs one.
     #[error("only a confidential client may act in its own name or introspect tokens")]
     NeedsSecret,
+    /// A secret that could be guessed.
+    #[error("a client's secret has at least 32 characters, all random")]
+    ShortSecret,
+    /// That is no hash of a secret.
+    #[error("that is no hash of a client's secret, as sha256:…")]
+    BadHash,
     /// A resource that is no absolute URI.
     #[error("`{0}` is no resource: write an absolute URI without a fragment, as in https://api.example.com/v1")]
     Resource(String),
@@ -142,6 +172,7 @@ impl Client {
             secret_hash: None,
             own_scope: None,
             resources: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
             settings: Vec::new(),
         })
     }
@@ -156,6 +187,16 @@ impl Client {
         Ok(secret)
     }
 
+    /// Makes it a confidential one whose secret is known by its hash, as [`hash_secret`] makes it.
+    ///
+    /// # Errors
+    /// [`BadClient::BadHash`].
+    pub fn set_secret_hash(&mut self, hash: &str) -> Result<(), BadClient> {
+        let bytes = hash.strip_prefix(SHA256).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        self.secret_hash = Some(bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(BadClient::BadHash)?);
+        Ok(())
+    }
+
     /// Lets a confidential client ask for tokens in its own name, for as much as `scope`.
     ///
     /// # Errors
@@ -168,6 +209,18 @@ impl Client {
             return Err(BadClient::OwnScope(of_people.to_owned()));
         }
         self.own_scope = Some(scope);
+        Ok(())
+    }
+
+    /// Lets it have a browser sent to these addresses after it was signed out.
+    ///
+    /// # Errors
+    /// [`BadClient::RedirectUri`].
+    pub fn allow_returns(&mut self, uris: Vec<String>) -> Result<(), BadClient> {
+        if let Some(unsafe_uri) = uris.iter().find(|uri| !is_safe(uri)) {
+            return Err(BadClient::RedirectUri(unsafe_uri.clone()));
+        }
+        self.post_logout_redirect_uris = uris;
         Ok(())
     }
 

@@ -1,6 +1,11 @@
 //! What the commands do, and the only place that prints.
 
 pub(crate) mod chaos;
+mod config_file;
+mod hash;
+mod notify;
+mod serve;
+mod user;
 
 use std::io::{self, BufRead, Read as _, Write};
 use std::path::Path;
@@ -11,15 +16,14 @@ use pilotlight_oauth::Scope;
 use pilotlight_server::client::{BadClient, Client as ClientRecord, Setting};
 use pilotlight_server::grant::{Grant as GrantRecord, Reason};
 use pilotlight_server::{
-    AddUserError, Clock, Config, KeySource, KeysError, MemoryStore, NewSigningKey, OpenError, Server, SigningAlgorithm,
-    SqliteStore, Store, StoreError, SystemClock, add_demo, add_user, rotate_keys,
+    AddUserError, Clock, KeySource, KeysError, MemoryStore, NewSigningKey, OpenError, SigningAlgorithm, SqliteStore,
+    Store, StoreError, SystemClock, TlsError, rotate_keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, Serve, StoreName, User};
+use crate::args::{AddClient, Args, Client, Command, Grant, Keys, KeysName, StoreName};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,8 @@ pub(crate) enum Failure {
     NoGrant,
     #[error("there is no person of that name")]
     NoUser,
+    #[error("the person was changed by somebody else again and again")]
+    Busy,
     #[error("this command needs a store that outlives it")]
     NeedsFile,
     #[error("with this store the key file must be named, for all servers need the same one")]
@@ -59,6 +65,12 @@ pub(crate) enum Failure {
     NoPassword,
     #[error(transparent)]
     NoEntropy(#[from] pilotlight_server::NoEntropy),
+    #[error("the initial access token for registration has at least 20 characters")]
+    ShortToken,
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    ConfigFile(#[from] config_file::ConfigFileError),
     #[error(transparent)]
     Chaos(#[from] chaos::ChaosFailure),
     #[error("input or output failed: {0}")]
@@ -73,9 +85,11 @@ impl Failure {
             | Self::BadClient(_)
             | Self::NeedsFile
             | Self::NeedsKeys
+            | Self::ShortToken
             | Self::NoPassword
             | Self::DemoInPublic(_) => 2,
             Self::Open(OpenError::Issuer(_) | OpenError::Keys(KeysError::NoRsa)) | Self::Chaos(_) => 2,
+            Self::Tls(_) | Self::ConfigFile(_) => 2,
             Self::Keys(KeysError::NoRsa | KeysError::NotASigningKey) => 2,
             Self::AddUser(AddUserError::BadName | AddUserError::BadPassword) => 2,
             Self::ClientTaken
@@ -99,7 +113,7 @@ impl Failure {
                     StoreError::Damaged(_) => "restore the store from a backup",
                     StoreError::Away(_) => "check that Redis runs there, and that this program may use it",
                     StoreError::BadAddress => {
-                        "as in redis://127.0.0.1:6379/0; without TLS, so put a tunnel before one that is far away"
+                        "as in redis://127.0.0.1:6379/0, or rediss://… under TLS for one that is far away"
                     }
                     _ => "check that the folder exists, that you may write there, and that the disk is not full",
                 }
@@ -120,11 +134,22 @@ impl Failure {
                 _ => "check that it is there, and that you may read it",
             },
             Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
-            Self::NoGrant | Self::NoUser => "`pilotlight-server grant list` shows what there is",
+            Self::NoGrant => "`pilotlight-server grant list` shows what there is",
+            Self::NoUser => "`pilotlight-server user list` shows who there is",
+            Self::Busy => "try again",
             Self::NoStore(_) => "check the path; `user add` and `serve` make a new store",
             Self::DemoInPublic(_) => "listen on 127.0.0.1, or add people with `user add` instead of --demo",
             Self::NeedsFile => "pass --store sqlite:PATH or redis://HOST:PORT/DB",
             Self::NeedsKeys => "pass --keys FILE; the first server makes it, copy it to the others",
+            Self::ShortToken => "as in: openssl rand -base64 24 > registration-token",
+            Self::Tls(error) => match error {
+                TlsError::Open(_) => "chmod 640 it, after you have made sure that nobody read it",
+                TlsError::NoCertificate(_) | TlsError::NoKey(_) => {
+                    "pass PEM files: --tls-cert with the chain, --tls-key with its key"
+                }
+                _ => "check that both files are there, that you may read them, and that they belong together",
+            },
+            Self::ConfigFile(error) => return error.hint(),
             Self::Chaos(failure) => failure.hint(),
             Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server user add …",
             _ => return None,
@@ -140,14 +165,16 @@ pub(crate) fn complain(failure: &Failure) {
     }
 }
 
+pub(crate) fn read_arguments() -> Result<Args, Failure> {
+    Ok(config_file::read_arguments()?)
+}
+
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Serve(serve) => self::serve(serve),
+        Command::Serve(serve) => self::serve::serve(*serve),
+        Command::Hash(hash) => self::hash::hash(&hash),
         Command::Chaos(chaos) => self::chaos::run(chaos),
-        Command::User(User::Add { name, password_stdin: _, store }) => {
-            add_user(&*open_lasting(&store)?, &name, &read_password(io::stdin().lock())?)?;
-            say(&json!({"user": name}))
-        }
+        Command::User(command) => self::user::run(command),
         Command::Keys(Keys::Rotate { keys, announce, signing_alg, import, leaked }) => {
             let signing = new_signing_key(signing_alg, import.as_deref())?;
             rotate_keys(&keys, SystemClock.now(), announce, leaked, &signing)?;
@@ -232,25 +259,34 @@ fn read_password(mut input: impl BufRead) -> Result<SecretString, Failure> {
     if password.is_empty() { Err(Failure::NoPassword) } else { Ok(SecretString::from(password)) }
 }
 
+/// What an operator lets a client do, on the command line or in the file.
+fn allow(
+    client: &mut ClientRecord,
+    own_scope: Option<&str>,
+    resources: Vec<String>,
+    settings: [(bool, Setting); 4],
+) -> Result<(), BadClient> {
+    if let Some(scope) = own_scope {
+        client.allow_own_scope(Scope::parse(scope))?;
+    }
+    client.allow_resources(resources)?;
+    settings.into_iter().filter(|(wanted, _)| *wanted).try_for_each(|(_, setting)| client.set(setting))
+}
+
 fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
     let mut client = ClientRecord::public(&wanted.id, wanted.redirect_uris)?;
     if let Some(name) = wanted.name {
         client.name = name;
     }
     let secret = if wanted.confidential { Some(client.make_secret()?) } else { None };
-    if let Some(scope) = wanted.own_scope {
-        client.allow_own_scope(Scope::parse(&scope))?;
-    }
-    client.allow_resources(wanted.resources)?;
+    client.allow_returns(wanted.post_logout_redirect_uris)?;
     let settings = [
         (wanted.device, Setting::Device),
         (wanted.introspect_any, Setting::IntrospectAny),
         (wanted.pushed_only, Setting::PushedOnly),
         (wanted.dpop_required, Setting::DpopRequired),
     ];
-    for (_, setting) in settings.into_iter().filter(|(wanted, _)| *wanted) {
-        client.set(setting)?;
-    }
+    allow(&mut client, wanted.own_scope.as_deref(), wanted.resources, settings)?;
     if !store.add_client(&client)? {
         return Err(Failure::ClientTaken);
     }
@@ -276,7 +312,7 @@ fn describe(store: &dyn Store, grant: &GrantRecord) -> Result<serde_json::Value,
 fn revoke_all(store: &dyn Store, name: &str) -> Result<(), Failure> {
     let user = store.user_named(name)?.ok_or(Failure::NoUser)?;
     let now = SystemClock.now();
-    for grant in store.grants()?.iter().filter(|grant| grant.subject == user.subject) {
+    for grant in store.grants_of(&user.subject)? {
         let ended = store.revoke(grant.id, Reason::Operator, now)?;
         say(&json!({"grant_id": grant.id.to_string(), "ended_now": ended == Some(true)}))?;
     }
@@ -295,52 +331,6 @@ fn keys_of(named: Option<KeysName>, store: &StoreName) -> Result<KeySource, Fail
         }
         (None, StoreName::Redis(_)) => Err(Failure::NeedsKeys),
     }
-}
-
-fn serve(serve: Serve) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&serve.log).map_err(|error| Failure::Log(error.to_string()))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve_async(serve))
-}
-
-async fn serve_async(serve: Serve) -> Result<(), Failure> {
-    let address = serve.listen;
-    if serve.demo && !address.ip().is_loopback() {
-        return Err(Failure::DemoInPublic(address));
-    }
-    let listener = TcpListener::bind(address).await.map_err(|error| Failure::Listen { address, error })?;
-    let issuer = match serve.issuer {
-        Some(issuer) => issuer,
-        None => format!("http://{}", listener.local_addr()?),
-    };
-    let config = Config {
-        access_token_ttl: serve.access_token_ttl,
-        refresh_token_ttl: serve.refresh_token_ttl,
-        grant_ttl: serve.grant_ttl,
-        retry_window: serve.retry_window,
-        grant_uses: serve.grant_uses,
-        keys: keys_of(serve.keys, &serve.store)?,
-        signing_alg: serve.signing_alg,
-        password_sign_in: !serve.no_password_sign_in,
-        plain_json: !serve.no_plain_json,
-        dpop_nonce: serve.dpop_nonce,
-        require_par: serve.require_par,
-        ..Config::new(issuer.clone())
-    };
-    let store = open_store(&serve.store, serve.refresh_token_ttl)?;
-    if serve.demo {
-        tracing::warn!("--demo: anybody can sign in as demo with the password demo");
-        add_demo(&*store)?;
-    }
-    let server = Server::open(config, store, Arc::new(SystemClock))?;
-    // Before the line that invites requests and signals, so that neither finds us unprepared.
-    let stop = stop_signal()?;
-    say(&json!({"issuer": issuer}))?;
-    tracing::info!(%issuer, "serving");
-    server.run(listener, stop).await?;
-    tracing::info!("stopped");
-    Ok(())
 }
 
 #[cfg(unix)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::edge::{Limits, TrustedProxy};
 use crate::keys::KeySource;
+use crate::routes::Registration;
 use crate::signer::SigningAlgorithm;
 
 /// The settings of one server.
@@ -21,6 +23,8 @@ pub struct Config {
     pub retry_window: Duration,
     /// How often a grant may be refreshed in all; `None` sets no limit.
     pub grant_uses: Option<u32>,
+    /// How long a person stays signed in to the pages of this server in one browser.
+    pub session_ttl: Duration,
     /// Where the server's keys come from.
     pub keys: KeySource,
     /// What a first signing key is made for. Keys that are there already stay as they are.
@@ -34,6 +38,14 @@ pub struct Config {
     pub require_par: bool,
     /// Whether the plain JSON dialect (`POST /login` and `POST /token/refresh`) is served.
     pub plain_json: bool,
+    /// How much is served at once, and how long anything may take.
+    pub limits: Limits,
+    /// Whose word about the far end is believed (RFC 9700 section 4.13).
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Who may register clients (RFC 7591).
+    pub registration: Registration,
+    /// How many clients may have registered themselves in all.
+    pub most_registered: u64,
 }
 
 impl Config {
@@ -47,12 +59,17 @@ impl Config {
             grant_ttl: None,
             retry_window: Duration::from_secs(10),
             grant_uses: None,
+            session_ttl: Duration::from_secs(12 * 3600),
             keys: KeySource::Ephemeral,
             signing_alg: SigningAlgorithm::default(),
             password_sign_in: true,
             dpop_nonce: false,
             require_par: false,
             plain_json: true,
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
+            registration: Registration::Closed,
+            most_registered: 1000,
         }
     }
 }

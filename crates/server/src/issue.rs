@@ -21,11 +21,15 @@ use crate::store::User;
 use crate::system::{NoEntropy, make_random};
 
 /// The scopes this server knows. Others are ignored, as RFC 6749 section 3.3 allows.
-pub(crate) const SCOPES: [&str; 3] = ["openid", "profile", "offline_access"];
+pub(crate) const SCOPES: [&str; 4] = ["openid", "profile", "offline_access", DEVICES];
+/// To see where the person is signed in, and to end it. Granted only where it is asked for by name.
+pub(crate) const DEVICES: &str = "devices";
+/// What is granted to whoever asks for nothing.
+const DEFAULT_SCOPE: &str = "openid profile offline_access";
 
 /// What is granted of what was asked; everything where nothing was asked.
 pub(crate) fn granted_scope(asked: Option<&str>) -> Result<Scope, Problem> {
-    let Some(asked) = asked else { return Ok(Scope::parse(&SCOPES.join(" "))) };
+    let Some(asked) = asked else { return Ok(Scope::parse(DEFAULT_SCOPE)) };
     let known: Vec<&str> = asked.split_ascii_whitespace().filter(|token| SCOPES.contains(token)).collect();
     if known.is_empty() { Err(Problem::InvalidScope) } else { Ok(Scope::parse(&known.join(" "))) }
 }
@@ -67,6 +71,8 @@ struct IdClaims<'a> {
     iat: i64,
     exp: i64,
     auth_time: i64,
+    /// The grant, so that `id_token_hint` can name what is to end.
+    sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
     preferred_username: &'a str,
@@ -335,6 +341,7 @@ impl App {
             iat: now.as_secs(),
             exp: now.plus(self.config.access_token_ttl).as_secs(),
             auth_time: grant.authenticated_at.as_secs(),
+            sid: grant.id.to_string(),
             nonce,
             preferred_username: &user.name,
         };

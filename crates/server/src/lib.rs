@@ -48,6 +48,7 @@ pub mod code;
 mod config;
 pub mod device;
 mod dpop;
+mod edge;
 #[cfg(feature = "testing")]
 mod fill;
 pub mod grant;
@@ -59,6 +60,7 @@ pub mod origin;
 mod pages;
 mod params;
 mod password;
+mod picture;
 mod problem;
 mod proven;
 pub mod pushed;
@@ -66,16 +68,25 @@ mod recent_keys;
 mod refresh_token;
 mod resource;
 mod routes;
+mod second_factor;
 mod server;
+mod session;
 mod signer;
 pub mod store;
 mod system;
+mod texts;
 mod ticket;
+mod totp;
+mod user_agent;
 
 pub use app::Stats;
 pub use config::{Config, parse_duration};
+pub use edge::{BadProxy, Limits, Tls, TlsError, TrustedProxy};
 pub use keys::{KeyName, KeySource, KeysError, NewSigningKey, OldKeys, rotate_keys};
-pub use server::{AddUserError, OpenError, Server, add_demo, add_user};
+pub use routes::Registration;
+pub use server::{
+    AddUserError, Listeners, OpenError, Server, add_demo, add_user, hash_password, put_user, set_password,
+};
 pub use signer::{SigningAlgorithm, UnknownAlgorithm};
 #[cfg(feature = "redis")]
 pub use store::RedisStore;

@@ -12,6 +12,12 @@ const WINDOW: Duration = Duration::from_secs(60);
 const PER_NAME: u32 = 10;
 /// Failures from one address within the window: more, as many people may share one.
 const PER_ADDRESS: u32 = 50;
+/// The same for codes of second factors, of which three in a million are right at any moment: so one in seven hundred
+/// guessers, who know the password already, gets through in a day (RFC 4226 section 7.3).
+const SECOND_FACTORS: u32 = 5;
+const SECOND_FACTOR_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Clients registered from one address within the window.
+const REGISTRATIONS: u32 = 5;
 /// Names kept at once. Past it the windows that have ended are dropped.
 const MOST: usize = 10_000;
 
@@ -20,7 +26,23 @@ enum Who {
     Name(String),
     /// A person who types the codes of devices, by `sub`.
     Codes(String),
+    /// A person whose password was right, by `sub`.
+    SecondFactor(String),
     Address(IpAddr),
+    /// Who registers clients; one for all where the address is not known.
+    Registration(Option<IpAddr>),
+}
+
+impl Who {
+    /// How many failures there may be, within which time.
+    fn rule(&self) -> (u32, Duration) {
+        match self {
+            Self::Name(_) | Self::Codes(_) => (PER_NAME, WINDOW),
+            Self::SecondFactor(_) => (SECOND_FACTORS, SECOND_FACTOR_WINDOW),
+            Self::Address(_) => (PER_ADDRESS, WINDOW),
+            Self::Registration(_) => (REGISTRATIONS, WINDOW),
+        }
+    }
 }
 
 struct Window {
@@ -47,21 +69,36 @@ impl Limiter {
         self.admit_one(Who::Codes(subject.to_owned()), peer, now)
     }
 
+    /// The same for the codes of a second factor.
+    pub(crate) fn admit_second(
+        &self,
+        subject: &str,
+        peer: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Attempt, Duration> {
+        self.admit_one(Who::SecondFactor(subject.to_owned()), peer, now)
+    }
+
+    /// The same for clients that register themselves, the successful ones included.
+    pub(crate) fn admit_registration(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
+        self.admit_one(Who::Registration(peer), None, now)
+    }
+
     fn admit_one(&self, who: Who, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= MOST {
-            windows.retain(|_, window| now < window.since.plus(WINDOW));
+            windows.retain(|who, window| now < window.since.plus(who.rule().1));
         }
         let whos: Vec<Who> = [Some(who), peer.map(Who::Address)].into_iter().flatten().collect();
         for who in &whos {
-            let most = if matches!(who, Who::Address(_)) { PER_ADDRESS } else { PER_NAME };
-            if let Some(window) = windows.get(who).filter(|w| now < w.since.plus(WINDOW) && w.failures >= most) {
-                return Err(window.since.plus(WINDOW).since(now));
+            let (most, length) = who.rule();
+            if let Some(window) = windows.get(who).filter(|w| now < w.since.plus(length) && w.failures >= most) {
+                return Err(window.since.plus(length).since(now));
             }
         }
         for who in &whos {
             let window = windows.entry(who.clone()).or_insert(Window { since: now, failures: 0 });
-            if now >= window.since.plus(WINDOW) {
+            if now >= window.since.plus(who.rule().1) {
                 *window = Window { since: now, failures: 0 };
             }
             window.failures += 1;
@@ -95,6 +132,19 @@ mod tests {
         assert_eq!(wait, Some(Duration::from_secs(40)));
         assert!(limiter.admit("grace", None, start).is_ok(), "another name is free");
         assert!(limiter.admit("ada", None, start.plus(WINDOW)).is_ok());
+    }
+
+    #[test]
+    fn five_wrong_codes_of_a_second_factor_wait_for_a_quarter_of_an_hour() {
+        let limiter = Limiter::default();
+        let start = Timestamp::from_secs(1000);
+        for _ in 0..SECOND_FACTORS {
+            assert!(limiter.admit_second("subject", None, start).is_ok());
+        }
+        let later = start.plus(Duration::from_secs(14 * 60));
+        assert_eq!(limiter.admit_second("subject", None, later).err(), Some(Duration::from_secs(60)));
+        assert!(limiter.admit("subject", None, later).is_ok(), "the password is counted apart");
+        assert!(limiter.admit_second("subject", None, start.plus(SECOND_FACTOR_WINDOW)).is_ok());
     }
 
     #[test]

@@ -2,14 +2,13 @@
 
 mod args;
 mod commands;
+mod edge_args;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let args = args::Args::parse();
-    match commands::run(args) {
+    let done = commands::read_arguments().and_then(commands::run);
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             commands::complain(&failure);

@@ -3,16 +3,19 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use secrecy::SecretString;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+use crate::app::App;
+use crate::edge::FarEnd;
 use crate::grant::KeyHash;
 use crate::problem::Problem;
 use crate::recent_keys::hash_key;
@@ -93,16 +96,16 @@ impl Params {
 /// The body of a form post, at most as large as the router allows.
 pub(crate) struct Form(pub(crate) Params);
 
-impl<S: Send + Sync> FromRequest<S> for Form {
+impl FromRequest<Arc<App>> for Form {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Problem::InvalidRequest("Send the parameters as application/x-www-form-urlencoded."));
         }
-        let params = Params::parse(&read_body(request, state).await?);
+        let params = Params::parse(&read_body(request, app).await?);
         if params.has_repeated() {
             return Err(Problem::InvalidRequest("A parameter is repeated."));
         }
@@ -113,16 +116,17 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 /// The bytes of a body.
 pub(crate) struct Raw(pub(crate) Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+impl FromRequest<Arc<App>> for Raw {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        read_body(request, state).await.map(Self)
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        read_body(request, app).await.map(Self)
     }
 }
 
-async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+async fn read_body(request: Request, app: &Arc<App>) -> Result<Bytes, Problem> {
+    let body = tokio::time::timeout(app.config.limits.body_time, Bytes::from_request(request, app)).await;
+    body.map_err(|_| Problem::TooSlow)?.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Problem::TooLarge
         } else {
@@ -131,14 +135,14 @@ async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes,
     })
 }
 
-/// The address of the other end of the connection. Headers that proxies set are not believed: anybody can send them.
+/// The address of the far end: of the connection, or what a proxy of the operator's own said.
 pub(crate) struct Peer(pub(crate) Option<IpAddr>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Peer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())))
+        Ok(Self(parts.extensions.get::<FarEnd>().map(|end| end.0)))
     }
 }
 

@@ -15,6 +15,10 @@ use crate::system::NoEntropy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     WrongCredentials,
+    /// Name and password are right, and the person has a second factor.
+    TotpRequired,
+    /// Wrong, or used before.
+    WrongTotp,
     Unknown,
     Expired,
     Reused,
@@ -26,6 +30,8 @@ impl Refused {
     fn reason(self) -> &'static str {
         match self {
             Self::WrongCredentials => "wrong_credentials",
+            Self::TotpRequired => "totp_required",
+            Self::WrongTotp => "wrong_totp",
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Reused => "reused",
@@ -37,6 +43,8 @@ impl Refused {
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::WrongCredentials => "That name and password do not match.",
+            Self::TotpRequired => "This person has a second factor. Send its code as totp.",
+            Self::WrongTotp => "This code is wrong, or was used before.",
             Self::Unknown => "This token is not known here.",
             Self::Expired => "This token has expired. Sign in again.",
             Self::Reused => "This token was used before. To be safe, its grant has been revoked. Sign in again.",
@@ -77,10 +85,20 @@ pub(crate) enum Problem {
     /// The device code's time is over.
     ExpiredToken,
     TooLarge,
+    /// The address of the request is longer than any of ours.
+    LongAddress,
+    /// The body did not come in time.
+    TooSlow,
+    /// It came to the proxy without TLS, though our issuer is https.
+    InClear,
+    /// There is no such address.
+    NotFound,
     /// Too many failures: wait so long.
     TooMany(Duration),
     /// Our trouble, not the client's: nothing was decided about its grant.
     Unavailable,
+    /// More is asked at once than is served at once: nothing was begun.
+    Busy,
 }
 
 impl From<NoEntropy> for Problem {
@@ -94,7 +112,10 @@ impl Problem {
     /// `error`.
     pub(crate) fn code(self) -> &'static str {
         match self {
-            Self::InvalidRequest(_) | Self::TooLarge => "invalid_request",
+            Self::InvalidRequest(_) | Self::TooLarge | Self::LongAddress | Self::TooSlow | Self::InClear => {
+                "invalid_request"
+            }
+            Self::NotFound => "not_found",
             Self::InvalidClient { .. } => "invalid_client",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::Pushed(word) => word,
@@ -108,7 +129,7 @@ impl Problem {
             Self::SlowDown => "slow_down",
             Self::AccessDenied => "access_denied",
             Self::ExpiredToken => "expired_token",
-            Self::TooMany(_) | Self::Unavailable => "temporarily_unavailable",
+            Self::TooMany(_) | Self::Unavailable | Self::Busy => "temporarily_unavailable",
         }
     }
 
@@ -128,8 +149,15 @@ impl Problem {
             Self::UseNonce(_) => "The DPoP proof needs the nonce of this answer. Make another one with it.",
             Self::InvalidTarget => "This resource is not known here, or was not granted.",
             Self::TooLarge => "The request is too large.",
+            Self::LongAddress => "The address is too long. Send the parameters in the body.",
+            Self::TooSlow => "The body did not arrive in time.",
+            Self::InClear => {
+                "This came without TLS. Use the https address; what was sent may have been read on its way."
+            }
+            Self::NotFound => "There is nothing at this address.",
             Self::TooMany(_) => "Too many failed attempts. Wait a little, then try again.",
             Self::Unavailable => "The server cannot answer now. Nothing was changed by this answer; try again shortly.",
+            Self::Busy => "The server is busy. Nothing was begun; try again shortly.",
         }
     }
 
@@ -138,8 +166,11 @@ impl Problem {
         match self {
             Self::InvalidClient { .. } => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LongAddress => StatusCode::URI_TOO_LONG,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -164,7 +195,7 @@ impl Problem {
                 let secs = wait.as_millis().div_ceil(1000).max(1);
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(secs).unwrap_or(u64::MAX)));
             }
-            Self::Unavailable => {
+            Self::Unavailable | Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
             }
             Self::UseNonce(nonce) => drop(headers.insert(DPOP_NONCE, nonce.header())),

@@ -1,8 +1,9 @@
 //! The server as a whole: opened over a store, run on a listener.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,12 +11,14 @@ use pilotlight_oauth::{DiscoveryError, Issuer};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::app::{App, Counts, Stats};
 use crate::client::Setting;
 use crate::clients::RecentClients;
 use crate::config::Config;
 use crate::dpop::Seen;
+use crate::edge::{self, Door, Limits, Metrics, RequestIds, Tls};
 use crate::keys::{KeysError, LiveKeys};
 use crate::limit::Limiter;
 use crate::password::{self, Checker};
@@ -23,11 +26,9 @@ use crate::routes;
 use crate::store::{Store, StoreError, User};
 use crate::system::{Clock, NoEntropy, make_random};
 
-/// How long requests may go on after the shutdown has begun.
-const FAREWELL: Duration = Duration::from_secs(5);
 /// How often what is over is forgotten.
 const SWEEP: Duration = Duration::from_secs(3600);
-/// How often the key file is read.
+/// How often the key file and the certificate are read.
 const READ_KEYS: Duration = Duration::from_secs(10);
 /// How long a spent code is remembered, so that its second use revokes the grant.
 pub(crate) const REMEMBER_CODES: Duration = Duration::from_secs(24 * 3600);
@@ -67,10 +68,14 @@ impl Server {
         let keys = LiveKeys::open(config.keys.clone(), &*store, config.signing_alg)?;
         Ok(Self(Arc::new(App {
             keys: Arc::new(keys),
-            passwords: Checker::new()?,
+            passwords: Checker::new(config.limits.password_checks)?,
             limiter: Limiter::default(),
             clients: RecentClients::default(),
             counts: Counts::default(),
+            metrics: Metrics::default(),
+            request_ids: RequestIds::new()?,
+            keys_readable: AtomicBool::new(true),
+            openapi: OnceLock::new(),
             seen_proofs: Seen::default(),
             config,
             store,
@@ -94,41 +99,76 @@ impl Server {
         self.0.read_keys_again(None).await;
     }
 
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.0
+    }
+
     /// The routes, for tests without a socket.
     pub fn router(&self) -> Router {
         routes::router(self.0.clone())
     }
 
-    /// Serves until `shutdown` is ready; then lets running requests end, for five seconds at most.
+    /// Serves until `shutdown` is ready; then takes no more connections, and lets requests that have begun end, for as long
+    /// as the limits say.
     ///
     /// # Errors
-    /// Where the listener fails.
+    /// None for now.
     pub async fn run(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let (over, mut is_over) = watch::channel(false);
-        let sweeper = tokio::spawn(sweep(self.0.clone()));
-        let reader = tokio::spawn(read_keys(self.0.clone()));
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-            shutdown.await;
-            over.send_replace(true);
-        });
-        let farewell = async {
-            // An error means that the sender is gone, and the server with it.
-            let _ = is_over.wait_for(|over| *over).await;
-            tokio::time::sleep(FAREWELL).await;
-        };
-        let served = tokio::select! {
-            served = serving => served,
-            () = farewell => Ok(()),
-        };
-        sweeper.abort();
-        reader.abort();
-        served
+        self.run_on(Listeners { main: listener, tls: None, metrics: None }, shutdown).await
     }
+
+    /// The same on several listeners.
+    ///
+    /// # Errors
+    /// None for now.
+    pub async fn run_on(
+        self,
+        listeners: Listeners,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (close, closing) = watch::channel(false);
+        let app = self.0.clone();
+        let mut beside = JoinSet::new();
+        beside.spawn(sweep(app.clone()));
+        beside.spawn(read_keys(app.clone()));
+        if let Some(tls) = listeners.tls.clone() {
+            beside.spawn(read_certificate(tls));
+        }
+        let limits = app.config.limits.clone();
+        let farewell = limits.farewell;
+        if let Some(listener) = listeners.metrics {
+            let limits = Limits { connections: 64, ..limits.clone() };
+            let door = Door { listener, router: routes::metrics_router(app.clone()), tls: None, limits };
+            beside.spawn(edge::serve(app.clone(), door, closing.clone()));
+        }
+        let door = Door { listener: listeners.main, router: self.router(), tls: listeners.tls, limits };
+        let mut serving = pin!(edge::serve(app, door, closing));
+        tokio::select! {
+            () = serving.as_mut() => {}
+            () = shutdown => {
+                close.send_replace(true);
+                if tokio::time::timeout(farewell, serving).await.is_err() {
+                    tracing::warn!("requests were cut off: they took longer than the farewell");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a server listens.
+pub struct Listeners {
+    /// For everybody.
+    pub main: TcpListener,
+    /// Whether everybody comes by TLS.
+    pub tls: Option<Tls>,
+    /// For those within: `/metrics`, `/health`, and `/ready` with its parts. Never under TLS.
+    pub metrics: Option<TcpListener>,
 }
 
 /// Forgets codes and grants that are over, now and then, so that the store does not grow for ever.
@@ -153,6 +193,20 @@ async fn read_keys(app: Arc<App>) {
     }
 }
 
+/// Notices a new certificate long before the old one ends.
+async fn read_certificate(tls: Tls) {
+    loop {
+        tokio::time::sleep(READ_KEYS).await;
+        let again = tls.clone();
+        match tokio::task::spawn_blocking(move || again.read_again()).await {
+            Ok(Ok(true)) => tracing::info!("the certificate was replaced"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the certificate was not read again"),
+            Err(error) => tracing::error!(%error, "reading the certificate again broke off"),
+        }
+    }
+}
+
 /// Why a person cannot be added.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -163,6 +217,9 @@ pub enum AddUserError {
     /// The password is empty or longer than 1024 bytes.
     #[error("a password has 1 to 1024 bytes")]
     BadPassword,
+    /// That is no hash of a password.
+    #[error("that is no Argon2id hash of a password, as `$argon2id$v=19$…`")]
+    BadHash,
     /// Somebody has it.
     #[error("there is a person of that name already")]
     Taken,
@@ -174,22 +231,59 @@ pub enum AddUserError {
     NoEntropy(#[from] NoEntropy),
 }
 
+/// The PHC string of a password, Argon2id, for [`put_user`]. Takes tens of milliseconds of one core.
+///
+/// # Errors
+/// Where the password is empty or too long, or there is no randomness.
+pub fn hash_password(password: &SecretString) -> Result<String, AddUserError> {
+    use secrecy::ExposeSecret as _;
+    if !(1..=password::LONGEST).contains(&password.expose_secret().len()) {
+        return Err(AddUserError::BadPassword);
+    }
+    Ok(password::hash_password(password)?)
+}
+
+/// Brings a person whose password is known by its hash, as [`hash_password`] makes it. Who is there already gets that
+/// password; grants stay.
+///
+/// # Errors
+/// [`AddUserError`].
+pub fn put_user(store: &dyn Store, name: &str, password_hash: &str) -> Result<(), AddUserError> {
+    if !password::is_password_hash(password_hash) {
+        return Err(AddUserError::BadHash);
+    }
+    let user = new_user(name, password_hash.to_owned())?;
+    if !store.add_user(&user)? {
+        store.set_password(name, password_hash)?;
+    }
+    Ok(())
+}
+
+fn new_user(name: &str, password_hash: String) -> Result<User, AddUserError> {
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(AddUserError::BadName);
+    }
+    let subject: [u8; 16] = make_random()?;
+    let subject = subject.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(User::new(subject, name.to_owned(), password_hash))
+}
+
 /// Adds a person who can sign in. Hashes the password, which takes tens of milliseconds of one core.
 ///
 /// # Errors
 /// [`AddUserError`].
 pub fn add_user(store: &dyn Store, name: &str, password: &SecretString) -> Result<(), AddUserError> {
-    use secrecy::ExposeSecret as _;
-    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-        return Err(AddUserError::BadName);
-    }
-    if !(1..=password::LONGEST).contains(&password.expose_secret().len()) {
-        return Err(AddUserError::BadPassword);
-    }
-    let subject: [u8; 16] = make_random()?;
-    let subject = subject.iter().map(|byte| format!("{byte:02x}")).collect();
-    let user = User::new(subject, name.to_owned(), password::hash_password(password)?);
+    let mut user = new_user(name, String::new())?;
+    user.password_hash = hash_password(password)?;
     if store.add_user(&user)? { Ok(()) } else { Err(AddUserError::Taken) }
+}
+
+/// Gives a person another password. Whether there is one of that name. Their sign-ins go on.
+///
+/// # Errors
+/// [`AddUserError`], but for those of names.
+pub fn set_password(store: &dyn Store, name: &str, password: &SecretString) -> Result<bool, AddUserError> {
+    Ok(store.set_password(name, &hash_password(password)?)?)
 }
 
 /// Brings the person `demo` with the password `demo`, and the public client `pilotlight`, unless they are there.

@@ -1,7 +1,7 @@
 //! The one file that asks the operating system for the time and for randomness.
 #![expect(clippy::disallowed_methods, reason = "this is the boundary: everything else is handed a clock and bytes")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pilotlight_oauth::Timestamp;
 
@@ -32,4 +32,9 @@ pub(crate) fn make_random<const N: usize>() -> Result<[u8; N], NoEntropy> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| NoEntropy)?;
     Ok(bytes)
+}
+
+/// To measure how long something takes; says nothing about the time of day.
+pub(crate) fn stopwatch() -> Instant {
+    Instant::now()
 }

@@ -107,6 +107,15 @@ pub(crate) struct Entries {
     /// Keys that leaked: no more than their names, by which a store sees that it is not the file that is wrong.
     #[serde(default)]
     dropped: Vec<DroppedEntry>,
+    /// What MAC keys that are gone sealed with: it opens what they sealed, and makes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    seals: Vec<SealEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealEntry {
+    version: u16,
+    key: Zeroizing<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,7 +152,7 @@ impl Entries {
 
     fn with(mac: &[u8; 32], signing: SigningEntry) -> Self {
         let mac = MacEntry { version: 1, active_from: 0, key: encode(mac) };
-        Self { format: FORMAT, mac: vec![mac], signing: vec![signing], dropped: Vec::new() }
+        Self { format: FORMAT, mac: vec![mac], signing: vec![signing], dropped: Vec::new(), seals: Vec::new() }
     }
 
     /// Whether the keys of a store of format 1 are in it.
@@ -167,12 +176,28 @@ impl Entries {
             let fingerprint = URL_SAFE_NO_PAD.decode(&entry.fingerprint).ok()?.try_into().ok()?;
             Some(KeyName { version: entry.version, fingerprint })
         };
+        let seal = |entry: &SealEntry| {
+            let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(&*entry.key).ok()?);
+            Some((entry.version, Zeroizing::new(bytes.as_slice().try_into().ok()?)))
+        };
+        let seals: Option<Vec<_>> = self.seals.iter().map(seal).collect();
         let dropped: Option<Vec<_>> = self.dropped.iter().map(dropped).collect();
         let macs: Option<Vec<_>> = self.mac.iter().map(mac).collect();
         let signers: Option<Vec<_>> = self.signing.iter().map(signer).collect();
         let set = macs.zip(signers).filter(|_| self.format == FORMAT);
         let set = set.zip(dropped).and_then(|((macs, signers), dropped)| KeySet::new(macs, signers, dropped));
-        set.ok_or(KeysError::Damaged)
+        set.zip(seals).map(|(set, seals)| set.with_seals(seals)).ok_or(KeysError::Damaged)
+    }
+
+    /// What the oldest MAC keys sealed with is kept, for they are about to go.
+    fn keep_seals(&mut self, count: usize) -> Result<(), KeysError> {
+        let keys = self.keys()?;
+        for entry in &self.mac[..count] {
+            if let Some(key) = keys.seal_of(entry.version) {
+                self.seals.push(SealEntry { version: entry.version, key: encode(&*key) });
+            }
+        }
+        Ok(())
     }
 
     /// One more key of each kind, in use from `active_from` on.
@@ -192,6 +217,7 @@ impl Entries {
     fn replace(&mut self, now: Timestamp, signing: &NewSigningKey) -> Result<(), KeysError> {
         let leaked = self.keys()?.names();
         self.rotate(now, signing)?;
+        self.keep_seals(self.mac.len() - 1)?;
         self.mac.drain(..self.mac.len() - 1);
         self.signing.drain(..self.signing.len() - 1);
         let entry = |name: KeyName| DroppedEntry {
@@ -203,14 +229,14 @@ impl Entries {
     }
 
     /// Forgets the keys whose successors have been active since before `then`.
-    fn forget(&mut self, then: Timestamp) {
-        let over = |next: Option<i64>| next.is_some_and(|active_from| active_from < then.as_secs());
-        while over(self.mac.get(1).map(|next| next.active_from)) {
-            self.mac.remove(0);
-        }
-        while over(self.signing.get(1).map(|next| next.active_from)) {
-            self.signing.remove(0);
-        }
+    fn forget(&mut self, then: Timestamp) -> Result<(), KeysError> {
+        let over = |active_from: i64| active_from < then.as_secs();
+        let macs = self.mac.iter().skip(1).take_while(|next| over(next.active_from)).count();
+        self.keep_seals(macs)?;
+        self.mac.drain(..macs);
+        let signers = self.signing.iter().skip(1).take_while(|next| over(next.active_from)).count();
+        self.signing.drain(..signers);
+        Ok(())
     }
 }
 
@@ -284,7 +310,7 @@ pub fn rotate_keys(
             entries.replace(now, signing)?;
         } else {
             entries.rotate(now.plus(announced), signing)?;
-            entries.forget(now.minus(KEEP));
+            entries.forget(now.minus(KEEP))?;
         }
         write(&mut file, &entries)?;
         Ok(fs::rename(&next, path)?)

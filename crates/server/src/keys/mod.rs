@@ -83,6 +83,15 @@ impl MacKey {
     }
 }
 
+impl MacKey {
+    /// What this version seals with.
+    pub(crate) fn seal_key(&self) -> SealKey {
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(&self.mac(b"pilotlight seal key v1").finalize().into_bytes());
+        key
+    }
+}
+
 /// One version of the MAC key.
 pub(crate) struct VersionedMac {
     pub(crate) version: u16,
@@ -110,14 +119,25 @@ pub(crate) struct KeySet {
     signers: Vec<VersionedSigner>,
     /// The names of MAC keys that leaked.
     dropped: Vec<KeyName>,
+    /// What MAC keys that are gone sealed with.
+    seals: Vec<(u16, SealKey)>,
 }
+
+/// The key of what the store keeps sealed. It follows from a MAC key, and outlives it: what it sealed is a person's, and
+/// cannot be made anew.
+pub(crate) type SealKey = Zeroizing<[u8; 32]>;
 
 impl KeySet {
     /// `None` where one kind is missing or not in order.
     pub(crate) fn new(macs: Vec<VersionedMac>, signers: Vec<VersionedSigner>, dropped: Vec<KeyName>) -> Option<Self> {
         let in_order = macs.is_sorted_by(|a, b| a.version < b.version && a.active_from <= b.active_from)
             && signers.is_sorted_by_key(|signer| signer.active_from);
-        (in_order && !macs.is_empty() && !signers.is_empty()).then_some(Self { macs, signers, dropped })
+        (in_order && !macs.is_empty() && !signers.is_empty()).then_some(Self {
+            macs,
+            signers,
+            dropped,
+            seals: Vec::new(),
+        })
     }
 
     /// For tests of MACs.
@@ -147,6 +167,23 @@ impl KeySet {
     /// Whether a key of that version may be one that this process has not read yet.
     pub(crate) fn may_come(&self, version: u16) -> bool {
         self.macs.last().is_some_and(|newest| version > newest.version)
+    }
+
+    /// With the seal keys of MAC keys that are gone.
+    pub(crate) fn with_seals(self, seals: Vec<(u16, SealKey)>) -> Self {
+        Self { seals, ..self }
+    }
+
+    /// The key that seals at `now`, and its version.
+    pub(crate) fn seal_at(&self, now: Timestamp) -> (u16, SealKey) {
+        let mac = self.mac_at(now);
+        (mac.version, mac.key.seal_key())
+    }
+
+    /// The seal key of that version.
+    pub(crate) fn seal_of(&self, version: u16) -> Option<SealKey> {
+        let gone = || self.seals.iter().find(|(known, _)| *known == version).map(|(_, key)| key.clone());
+        self.mac_of(version).map(|mac| mac.key.seal_key()).or_else(gone)
     }
 
     /// Of all MAC keys, those that leaked included.

@@ -1,6 +1,5 @@
-//! The authorization endpoint, RFC 6749 section 4.1: sign in, consent, and back to the client.
+//! The authorization endpoint, RFC 6749 section 4.1: sign in once, consent, and back to the client.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -12,27 +11,32 @@ use pilotlight_oauth::Scope;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
+use super::browser::Visit;
+use super::{prompt, sign_in};
 use crate::app::App;
 use crate::client::{Client, Setting};
 use crate::code::{self, Code};
 use crate::dpop::read_thumbprint;
-use crate::grant::Thumbprint;
+use crate::grant::{Grant, Thumbprint};
 use crate::issue::granted_scope;
-use crate::origin::{Origin, origin_of};
-use crate::pages::{ConsentPage, SignInPage, StoppedPage, destination, page, wish};
+use crate::pages::{ConsentPage, destination};
 use crate::params::{Form, Params, Peer};
-use crate::problem::{Problem, Refused};
+use crate::problem::Problem;
 use crate::pushed::{hash_request_uri, is_pushed};
 use crate::resource::asked_resources;
+use crate::session::Session;
 use crate::system::make_random;
-use crate::ticket::{Asked, SignedIn, Ticket};
+use crate::texts::{Say, Wish};
+use crate::ticket::{Asked, Consenting, Goal};
 
-use super::browser::Browser;
+/// A request goes from page to page in an address, and servers and proxies take none that is longer than 8 KiB. What is left
+/// for `state` and `nonce` is about 4 KiB.
+const LONGEST_TICKET: usize = 7 * 1024;
 
 /// Why a request does not lead to a page of ours.
-enum Stop {
+pub(super) enum Stop {
     /// Shown to the person, never sent on: the redirect URI is not known to be the client's (RFC 9700 section 4.11).
-    Here(StatusCode, &'static str),
+    Here(StatusCode, Say),
     /// As `Here`, with the headers that belong to it.
     Trouble(Problem),
     /// Told to the client.
@@ -46,60 +50,142 @@ impl From<Problem> for Stop {
 }
 
 impl Stop {
-    fn into_response(self, app: &App) -> Response {
+    pub(super) fn into_response(self, app: &App, visit: &Visit) -> Response {
         match self {
-            Self::Here(status, message) => page(status, &StoppedPage { message }, None),
-            Self::Trouble(problem) => {
-                let stopped = page(problem.status(), &StoppedPage { message: problem.message() }, None);
-                problem.finish(problem.status(), stopped)
-            }
+            Self::Here(status, say) => visit.stop(app, "", status, say),
+            Self::Trouble(problem) => visit.stop_for(app, "", problem),
             Self::There { redirect_uri, state, error } => {
                 redirect(app, &redirect_uri, state.as_deref(), ("error", error))
             }
         }
     }
+
+    pub(super) fn here(say: Say) -> Self {
+        Self::Here(StatusCode::BAD_REQUEST, say)
+    }
+
+    pub(super) fn there(asked: Asked, error: &'static str) -> Self {
+        Self::There { redirect_uri: asked.redirect_uri, state: asked.state, error }
+    }
 }
 
-/// `GET /authorize`: checks the request and shows the sign-in page.
-pub(crate) async fn begin(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+/// `GET /authorize`: checks the request, and shows the page that it leads to. With a `ticket` the request was checked before.
+pub(crate) async fn begin(
+    State(app): State<Arc<App>>,
+    Peer(peer): Peer,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let (asked, client) = match check(&app, &params).await {
-        Ok(checked) => checked,
-        Err(stop) => return stop.into_response(&app),
+    let visit = Visit::of(&app, &headers, peer, &params)?;
+    let step = async {
+        if params.text("ticket").is_none() {
+            let (asked, client, quiet) = check(&app, &params).await?;
+            if visit.seal(&app, asked.clone()).len() > LONGEST_TICKET {
+                return Err(Stop::there(asked, "invalid_request"));
+            }
+            return go_to_page(&app, &visit, asked, client, quiet).await;
+        }
+        let mut asked: Asked = visit.open(&app, &params).ok_or(Stop::here(Say::Stale))?;
+        if params.text("another").is_some() {
+            asked = Asked { since: Some(app.now()), hint: None, ..asked };
+        }
+        let id = asked.client.clone();
+        let client = app.ask(move |store| store.client(&id)).await?.ok_or(Stop::here(Say::AppUnknown))?;
+        go_to_page(&app, &visit, asked, client, false).await
     };
-    let browser = match Browser::of(&headers) {
-        Ok(browser) => browser,
-        Err(error) => return Stop::from(Problem::from(error)).into_response(&app),
-    };
-    let redirect_uri = asked.redirect_uri.clone();
-    let ticket = Ticket::new(asked, None, app.now()).seal(&app.keys.now(), &browser.cookie, app.now());
-    let form = SignInPage { client: &client, ticket: &ticket, username: "", error: None };
-    let mut response = page(StatusCode::OK, &form, Some(&redirect_uri));
-    browser.remember(&app, &mut response);
-    response
+    Ok(step.await.unwrap_or_else(|stop| stop.into_response(&app, &visit)))
 }
 
-/// `POST /authorize`: the form of either page.
+/// `POST /authorize`: what the person answered.
 pub(crate) async fn go_on(
     State(app): State<Arc<App>>,
     Peer(peer): Peer,
     headers: HeaderMap,
     form: Result<Form, Problem>,
-) -> Response {
+) -> Result<Response, Problem> {
+    let (params, trouble) = match form {
+        Ok(Form(params)) => (params, None),
+        Err(problem) => (Params::parse(b""), Some(problem)),
+    };
+    let visit = Visit::of(&app, &headers, peer, &params)?;
     let step = async {
-        let Form(params) = form?;
-        let stale = "This page has waited too long, or belongs to another browser. Go back to the app and start again.";
-        let stale = Stop::Here(StatusCode::BAD_REQUEST, stale);
-        let (Some(cookie), Some(sealed)) = (Browser::known(&headers), params.text("ticket")) else { return Err(stale) };
-        let Some(ticket) = Ticket::<Asked>::open(&app.keys.now(), sealed, cookie, app.now()) else { return Err(stale) };
-        match (params.text("decision"), ticket.signed_in.clone()) {
-            (Some("deny"), _) => Err(denied(ticket.asked)),
-            (Some("allow"), Some(signed_in)) => allow(&app, ticket.asked, signed_in, origin_of(&headers, peer)).await,
-            (_, None) => sign_in(&app, ticket, &params, cookie, peer).await,
-            _ => Err(Stop::Here(StatusCode::BAD_REQUEST, "The form did not arrive whole. Go back and try again.")),
+        if let Some(problem) = trouble {
+            return Err(problem.into());
+        }
+        let Consenting { asked, session } = visit.open(&app, &params).ok_or(Stop::here(Say::Stale))?;
+        match params.text("decision") {
+            Some("deny") => return Err(Stop::there(asked, "access_denied")),
+            Some("allow") => {}
+            _ => return Err(Stop::here(Say::Incomplete)),
+        }
+        match app.session(visit.session).await?.filter(|open| open.grant.id.to_string() == session) {
+            Some(open) => allow(&app, &visit, asked, &open).await,
+            // Signed out meanwhile, in another window or from another device.
+            None => Ok(visit.go(&app, &address(&app, &visit, asked))),
         }
     };
-    step.await.unwrap_or_else(|stop| stop.into_response(&app))
+    Ok(step.await.unwrap_or_else(|stop| stop.into_response(&app, &visit)))
+}
+
+/// Where a checked request goes on.
+pub(super) fn address(app: &App, visit: &Visit, asked: Asked) -> String {
+    format!("authorize?ticket={}", visit.seal(app, asked))
+}
+
+/// Sign-in where nobody is signed in, or not as the request wants it; else consent.
+async fn go_to_page(app: &App, visit: &Visit, asked: Asked, client: Client, quiet: bool) -> Result<Response, Stop> {
+    let fits = |session: &Session| {
+        asked.since.is_none_or(|since| session.grant.authenticated_at >= since)
+            && asked.subject.as_ref().is_none_or(|subject| *subject == session.user.subject)
+    };
+    let Some(session) = app.session(visit.session).await?.filter(fits) else {
+        if quiet {
+            return Err(Stop::there(asked, "login_required"));
+        }
+        let hint = asked.hint.clone().unwrap_or_default();
+        return Ok(sign_in::ask(app, visit, Goal::Authorize(Box::new(asked)), &hint, None).await?);
+    };
+    if has_consented(app, &asked, &client, &session).await? {
+        return allow(app, visit, asked, &session).await;
+    }
+    if quiet {
+        return Err(Stop::there(asked, "consent_required"));
+    }
+    Ok(consent(app, visit, asked, &client, &session))
+}
+
+/// Whether the person need not be asked: the client has proved who it is before, and may do so again at the token endpoint; and
+/// it has all that it asks for already. Anybody can call himself a public client, so there the person is always asked (RFC
+/// 8252 section 8.6).
+async fn has_consented(app: &App, asked: &Asked, client: &Client, session: &Session) -> Result<bool, Problem> {
+    if asked.ask || client.secret_hash.is_none() {
+        return Ok(false);
+    }
+    let wanted = Scope::parse(&asked.scope);
+    let grants = app.sign_ins(&session.user.subject).await?;
+    let same = |grant: &Grant| grant.client == client.id && grant.resources == asked.resources;
+    Ok(grants.iter().any(|grant| same(grant) && wanted.iter().all(|token| grant.scope.contains(token))))
+}
+
+fn consent(app: &App, visit: &Visit, asked: Asked, client: &Client, session: &Session) -> Response {
+    let texts = visit.texts();
+    let here = address(app, visit, asked.clone());
+    let redirect_uri = asked.redirect_uri.clone();
+    let wishes = Scope::parse(&asked.scope).iter().filter_map(Wish::of).map(texts.consent.wish).collect();
+    let place = destination(&redirect_uri, texts);
+    let ticket = visit.seal(app, Consenting { asked, session: session.grant.id.to_string() });
+    let page = ConsentPage {
+        frame: visit.frame("", Some(&here)),
+        title: (texts.consent.title)(&client.name),
+        client: &client.name,
+        ticket: &ticket,
+        username: &session.user.name,
+        wishes,
+        note: (texts.consent.note)(&place),
+        another: &format!("{here}&another=1"),
+    };
+    visit.show(app, StatusCode::OK, &page, Some(&redirect_uri))
 }
 
 /// The style sheet of the pages.
@@ -108,39 +194,45 @@ pub(crate) async fn style() -> Response {
     (headers, include_str!("../../templates/style.css")).into_response()
 }
 
-/// First what decides where an error may be told, then the rest. Gives the client's name, too.
-async fn check(app: &App, params: &Params) -> Result<(Asked, String), Stop> {
-    let here = |message| Stop::Here(StatusCode::BAD_REQUEST, message);
+/// First what decides where an error may be told, then the rest. Gives the client, too, and whether no page may be shown.
+async fn check(app: &App, params: &Params) -> Result<(Asked, Client, bool), Stop> {
     if params.is_repeated("client_id") || params.is_repeated("redirect_uri") {
-        return Err(here("The app's request names itself twice."));
+        return Err(Stop::here(Say::AppTwice));
     }
-    let Some(id) = params.owned("client_id") else {
-        return Err(here("The app's request does not say which app it is."));
-    };
+    let id = params.owned("client_id").ok_or(Stop::here(Say::AppUnnamed))?;
     let client = app.ask(move |store| store.client(&id)).await?;
-    let Some(client) = client else { return Err(here("This app is not known here.")) };
+    let client = client.ok_or(Stop::here(Say::AppUnknown))?;
     let pushed = pushed(app, params, &client).await?;
     let params = pushed.as_ref().unwrap_or(params);
     let redirect_uri = params.text("redirect_uri").filter(|uri| client.allows_redirect(uri));
-    let Some(redirect_uri) = redirect_uri else {
-        return Err(here("The app asks for an answer at an address that it has not registered."));
-    };
+    let redirect_uri = redirect_uri.ok_or(Stop::here(Say::UnknownRedirect))?.to_owned();
     let state = params.owned("state").filter(|_| !params.is_repeated("state"));
     let push = app.config.require_par || client.has(Setting::PushedOnly);
     let checked = if pushed.is_none() && push {
         // RFC 9126 section 6.
         Err("invalid_request")
     } else {
-        check_rest(params, &client, &app.config.issuer)
+        check_rest(params, &client, &app.config.issuer).and_then(|rest| Ok((rest, prompt::read(app, params)?)))
     };
     match checked {
-        Ok(Rest { scope, challenge, resources, bound_to }) => {
-            let (nonce, scope) = (params.owned("nonce"), scope.to_string());
-            let redirect_uri = redirect_uri.to_owned();
-            let asked = Asked { client: client.id, redirect_uri, state, scope, challenge, nonce, resources, bound_to };
-            Ok((asked, client.name))
+        Ok((rest, wants)) => {
+            let asked = Asked {
+                client: client.id.clone(),
+                redirect_uri,
+                state,
+                scope: rest.scope.to_string(),
+                challenge: rest.challenge,
+                nonce: params.owned("nonce"),
+                since: wants.since,
+                ask: wants.ask,
+                subject: wants.subject,
+                hint: wants.hint,
+                resources: rest.resources,
+                bound_to: rest.bound_to,
+            };
+            Ok((asked, client, wants.quiet))
         }
-        Err(error) => Err(Stop::There { redirect_uri: redirect_uri.to_owned(), state, error }),
+        Err(error) => Err(Stop::There { redirect_uri, state, error }),
     }
 }
 
@@ -150,8 +242,7 @@ async fn pushed(app: &App, params: &Params, client: &Client) -> Result<Option<Pa
     let hash = hash_request_uri(request_uri);
     let taken = app.ask(move |store| store.take_pushed(&hash)).await?;
     let mine = taken.filter(|pushed| pushed.client == client.id && app.now() < pushed.expires_at);
-    let over = "The app's request was used already, or has waited too long. Go back to the app and start again.";
-    let mine = mine.filter(|_| !params.is_repeated("request_uri")).ok_or(Stop::Here(StatusCode::BAD_REQUEST, over))?;
+    let mine = mine.filter(|_| !params.is_repeated("request_uri")).ok_or(Stop::here(Say::RequestOver))?;
     Ok(Some(Params::parse(mine.request.as_bytes())))
 }
 
@@ -163,7 +254,8 @@ pub(crate) fn check_pushed(client: &Client, params: &Params, issuer: &str) -> Re
     if !params.text("redirect_uri").is_some_and(|uri| client.allows_redirect(uri)) {
         return Err(Problem::InvalidRequest("redirect_uri is missing or not registered."));
     }
-    check_rest(params, client, issuer).map(drop).map_err(Problem::Pushed)
+    check_rest(params, client, issuer).map_err(Problem::Pushed)?;
+    prompt::check(params).map_err(Problem::Pushed)
 }
 
 /// What a good request asks for, beside where its answer goes.
@@ -201,53 +293,12 @@ fn check_rest(params: &Params, client: &Client, issuer: &str) -> Result<Rest, &'
         params.text("code_challenge").filter(|text| URL_SAFE_NO_PAD.decode(text).is_ok_and(|b| b.len() == 32));
     let challenge = challenge.ok_or("invalid_request")?;
     let scope = granted_scope(params.text("scope")).map_err(|_| "invalid_scope")?;
-    if params.text("prompt").is_some_and(|prompt| prompt.split(' ').any(|p| p == "none")) {
-        return Err("login_required");
-    }
     let resources = asked_resources(params, &client.resources, issuer).map_err(Problem::code)?;
     let bound_to = params.text("dpop_jkt").map(|text| read_thumbprint(text).ok_or("invalid_request")).transpose()?;
     Ok(Rest { scope, challenge: challenge.to_owned(), resources, bound_to })
 }
 
-async fn sign_in(
-    app: &App,
-    ticket: Ticket<Asked>,
-    params: &Params,
-    cookie: &str,
-    peer: Option<IpAddr>,
-) -> Result<Response, Stop> {
-    let asked = ticket.asked;
-    let username = params.text("username").unwrap_or_default();
-    let checked = match params.secret("password") {
-        Some(password) if !username.is_empty() => app.authenticate_person(username, password, peer).await,
-        _ => Err(Problem::InvalidGrant(Refused::WrongCredentials)),
-    };
-    let id = asked.client.clone();
-    let Some(client) = app.ask(move |store| store.client(&id)).await? else {
-        return Err(Stop::Here(StatusCode::BAD_REQUEST, "This app is not known here."));
-    };
-    let target = Some(asked.redirect_uri.clone());
-    match checked {
-        Ok(user) => {
-            let wishes = Scope::parse(&asked.scope).iter().filter_map(wish).collect();
-            let destination = destination(&asked.redirect_uri);
-            let signed_in = SignedIn { subject: user.subject, at: app.now() };
-            let ticket = Ticket::new(asked, Some(signed_in), app.now()).seal(&app.keys.now(), cookie, app.now());
-            let (client, username) = (&client.name, &user.name);
-            let consent = ConsentPage { client, ticket: &ticket, username, wishes, destination: &destination };
-            Ok(page(StatusCode::OK, &consent, target.as_deref()))
-        }
-        Err(problem) => {
-            let ticket = Ticket::new(asked, None, app.now()).seal(&app.keys.now(), cookie, app.now());
-            let error = Some(problem.message());
-            let form = SignInPage { client: &client.name, ticket: &ticket, username, error };
-            let response = page(problem.status(), &form, target.as_deref());
-            Ok(problem.finish(problem.status(), response))
-        }
-    }
-}
-
-async fn allow(app: &App, asked: Asked, signed_in: SignedIn, device: Origin) -> Result<Response, Stop> {
+async fn allow(app: &App, visit: &Visit, asked: Asked, session: &Session) -> Result<Response, Stop> {
     let code = URL_SAFE_NO_PAD.encode(make_random::<32>().map_err(Problem::from)?);
     let kept = Code {
         hash: Sha256::digest(&code).into(),
@@ -255,22 +306,18 @@ async fn allow(app: &App, asked: Asked, signed_in: SignedIn, device: Origin) -> 
         redirect_uri: asked.redirect_uri.clone(),
         challenge: asked.challenge,
         nonce: asked.nonce,
-        subject: signed_in.subject,
+        subject: session.user.subject.clone(),
         scope: Scope::parse(&asked.scope),
         resources: asked.resources,
         bound_to: asked.bound_to,
-        device,
-        signed_in_at: signed_in.at,
+        device: visit.origin.clone(),
+        signed_in_at: session.grant.authenticated_at,
         expires_at: app.now().plus(code::LIFE),
         spent: false,
         grant: None,
     };
     app.ask(move |store| store.add_code(&kept)).await?;
     Ok(redirect(app, &asked.redirect_uri, asked.state.as_deref(), ("code", &code)))
-}
-
-fn denied(asked: Asked) -> Stop {
-    Stop::There { redirect_uri: asked.redirect_uri, state: asked.state, error: "access_denied" }
 }
 
 /// Sends the answer to the client, with `iss` (RFC 9207 section 2). 303, so that no browser posts the password on (RFC 9700

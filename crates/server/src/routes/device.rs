@@ -1,9 +1,8 @@
 //! Sign-in on another device, RFC 8628: the device's endpoint, and the page where a person types its code.
 //!
-//! The code is asked for together with name and password, so that nobody without an account can guess codes; and before
+//! The code is asked for once the person has signed in, so that nobody without an account can guess codes; and before
 //! anything is allowed, the person sees which app it is and the code again (section 5.4).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,7 +11,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::browser::Browser;
+use super::authorize::Stop;
+use super::browser::Visit;
+use super::sign_in;
 use crate::app::App;
 use crate::client::Setting;
 use crate::device::{
@@ -20,18 +21,16 @@ use crate::device::{
 };
 use crate::issue::granted_scope;
 use crate::origin::origin_of;
-use crate::pages::{DeviceConsentPage, DeviceDonePage, DevicePage, StoppedPage, page, wish};
+use crate::pages::{DeviceConsentPage, DevicePage, MessagePage};
 use crate::params::{Form, Params, Peer};
-use crate::problem::{Problem, Refused};
+use crate::problem::Problem;
 use crate::resource::asked_resources;
-use crate::ticket::{DeviceAsked, SignedIn, Ticket};
+use crate::session::Session;
+use crate::texts::{Say, Wish};
+use crate::ticket::{DeviceAsked, Goal, TypingCode};
 
 /// How often a code that is taken is made anew: one in 2³⁴ is, for each that is alive.
 const TRIES: usize = 3;
-
-const NO_CODE: &str = "A code has eight letters, such as WDJB-MJHT.";
-const UNKNOWN: &str = "This code is not known here, or its time is over. Begin anew on your device.";
-const STALE: &str = "This page has waited too long, or belongs to another browser. Open it again.";
 
 /// `POST /device_authorization`, section 3.1.
 pub(crate) async fn authorization(
@@ -81,19 +80,31 @@ fn answer(app: &App, user_code: &str, device_code: &str) -> Value {
     })
 }
 
-/// `GET /device`, with or without `user_code` (section 3.3.1).
-pub(crate) async fn begin(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+/// `GET /device`, with or without `user_code` (section 3.3.1); with a ticket, the consent page; or what came of it.
+pub(crate) async fn begin(
+    State(app): State<Arc<App>>,
+    Peer(peer): Peer,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let user_code = params.text("user_code").and_then(read_user_code);
-    match Browser::of(&headers) {
-        Ok(browser) => {
-            let user_code = user_code.as_deref().map(show_user_code).unwrap_or_default();
-            let mut response = ask(&app, &browser.cookie, StatusCode::OK, Typed { user_code, username: "" }, None);
-            browser.remember(&app, &mut response);
-            response
-        }
-        Err(error) => stop(error.into()),
+    let visit = Visit::of(&app, &headers, peer, &params)?;
+    if let Some(word) = params.text("done") {
+        return Ok(done(&app, &visit, word == "allowed"));
     }
+    let step = async {
+        let user_code = params.text("user_code").and_then(read_user_code);
+        let Some(session) = app.session(visit.session).await? else {
+            return Ok(sign_in::ask(&app, &visit, Goal::Device(user_code), "", None).await?);
+        };
+        if params.text("ticket").is_none() {
+            let user_code = user_code.as_deref().map(show_user_code).unwrap_or_default();
+            return Ok(ask(&app, &visit, &session, &user_code, None));
+        }
+        let asked: DeviceAsked = visit.open(&app, &params).ok_or(Stop::here(Say::Stale))?;
+        consent(&app, &visit, &session, asked).await
+    };
+    Ok(step.await.unwrap_or_else(|stop: Stop| stop.into_response(&app, &visit)))
 }
 
 /// `POST /device`: the form of either page.
@@ -102,71 +113,79 @@ pub(crate) async fn go_on(
     Peer(peer): Peer,
     headers: HeaderMap,
     form: Result<Form, Problem>,
-) -> Response {
+) -> Result<Response, Problem> {
+    let (params, trouble) = match form {
+        Ok(Form(params)) => (params, None),
+        Err(problem) => (Params::parse(b""), Some(problem)),
+    };
+    let visit = Visit::of(&app, &headers, peer, &params)?;
     let step = async {
-        let stale = Problem::InvalidRequest(STALE);
-        let Form(params) = form?;
-        let (Some(cookie), Some(sealed)) = (Browser::known(&headers), params.text("ticket")) else { return Err(stale) };
-        let ticket = Ticket::<DeviceAsked>::open(&app.keys.now(), sealed, cookie, app.now()).ok_or(stale)?;
-        match (ticket.asked.user_code, ticket.signed_in) {
-            (Some(user_code), Some(signed_in)) => decide(&app, &user_code, signed_in, &params).await,
-            _ => sign_in(&app, &params, cookie, peer).await,
+        if let Some(problem) = trouble {
+            return Err(problem.into());
         }
+        let Some(session) = app.session(visit.session).await? else { return Err(Stop::here(Say::Stale)) };
+        let id = session.grant.id.to_string();
+        if let Some(asked) = visit.open::<DeviceAsked>(&app, &params).filter(|asked| asked.session == id) {
+            return decide(&app, &visit, &session, &asked.user_code, &params).await;
+        }
+        let typing = visit.open::<TypingCode>(&app, &params).filter(|typing| typing.session == id);
+        typing.ok_or(Stop::here(Say::Stale))?;
+        look_up(&app, &visit, &session, params.text("user_code").unwrap_or_default()).await
     };
-    step.await.unwrap_or_else(stop)
+    Ok(step.await.unwrap_or_else(|stop| stop.into_response(&app, &visit)))
 }
 
-/// What stays in the form.
-struct Typed<'a> {
-    user_code: String,
-    username: &'a str,
+/// The page that asks for the code, again where something was wrong with it.
+fn ask(app: &App, visit: &Visit, session: &Session, user_code: &str, wrong: Option<(Problem, Say)>) -> Response {
+    let texts = visit.texts();
+    let page = DevicePage {
+        frame: visit.frame("", Some("device")),
+        ticket: &visit.seal(app, TypingCode { session: session.grant.id.to_string() }),
+        user_code,
+        username: &session.user.name,
+        error: wrong.map(|(_, say)| (texts.say)(say)),
+    };
+    let status = wrong.map_or(StatusCode::OK, |(problem, _)| problem.status());
+    let response = visit.show(app, status, &page, None);
+    match wrong {
+        Some((problem, _)) => problem.finish(status, response),
+        None => response,
+    }
 }
 
-fn ask(app: &App, cookie: &str, status: StatusCode, typed: Typed<'_>, error: Option<&str>) -> Response {
-    let ticket = Ticket::new(DeviceAsked { user_code: None }, None, app.now());
-    let ticket = ticket.seal(&app.keys.now(), cookie, app.now());
-    let form = DevicePage { ticket: &ticket, user_code: &typed.user_code, username: typed.username, error };
-    page(status, &form, None)
-}
-
-fn stop(problem: Problem) -> Response {
-    let stopped = page(problem.status(), &StoppedPage { message: problem.message() }, None);
-    problem.finish(problem.status(), stopped)
-}
-
-async fn sign_in(app: &App, params: &Params, cookie: &str, peer: Option<IpAddr>) -> Result<Response, Problem> {
-    let username = params.text("username").unwrap_or_default();
-    let typed = params.text("user_code").unwrap_or_default();
-    let again = |problem: Problem, message: &str| {
-        let typed = Typed { user_code: typed.to_owned(), username };
-        problem.finish(problem.status(), ask(app, cookie, problem.status(), typed, Some(message)))
-    };
-    let Some(user_code) = read_user_code(typed) else { return Ok(again(Problem::InvalidRequest(NO_CODE), NO_CODE)) };
-    let checked = match params.secret("password") {
-        Some(password) if !username.is_empty() => app.authenticate_person(username, password, peer).await,
-        _ => Err(Problem::InvalidGrant(Refused::WrongCredentials)),
-    };
-    let user = match checked {
-        Ok(user) => user,
-        Err(problem) => return Ok(again(problem, problem.message())),
-    };
-    let attempt = match app.limiter.admit_code(&user.subject, peer, app.now()) {
+async fn look_up(app: &App, visit: &Visit, session: &Session, typed: &str) -> Result<Response, Stop> {
+    let again = |problem: Problem, say: Say| ask(app, visit, session, typed, Some((problem, say)));
+    let wrong = Problem::InvalidRequest("");
+    let Some(user_code) = read_user_code(typed) else { return Ok(again(wrong, Say::NotACode)) };
+    let attempt = match app.limiter.admit_code(&session.user.subject, visit.peer, app.now()) {
         Ok(attempt) => attempt,
-        Err(wait) => return Ok(again(Problem::TooMany(wait), Problem::TooMany(wait).message())),
+        Err(wait) => return Ok(again(Problem::TooMany(wait), Say::TooMany)),
     };
-    let Some((device, client)) = waiting(app, &user_code).await? else {
+    if waiting(app, &user_code).await?.is_none() {
         tracing::info!(outcome = %"unknown_code", "device");
-        return Ok(again(Problem::InvalidRequest(UNKNOWN), UNKNOWN));
-    };
+        return Ok(again(wrong, Say::UnknownCode));
+    }
     app.limiter.forgive(attempt);
-    let signed_in = SignedIn { subject: user.subject, at: app.now() };
-    let shown = show_user_code(&user_code);
-    let ticket = Ticket::new(DeviceAsked { user_code: Some(user_code) }, Some(signed_in), app.now());
-    let ticket = ticket.seal(&app.keys.now(), cookie, app.now());
-    let wishes = device.scope.iter().filter_map(wish).collect();
-    let consent =
-        DeviceConsentPage { client: &client, ticket: &ticket, username: &user.name, user_code: &shown, wishes };
-    Ok(page(StatusCode::OK, &consent, None))
+    let asked = DeviceAsked { user_code, session: session.grant.id.to_string() };
+    Ok(visit.go(app, &format!("device?ticket={}", visit.seal(app, asked))))
+}
+
+async fn consent(app: &App, visit: &Visit, session: &Session, asked: DeviceAsked) -> Result<Response, Stop> {
+    let texts = visit.texts();
+    let waits = waiting(app, &asked.user_code).await?;
+    let (device, client) = waits.ok_or(Stop::here(Say::UnknownCode))?;
+    let user_code = show_user_code(&asked.user_code);
+    let ticket = visit.seal(app, DeviceAsked { session: session.grant.id.to_string(), ..asked });
+    let page = DeviceConsentPage {
+        frame: visit.frame("", Some(&format!("device?ticket={ticket}"))),
+        title: (texts.device.consent_title)(&client),
+        client: &client,
+        ticket: &ticket,
+        username: &session.user.name,
+        user_code: &user_code,
+        wishes: device.scope.iter().filter_map(Wish::of).map(texts.consent.wish).collect(),
+    };
+    Ok(visit.show(app, StatusCode::OK, &page, None))
 }
 
 /// The request of that code, if it waits for an answer, and the name of the client.
@@ -180,17 +199,34 @@ async fn waiting(app: &App, user_code: &str) -> Result<Option<(Device, String)>,
     Ok(client.map(|client| (device, client.name)))
 }
 
-async fn decide(app: &App, user_code: &str, signed_in: SignedIn, params: &Params) -> Result<Response, Problem> {
+async fn decide(
+    app: &App,
+    visit: &Visit,
+    session: &Session,
+    user_code: &str,
+    params: &Params,
+) -> Result<Response, Stop> {
     let allowed = match params.text("decision") {
         Some("allow") => true,
         Some("deny") => false,
-        _ => return Err(Problem::InvalidRequest("The form did not arrive whole. Go back and try again.")),
+        _ => return Err(Stop::here(Say::Incomplete)),
     };
-    let allowed_by = allowed.then_some((signed_in.subject, signed_in.at));
+    let allowed_by = allowed.then(|| (session.user.subject.clone(), session.grant.authenticated_at));
     let decision = Decision { name: name_of(user_code), allowed_by, now: app.now() };
     if !app.ask(move |store| store.decide_device(&decision)).await? {
-        return Err(Problem::InvalidRequest(UNKNOWN));
+        return Err(Stop::here(Say::UnknownCode));
     }
-    tracing::info!(outcome = if allowed { "allowed" } else { "denied" }, "device");
-    Ok(page(StatusCode::OK, &DeviceDonePage { allowed }, None))
+    let word = if allowed { "allowed" } else { "denied" };
+    tracing::info!(outcome = word, "device");
+    Ok(visit.go(app, &format!("device?done={word}")))
+}
+
+fn done(app: &App, visit: &Visit, allowed: bool) -> Response {
+    let texts = &visit.texts().device;
+    let (word, title, text) = match allowed {
+        true => ("allowed", texts.allowed_title, texts.allowed),
+        false => ("denied", texts.denied_title, texts.denied),
+    };
+    let frame = visit.frame("", Some(&format!("device?done={word}")));
+    visit.show(app, StatusCode::OK, &MessagePage { frame, title, text, link: None }, None)
 }

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::device::DEVICE_GRANT;
 use crate::dpop::ALGORITHMS;
 use crate::issue::SCOPES;
+use crate::routes::Registration;
 
 /// Neither document is secret, and both change only with the operator's settings.
 const CACHE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "public, max-age=300")];
@@ -22,7 +23,7 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         grants.push("password");
     }
     let methods = ["none", "client_secret_basic", "client_secret_post"];
-    let document = json!({
+    let mut document = json!({
         "issuer": app.config.issuer,
         "authorization_endpoint": app.url("/authorize"),
         "token_endpoint": app.url("/token"),
@@ -32,6 +33,7 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "pushed_authorization_request_endpoint": app.url("/par"),
         "require_pushed_authorization_requests": app.config.require_par,
         "userinfo_endpoint": app.url("/userinfo"),
+        "end_session_endpoint": app.url("/sign-out"),
         "jwks_uri": app.url("/jwks"),
         "scopes_supported": SCOPES,
         "response_types_supported": ["code"],
@@ -44,11 +46,17 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": app.keys.now().algorithms(app.now(), app.config.access_token_ttl),
-        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "preferred_username"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "ui_locales_supported": ["en", "zh-Hans"],
         "authorization_response_iss_parameter_supported": true,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     });
+    if let (Some(members), false) = (document.as_object_mut(), matches!(app.config.registration, Registration::Closed))
+    {
+        members.insert("registration_endpoint".to_owned(), app.url("/register").into());
+    }
     (CACHE, Json(document)).into_response()
 }
 

@@ -24,6 +24,9 @@ struct Login {
     username: String,
     #[serde(deserialize_with = "secret")]
     password: SecretString,
+    /// The code of the second factor, for a person who has one.
+    #[serde(default)]
+    totp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,11 +44,11 @@ pub(crate) async fn login(
 ) -> Response {
     let signed_in = async {
         let missing = Problem::InvalidRequest("Send a JSON object with username and password.");
-        let Login { username, password } = read(body, missing)?;
+        let Login { username, password, totp } = read(body, missing)?;
         if username.is_empty() || is_empty(&password) {
             return Err(missing);
         }
-        let user = app.authenticate_person(&username, password, peer).await?;
+        let user = app.authenticate_wholly(&username, password, totp.as_deref(), peer).await?;
         let proven = app.proven(&headers, "POST", "/login")?;
         let begun = Begun {
             user: &user,

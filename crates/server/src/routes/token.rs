@@ -87,10 +87,14 @@ async fn refresh(app: &App, asking: &Asking<'_>, headers: &HeaderMap) -> Result<
 
 /// RFC 6749 section 4.3.
 async fn sign_in(app: &App, asking: &Asking<'_>, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Issued, Problem> {
+    // A stranger's program has no business with passwords: people type them on our own page alone.
+    if asking.caller.is_stranger() {
+        return Err(Problem::UnauthorizedClient);
+    }
     let name = asking.params.need("username", "username is missing.")?;
     let password = asking.params.secret("password").ok_or(Problem::InvalidRequest("password is missing."))?;
     let scope = granted_scope(asking.params.text("scope"))?;
-    let user = app.authenticate_person(name, password, peer).await?;
+    let user = app.authenticate_wholly(name, password, asking.params.text("totp"), peer).await?;
     let begun = Begun {
         user: &user,
         client: asking.caller.id(),

@@ -7,7 +7,7 @@ use pilotlight_oauth::Timestamp;
 
 use super::memory_grants::Grants;
 use super::{Store, StoreError, User};
-use crate::client::Client;
+use crate::client::{Client, Setting};
 use crate::code::{Code, Exchange, Exchanged};
 use crate::device::{Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
@@ -77,6 +77,32 @@ impl Store for MemoryStore {
         Ok(self.tables().users.iter().find(|user| user.subject == subject).cloned())
     }
 
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        let mut users = self.tables().users.clone();
+        users.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(users)
+    }
+
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let kept = tables.users.iter_mut().find(|user| *user == before);
+        Ok(kept.map(|user| user.clone_from(after)).is_some())
+    }
+
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let before = tables.users.len();
+        tables.users.retain(|user| user.subject != subject);
+        Ok(tables.users.len() < before)
+    }
+
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(user) = tables.users.iter_mut().find(|user| user.name == name) else { return Ok(false) };
+        password_hash.clone_into(&mut user.password_hash);
+        Ok(true)
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let free = !tables.clients.contains_key(&client.id);
@@ -84,6 +110,16 @@ impl Store for MemoryStore {
             tables.clients.insert(client.id.clone(), client.clone());
         }
         Ok(free)
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        self.tables().clients.insert(client.id.clone(), client.clone());
+        Ok(())
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        let registered = self.tables().clients.values().filter(|client| client.has(Setting::Registered)).count();
+        Ok(u64::try_from(registered).unwrap_or(u64::MAX))
     }
 
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
@@ -101,6 +137,20 @@ impl Store for MemoryStore {
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         let mut grants: Vec<Grant> = self.tables().grants.iter().collect();
+        grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
+        Ok(grants)
+    }
+
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        let (mut grants, mut last) = (Vec::new(), None);
+        loop {
+            let (theirs, looked_at) = self.tables().grants.of_after(subject, last, STEP);
+            grants.extend(theirs);
+            match looked_at {
+                Some(id) => last = Some(id),
+                None => break,
+            }
+        }
         grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
         Ok(grants)
     }

@@ -106,6 +106,23 @@ impl Grants {
         (over.len(), last)
     }
 
+    /// Those of one person among the next `most` after `id`, and the last one that was looked at.
+    pub(super) fn of_after(&self, subject: &str, id: Option<GrantId>, most: usize) -> (Vec<Grant>, Option<GrantId>) {
+        let (mut theirs, mut last) = (Vec::new(), None);
+        let short = short(subject);
+        for (id, packed) in self.after(id, most) {
+            last = Some(*id);
+            let same = match packed.rare.as_ref().and_then(|rare| rare.subject.as_deref()) {
+                Some(known) => known == subject,
+                None => Some(packed.subject) == short,
+            };
+            if same {
+                theirs.push(packed.unpack(*id));
+            }
+        }
+        (theirs, last)
+    }
+
     fn after(&self, id: Option<GrantId>, most: usize) -> impl Iterator<Item = (&GrantId, &Packed)> {
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
         self.all.range((from, Bound::Unbounded)).take(most)

@@ -8,6 +8,7 @@ mod memory_grants;
 mod redis;
 mod sqlite;
 mod sqlite_grants;
+mod sqlite_people;
 mod sqlite_requests;
 #[cfg(test)]
 mod suite;
@@ -15,6 +16,10 @@ mod suite;
 mod suite_binding;
 #[cfg(test)]
 mod suite_codes;
+#[cfg(test)]
+mod suite_declared;
+#[cfg(test)]
+mod suite_people;
 #[cfg(test)]
 mod suite_requests;
 mod writer;
@@ -81,7 +86,7 @@ pub enum StoreError {
     Away(String),
     /// This is no address of a Redis.
     #[error(
-        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER"
+        "not the address of a Redis: redis://HOST:PORT/DB, redis+unix://PATH, redis+cluster://HOST:PORT,… or redis+sentinel://HOST:PORT,…/MASTER; rediss… under TLS"
     )]
     BadAddress,
     /// A row is not what this program writes.
@@ -129,11 +134,26 @@ pub trait Store: Send + Sync + 'static {
     fn user_named(&self, name: &str) -> Result<Option<User>, StoreError>;
     /// The person with that `sub`.
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError>;
+    /// All people, by name.
+    fn users(&self) -> Result<Vec<User>, StoreError>;
+    /// Puts `after` in the place of `before`, if that is what is kept, in one atomic durable step. Whether it was. Neither
+    /// `subject` nor `name` can change.
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError>;
+    /// Forgets a person. Whether there was one. Their grants are the caller's to end first.
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError>;
+
+    /// Gives the person of that name another password, and nothing else. Whether there is one.
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError>;
 
     /// Adds a client. False where the id is taken, and then nothing changes.
     fn add_client(&self, client: &Client) -> Result<bool, StoreError>;
     /// The client with that id.
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
+
+    /// Keeps a client, in the place of the one that had its id.
+    fn put_client(&self, client: &Client) -> Result<(), StoreError>;
+    /// How many clients have registered themselves; a little more where a registration broke off.
+    fn registered_clients(&self) -> Result<u64, StoreError>;
 
     /// Keeps a new grant.
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError>;
@@ -145,6 +165,8 @@ pub trait Store: Send + Sync + 'static {
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
     /// All grants, the newest first.
     fn grants(&self) -> Result<Vec<Grant>, StoreError>;
+    /// The grants of one person, the newest first.
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError>;
     /// Spends a refresh token by the rule of [`Grant::redeem`], in one atomic durable step.
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError>;
     /// Whether [`Self::redeem_then`] leaves the caller's thread alone.

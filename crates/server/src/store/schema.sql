@@ -21,7 +21,8 @@ CREATE TABLE clients (
     secret_hash   BLOB,
     own_scope     TEXT,             -- what it may do in its own name
     settings      TEXT NOT NULL,    -- with spaces between them
-    resources     TEXT              -- one a line
+    resources     TEXT,             -- one a line
+    post_logout_uris TEXT           -- one a line
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE grants (
@@ -44,6 +45,8 @@ CREATE TABLE grants (
     address        TEXT,
     authenticated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX grants_of ON grants (subject);
 
 CREATE TABLE codes (
     hash         BLOB PRIMARY KEY,

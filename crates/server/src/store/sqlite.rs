@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use zeroize::Zeroizing;
 
 use super::sqlite_grants::{SELECT_GRANT, add_grant, grant_of, read_grant, redeem, revoke_grant};
+use super::sqlite_people as people;
 use super::sqlite_requests as requests;
 use super::writer::Writer;
 use super::{Store, StoreError, Then, User};
@@ -141,27 +142,49 @@ impl Store for SqliteStore {
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
         let user = user.clone();
-        self.writer.atomically(move |t| {
-            let added = t.execute(
-                "INSERT INTO users (subject, name, password_hash, totp, totp_last_step, locale) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
-                params![user.subject, user.name, user.password_hash, user.totp, user.totp_last_step, user.locale],
-            )?;
-            Ok(added == 1)
-        })
+        self.writer.atomically(move |t| people::add(t, &user))
     }
 
     fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
-        Ok(self.reader().query_row(&format!("{SELECT_USER} WHERE name = ?1"), [name], read_user).optional()?)
+        people::read_named(&self.reader(), name)
     }
 
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
-        Ok(self.reader().query_row(&format!("{SELECT_USER} WHERE subject = ?1"), [subject], read_user).optional()?)
+        people::read(&self.reader(), subject)
+    }
+
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        people::read_all(&self.reader())
+    }
+
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        let (before, after) = (before.clone(), after.clone());
+        self.writer.atomically(move |t| people::change(t, &before, &after))
+    }
+
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        let subject = subject.to_owned();
+        self.writer.atomically(move |t| people::remove(t, &subject))
+    }
+
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let (name, hash) = (name.to_owned(), password_hash.to_owned());
+        let sql = "UPDATE users SET password_hash = ?2 WHERE name = ?1";
+        self.writer.atomically(move |t| Ok(t.execute(sql, params![name, hash])? == 1))
     }
 
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let client = client.clone();
         self.writer.atomically(move |t| requests::add_client(t, &client))
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        let client = client.clone();
+        self.writer.atomically(move |t| requests::put_client(t, &client))
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        requests::count_registered(&self.reader())
     }
 
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
@@ -186,6 +209,18 @@ impl Store for SqliteStore {
         let connection = self.reader();
         let mut statement = connection.prepare(&format!("{SELECT_GRANT} ORDER BY created_at DESC, id"))?;
         let mut rows = statement.query([])?;
+        let mut grants = Vec::new();
+        while let Some(row) = rows.next()? {
+            grants.push(grant_of(row)?);
+        }
+        Ok(grants)
+    }
+
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        let connection = self.reader();
+        let sql = format!("{SELECT_GRANT} WHERE subject = ?1 ORDER BY created_at DESC, id");
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query([subject])?;
         let mut grants = Vec::new();
         while let Some(row) = rows.next()? {
             grants.push(grant_of(row)?);
@@ -347,19 +382,6 @@ fn read_newest_key(connection: &Connection) -> rusqlite::Result<Option<KeyName>>
 fn has_old_keys(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'keys')";
     connection.query_row(sql, [], |row| row.get(0))
-}
-
-const SELECT_USER: &str = "SELECT subject, name, password_hash, totp, totp_last_step, locale FROM users";
-
-fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User {
-        subject: row.get(0)?,
-        name: row.get(1)?,
-        password_hash: row.get(2)?,
-        totp: row.get(3)?,
-        totp_last_step: row.get(4)?,
-        locale: row.get(5)?,
-    })
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ pub(super) fn split_lines(text: Option<String>) -> Vec<String> {
 
 pub(super) fn add_client(t: &Connection, client: &Client) -> Result<bool, StoreError> {
     let added = t.execute(
-        "INSERT INTO clients (id, name, redirect_uris, secret_hash, own_scope, settings, resources) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        "INSERT INTO clients (id, name, redirect_uris, secret_hash, own_scope, settings, resources, \
+         post_logout_uris) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         params![
             client.id,
             client.name,
@@ -34,13 +34,27 @@ pub(super) fn add_client(t: &Connection, client: &Client) -> Result<bool, StoreE
             client.own_scope.as_ref().map(Scope::to_string),
             Setting::join(&client.settings),
             join_lines(&client.resources),
+            join_lines(&client.post_logout_redirect_uris),
         ],
     )?;
     Ok(added == 1)
 }
 
+pub(super) fn put_client(t: &Connection, client: &Client) -> Result<(), StoreError> {
+    t.execute("DELETE FROM clients WHERE id = ?1", [&client.id])?;
+    add_client(t, client).map(drop)
+}
+
+pub(super) fn count_registered(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM clients WHERE ' ' || settings || ' ' LIKE ?1";
+    let word = format!("% {} %", Setting::Registered.as_str());
+    let count: i64 = connection.query_row(sql, [word], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 pub(super) fn read_client(connection: &Connection, id: &str) -> Result<Option<Client>, StoreError> {
-    let sql = "SELECT id, name, redirect_uris, secret_hash, own_scope, settings, resources FROM clients WHERE id = ?1";
+    let sql = "SELECT id, name, redirect_uris, secret_hash, own_scope, settings, resources, post_logout_uris \
+               FROM clients WHERE id = ?1";
     let read = |row: &Row<'_>| {
         let uris: String = row.get(2)?;
         let own_scope: Option<String> = row.get(4)?;
@@ -52,6 +66,7 @@ pub(super) fn read_client(connection: &Connection, id: &str) -> Result<Option<Cl
             secret_hash: row.get(3)?,
             own_scope: own_scope.as_deref().map(Scope::parse),
             resources: split_lines(row.get(6)?),
+            post_logout_redirect_uris: split_lines(row.get(7)?),
             settings: Vec::new(),
         };
         Ok((client, settings))

@@ -18,6 +18,15 @@ pub(super) use super::suite_codes::{
     rfc9449_section_10_a_code_with_a_key_is_not_spent_by_another_one,
 };
 use super::suite_codes::{code, exchange};
+pub(super) use super::suite_declared::{
+    a_client_takes_the_place_of_the_one_before, a_new_password_leaves_the_rest_of_a_person_alone,
+    clients_that_registered_themselves_are_counted_and_others_are_not,
+};
+pub(super) use super::suite_people::{
+    a_person_is_changed_only_as_they_were_read, a_person_of_many_grants_has_them_all,
+    a_persons_grants_are_theirs_alone_the_newest_first, of_many_changes_of_one_person_at_once_one_is_made,
+    people_are_listed_by_name_and_removed_for_good,
+};
 pub(super) use super::suite_requests::{
     a_denied_or_expired_device_gets_nothing, a_device_gets_one_grant_once_somebody_said_yes,
     a_device_that_asks_too_soon_has_to_wait_longer_from_then_on, a_pushed_request_is_taken_by_one_of_fifty,
@@ -50,7 +59,15 @@ macro_rules! every_test {
         crate::store::suite::suite!($open;
             other_keys_than_the_newest_it_saw_are_refused,
             a_name_belongs_to_one_person,
+            a_person_is_changed_only_as_they_were_read,
+            of_many_changes_of_one_person_at_once_one_is_made,
+            people_are_listed_by_name_and_removed_for_good,
+            a_persons_grants_are_theirs_alone_the_newest_first,
+            a_person_of_many_grants_has_them_all,
             a_client_id_belongs_to_one_client,
+            a_new_password_leaves_the_rest_of_a_person_alone,
+            a_client_takes_the_place_of_the_one_before,
+            clients_that_registered_themselves_are_counted_and_others_are_not,
             a_grant_comes_back_as_it_was_kept,
             grants_are_listed_newest_first,
             the_current_generation_rotates,
@@ -187,6 +204,7 @@ pub(super) fn a_client_id_belongs_to_one_client(store: &impl Store) {
     let uris = ["http://127.0.0.1/callback", "com.example.app:/cb"].map(str::to_owned);
     let mut client = Client::public("app", uris.to_vec()).unwrap();
     client.secret_hash = Some([9; 32]);
+    client.allow_returns(vec!["https://app.example/bye".to_owned()]).unwrap();
     assert!(store.add_client(&client).unwrap());
     assert!(!store.add_client(&Client::public("app", Vec::new()).unwrap()).unwrap());
     assert_eq!(store.client("app").unwrap(), Some(client));

@@ -23,7 +23,13 @@ impl Drop for Serving {
 }
 
 pub(crate) fn serve(more: &[&str]) -> Serving {
+    serve_where(more, &[])
+}
+
+/// The same with this in its environment.
+pub(crate) fn serve_where(more: &[&str], environment: &[(&str, &str)]) -> Serving {
     let mut child = Command::new(PROGRAM)
+        .envs(environment.iter().copied())
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(more)
         .stdout(Stdio::piped())
@@ -37,16 +43,29 @@ pub(crate) fn serve(more: &[&str]) -> Serving {
 }
 
 impl Serving {
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Posts JSON; gives the status and the body.
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.try_post(path, &[], body).unwrap()
     }
 
+    /// Posts a form; gives the status and the body.
+    pub(crate) fn post_form(&self, path: &str, form: &str) -> (u16, Value) {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        self.send(path, &headers, form).unwrap()
+    }
+
     /// The same; `None` where the server is gone before it has answered.
     pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<(u16, Value)> {
+        self.send(path, headers, &body.to_string())
+    }
+
+    fn send(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
         let address = self.issuer.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).ok()?;
-        let body = body.to_string();
         let length = body.len();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}");
@@ -223,4 +242,34 @@ fn each_failure_has_its_exit_code_and_a_next_step() {
     }
     let taken = run(&["user", "add", "ada", "--password-stdin", "--store", &store], "x");
     assert!(String::from_utf8_lossy(&taken.stderr).contains("hint: "));
+}
+
+#[test]
+fn people_are_listed_changed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_in(folder.path());
+    let server = serve(&["--store", &store]);
+    for name in ["ada", "grace"] {
+        run(&["user", "add", name, "--password-stdin", "--store", &store], "first");
+    }
+    let sign_in = |name: &str, password: &str| server.post("/login", &json!({"username": name, "password": password}));
+    let tokens = sign_in("ada", "first").1;
+    let listed = lines(&run(&["user", "list", "--store", &store], ""));
+    assert_eq!(listed.iter().map(|user| user["user"].as_str().unwrap()).collect::<Vec<_>>(), ["ada", "grace"]);
+    assert_eq!((&listed[0]["sign_ins"], &listed[0]["totp"]), (&json!(1), &json!(false)));
+    let refresh = |tokens: &Value| server.post("/token/refresh", &json!({"refresh_token": tokens["refresh_token"]}));
+    let set = ["user", "set-password", "ada", "--password-stdin", "--store", &store];
+    assert_eq!(lines(&run(&[&set[..], &["--keep-sign-ins"]].concat(), "second"))[0]["sign_ins_ended"], 0);
+    let tokens = refresh(&tokens).1;
+    assert_eq!(lines(&run(&set, "third"))[0], json!({"user": "ada", "sign_ins_ended": 1}));
+    assert_eq!(refresh(&tokens).1["reason"], "revoked");
+    assert_eq!((sign_in("ada", "second").0, sign_in("ada", "third").0), (401, 200));
+    let reset = lines(&run(&["user", "reset-totp", "ada", "--store", &store], ""));
+    assert_eq!(reset, [json!({"user": "ada", "had_totp": false})]);
+    let removed = lines(&run(&["user", "remove", "ada", "--store", &store], ""));
+    assert_eq!(removed, [json!({"user": "ada", "removed": true, "sign_ins_ended": 1})]);
+    assert_eq!((sign_in("ada", "third").0, sign_in("grace", "first").0), (401, 200));
+    for command in ["remove", "reset-totp"] {
+        assert_eq!(run(&["user", command, "ada", "--store", &store], "").status.code(), Some(3), "{command}");
+    }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::kit::{ISSUER, World};
+use crate::rfc6238;
 
 const ANNOUNCED: Duration = Duration::from_secs(600);
 
@@ -118,6 +119,23 @@ async fn after_a_leak_nothing_of_the_old_keys_is_taken() {
     assert_eq!(world.refresh(&world.refresh_token().await).await.status, 200);
     let world = World::over(config(&keys), world.store.clone());
     assert_eq!(world.refresh(&world.refresh_token().await).await.status, 200, "after a restart too");
+}
+
+#[tokio::test]
+async fn after_a_leak_nobody_is_signed_in_and_second_factors_go_on() {
+    let (_folder, keys, _) = places();
+    let world = World::with(config(&keys), Arc::new(MemoryStore::new()));
+    let (cookie, app, codes) = rfc6238::set_up(&world).await;
+    for _ in 0..2 {
+        rotate_keys(&keys, world.clock.now(), ANNOUNCED, true, &NewSigningKey::Alike).unwrap();
+        world.server.read_keys_again().await;
+        assert!(world.visit(&cookie, "/account").await.body.contains("to see your account"));
+        assert_eq!(rfc6238::by_password(&world, &app.code(&world)).await.status, 200);
+        world.pass(Duration::from_secs(30));
+    }
+    rotate_keys(&keys, world.clock.now(), ANNOUNCED, true, &NewSigningKey::Alike).unwrap();
+    let after = World::over(config(&keys), world.store.clone());
+    assert_eq!(rfc6238::by_password(&after, &codes[0]).await.status, 200, "after a restart too");
 }
 
 #[tokio::test]

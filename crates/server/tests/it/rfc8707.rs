@@ -125,11 +125,7 @@ async fn section_2_a_devices_tokens_are_for_what_it_asked_and_a_poll_may_ask_for
     let world = world();
     let begun =
         world.form("/device_authorization", &[("client_id", "app"), ("resource", MAIL), ("resource", FILES)]).await;
-    let page = world.fetch("/device").await;
-    let (cookie, user_code) = (crate::kit::cookie_of(&page), begun.text("user_code"));
-    let form = [("ticket", &*page.ticket()), ("user_code", &user_code), ("username", "demo"), ("password", "demo")];
-    let consent = world.form_with("/device", &[("cookie", &cookie)], &form).await;
-    world.form_with("/device", &[("cookie", &cookie)], &[("ticket", &consent.ticket()), ("decision", "allow")]).await;
+    world.allow_device(&begun.text("user_code")).await;
     let device_code = begun.text("device_code");
     let poll = async |resource: &str| {
         let grant_type = "urn:ietf:params:oauth:grant-type:device_code";

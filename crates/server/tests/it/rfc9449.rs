@@ -317,12 +317,7 @@ async fn section_5_1_the_metadata_tell_which_algorithms_are_taken() {
 async fn a_devices_tokens_are_bound_to_the_key_it_asks_with() {
     let (world, key) = (World::new(), DeviceKey::make());
     let begun = world.form("/device_authorization", &[("client_id", "pilotlight")]).await;
-    let page = world.fetch("/device").await;
-    let cookie = crate::kit::cookie_of(&page);
-    let user_code = begun.text("user_code");
-    let form = [("ticket", &*page.ticket()), ("user_code", &user_code), ("username", "demo"), ("password", "demo")];
-    let consent = world.form_with("/device", &[("cookie", &cookie)], &form).await;
-    world.form_with("/device", &[("cookie", &cookie)], &[("ticket", &consent.ticket()), ("decision", "allow")]).await;
+    world.allow_device(&begun.text("user_code")).await;
     let pairs = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
         ("client_id", "pilotlight"),

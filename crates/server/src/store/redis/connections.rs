@@ -5,18 +5,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::cluster::ClusterClient;
-use redis::sentinel::{SentinelClient, SentinelServerType};
-use redis::{Client, ConnectionLike, IntoConnectionInfo as _, RedisError, RedisResult};
+use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
+use redis::{Client, ConnectionLike, IntoConnectionInfo as _, RedisError, RedisResult, TlsMode};
 
 use crate::store::StoreError;
 
 /// More idle connections than this are closed.
 const IDLE: usize = 64;
+/// How addresses begin where TLS is spoken.
+const TLS: &str = "rediss";
 
 pub(super) type Connection = Box<dyn ConnectionLike + Send>;
 
 enum Address {
-    One(Client),
+    One(Box<Client>),
     Cluster(Box<ClusterClient>),
     Sentinel(Box<Mutex<SentinelClient>>),
 }
@@ -25,22 +27,38 @@ enum Address {
 pub(super) struct Connections {
     address: Address,
     patience: Duration,
+    /// How addresses of nodes begin.
+    scheme: &'static str,
     idle: Mutex<Vec<Connection>>,
 }
 
-/// `redis://HOST:PORT/DB`, `redis+unix://PATH`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER`.
+/// `redis://HOST:PORT/DB`, `redis+unix://PATH`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER`;
+/// with `rediss` in the place of `redis` under TLS.
 fn parse(address: &str, patience: Duration) -> Option<Address> {
-    let nodes = |list: &str| list.split(',').map(|node| format!("redis://{node}")).collect::<Vec<_>>();
-    if let Some(list) = address.strip_prefix("redis+cluster://") {
+    let scheme = scheme_of(address);
+    if scheme == TLS {
+        // It fails only where one is installed already.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+    let after = address.strip_prefix(scheme)?;
+    let nodes = |list: &str| list.split(',').map(|node| format!("{scheme}://{node}")).collect::<Vec<_>>();
+    if let Some(list) = after.strip_prefix("+cluster://") {
         let client = ClusterClient::builder(nodes(list)).connection_timeout(patience).response_timeout(patience);
         return client.build().ok().map(|client| Address::Cluster(Box::new(client)));
     }
-    if let Some(rest) = address.strip_prefix("redis+sentinel://") {
+    if let Some(rest) = after.strip_prefix("+sentinel://") {
         let (list, master) = rest.split_once('/')?;
-        let client = SentinelClient::build(nodes(list), master.to_owned(), None, SentinelServerType::Master);
+        // The master behind Sentinel speaks as Sentinel does.
+        let node = SentinelNodeConnectionInfo::default();
+        let node = if scheme == TLS { node.set_tls_mode(TlsMode::Secure) } else { node };
+        let client = SentinelClient::build(nodes(list), master, Some(node), SentinelServerType::Master);
         return client.ok().map(|client| Address::Sentinel(Box::new(Mutex::new(client))));
     }
-    client_of(address).ok().map(Address::One)
+    client_of(address).ok().map(|client| Address::One(Box::new(client)))
+}
+
+fn scheme_of(address: &str) -> &'static str {
+    if address.starts_with(TLS) { TLS } else { "redis" }
 }
 
 /// Without the client's name, which nobody asked for: a connection to a frozen Redis would wait for those answers too.
@@ -52,8 +70,9 @@ fn client_of(address: &str) -> RedisResult<Client> {
 
 impl Connections {
     pub(super) fn new(address: &str, patience: Duration) -> Result<Self, StoreError> {
+        let scheme = scheme_of(address);
         let address = parse(address, patience).ok_or(StoreError::BadAddress)?;
-        Ok(Self { address, patience, idle: Mutex::new(Vec::new()) })
+        Ok(Self { address, patience, scheme, idle: Mutex::new(Vec::new()) })
     }
 
     /// Whether keys stand on more than one node.
@@ -152,7 +171,7 @@ impl Connections {
         };
         masters(&nodes)
             .map(|node| {
-                let client = client_of(&format!("redis://{node}")).map_err(|error| away(&error))?;
+                let client = client_of(&format!("{}://{node}", self.scheme)).map_err(|error| away(&error))?;
                 visit(&mut *self.connect_to(&client).map_err(|error| away(&error))?)
             })
             .collect()
@@ -200,6 +219,9 @@ mod tests {
         assert!(matches!(parse("redis+unix:///run/redis.sock"), Some(Address::One(_))));
         assert!(matches!(parse("redis+cluster://127.0.0.1:1,127.0.0.1:2"), Some(Address::Cluster(_))));
         assert!(matches!(parse("redis+sentinel://127.0.0.1:1/main"), Some(Address::Sentinel(_))));
+        assert!(matches!(parse("rediss://redis.example:6379/1"), Some(Address::One(_))));
+        assert!(matches!(parse("rediss+cluster://127.0.0.1:1,127.0.0.1:2"), Some(Address::Cluster(_))));
+        assert!(matches!(parse("rediss+sentinel://127.0.0.1:1/main"), Some(Address::Sentinel(_))));
         for bad in ["", "http://127.0.0.1", "redis+sentinel://127.0.0.1:1", "redis+cluster://"] {
             assert!(parse(bad).is_none(), "{bad}");
         }

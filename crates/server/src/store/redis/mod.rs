@@ -5,9 +5,11 @@
 //!  pilotlight:code:{HASH}    an authorization code                          a day after its end
 //!  pilotlight:device:{NAME}  the request of a device                        a day after its end
 //!  pilotlight:pushed:{HASH}  a pushed authorization request                 to its end
+//!  pilotlight:of:{SUB}       the set of a person's grants, as an index
 //!  pilotlight:proof:{NAME}   a proof that came already (RFC 9449)               two minutes
 //!  pilotlight:user:{NAME}    a person;  pilotlight:subject:{SUB} names them
 //!  pilotlight:client:{ID}    a client
+//!  pilotlight:registered     the ids of clients that registered themselves
 //!  pilotlight:newest-key     which of the server's keys is the newest
 //! ```
 //! Every transition is one key and one script: read, decide here by the pure rule, and swap if the record still is what was
@@ -15,6 +17,7 @@
 //! is over is forgotten by Redis itself.
 
 mod connections;
+mod people;
 mod queue;
 mod records;
 mod swap;
@@ -35,7 +38,7 @@ use self::queue::Queue;
 use self::records::Marked;
 use self::unsettled::{Doubt, Unsettled};
 use super::{Store, StoreError, Then, User};
-use crate::client::Client;
+use crate::client::{Client, Setting};
 use crate::code::{Code, Exchange, Exchanged, LIFE};
 use crate::device::{self, Decision, Device, Poll, Polled};
 use crate::grant::{Grant, GrantId, Outcome, Reason, Redemption};
@@ -49,6 +52,9 @@ const PATIENCE: Duration = Duration::from_millis(125);
 /// How often Redis is asked before a start is given up, and the pause in between.
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The ids of clients that registered themselves, to count them.
+const REGISTERED: &str = "pilotlight:registered";
 
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
@@ -193,7 +199,46 @@ impl Store for RedisStore {
         Ok(self.user_named(&name)?.filter(|user| user.subject == subject))
     }
 
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.all_users()
+    }
+
+    fn change_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
+        self.change_one_user(before, after)
+    }
+
+    fn remove_user(&self, subject: &str) -> Result<bool, StoreError> {
+        self.remove_one_user(subject)
+    }
+
+    fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let decide = |is: Option<&str>| {
+            let Some(is) = is else { return Ok((None, false)) };
+            let user = User { password_hash: password_hash.to_owned(), ..records::read_user(is)? };
+            let becomes = records::write_user(&user)?;
+            Ok((Some(becomes).filter(|becomes| becomes != is), true))
+        };
+        self.change(&user_key(name), None, decide, |_, _| {})
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), StoreError> {
+        let record = records::write_client(client)?;
+        let decide = |is: Option<&str>| Ok((Some(record.clone()).filter(|record| Some(record.as_str()) != is), ()));
+        self.change(&client_key(&client.id), None, decide, |_, _| {})
+    }
+
+    fn registered_clients(&self) -> Result<u64, StoreError> {
+        self.connections.ask_once(|connection| redis::cmd("SCARD").arg(REGISTERED).query(connection))
+    }
+
     fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        if client.has(Setting::Registered) {
+            // First, so that none is missing in the count.
+            let note = |connection: &mut dyn ConnectionLike| {
+                redis::cmd("SADD").arg(REGISTERED).arg(&client.id).exec(connection)
+            };
+            self.connections.ask_once(note)?;
+        }
         self.add(&client_key(&client.id), &records::write_client(client)?, None)
     }
 
@@ -203,6 +248,7 @@ impl Store for RedisStore {
 
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
         let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+        self.index(&grant.subject, grant.id)?;
         self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
     }
 
@@ -220,9 +266,13 @@ impl Store for RedisStore {
     }
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        let mut grants: Vec<Grant> = self.connections.each_node(scan)?.into_iter().flatten().collect();
+        let mut grants: Vec<Grant> = self.connections.each_node(people::scan_grants)?.into_iter().flatten().collect();
         grants.sort_by_key(|grant| (std::cmp::Reverse(grant.created_at), grant.id));
         Ok(grants)
+    }
+
+    fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
+        self.grants_in_index(subject)
     }
 
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
@@ -282,6 +332,7 @@ impl Store for RedisStore {
             let exchanged = after.exchange(presented);
             if let (Exchanged::Granted(grant, _), None) = (&exchanged, &made) {
                 let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
+                self.index(&grant.subject, grant.id)?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }
@@ -332,6 +383,7 @@ impl Store for RedisStore {
             let polled = after.poll(poll);
             if let (Polled::Granted(grant), None) = (&polled, &made) {
                 let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
+                self.index(&grant.subject, grant.id)?;
                 self.add(&grant_key(grant.id), &record, Some(self.remember))?;
                 made = Some(grant.id);
             }
@@ -385,40 +437,4 @@ fn doubt(id: GrantId, before: &str, after: &str, anew: u64) -> Result<Doubt, Sto
         after_lost: lost.write()?,
         before_marked_anew: fenced.write()?,
     })
-}
-
-/// All grants of one node.
-fn scan(connection: &mut dyn ConnectionLike) -> Result<Vec<Grant>, StoreError> {
-    let mut grants = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    let mut cursor = 0_u64;
-    loop {
-        let page =
-            redis::cmd("SCAN")
-                .arg(cursor)
-                .arg(&["MATCH", "pilotlight:grant:*", "COUNT", "1000"])
-                .query::<(u64, Vec<String>)>(connection);
-        let (next, keys) = page.map_err(|error| away(&error))?;
-        let new = keys.into_iter().filter_map(|key| {
-            let id = key.strip_prefix("pilotlight:grant:{")?.strip_suffix('}')?.parse::<GrantId>().ok()?;
-            seen.insert(id).then_some((id, key))
-        });
-        let (ids, keys): (Vec<_>, Vec<_>) = new.unzip();
-        let mut all = redis::pipe();
-        for key in &keys {
-            all.cmd("GET").arg(key);
-        }
-        let texts: Vec<Option<String>> =
-            if keys.is_empty() { Vec::new() } else { all.query(connection).map_err(|error| away(&error))? };
-        for (id, text) in ids.into_iter().zip(texts) {
-            // One that went in between is no longer there.
-            if let Some(text) = text {
-                grants.push(Marked::read(id, &text)?.grant);
-            }
-        }
-        cursor = next;
-        if cursor == 0 {
-            return Ok(grants);
-        }
-    }
 }

@@ -101,6 +101,8 @@ struct ClientRecord {
     settings: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    post_logout_redirect_uris: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -280,15 +282,22 @@ pub(super) fn write_client(client: &Client) -> Result<String, StoreError> {
         own_scope: client.own_scope.as_ref().map(Scope::to_string),
         settings: Setting::join(&client.settings),
         resources: client.resources.clone(),
+        post_logout_redirect_uris: client.post_logout_redirect_uris.clone(),
     })
 }
 
 pub(super) fn read_client(id: &str, text: &str) -> Result<Client, StoreError> {
-    let ClientRecord { name, redirect_uris, secret_hash, own_scope, settings, resources } = read(text, "a client")?;
-    let secret_hash = secret_hash.map(|hash| array(&hash, "a client")).transpose()?;
-    let own_scope = own_scope.as_deref().map(Scope::parse);
-    let settings = Setting::split(&settings).ok_or(StoreError::Damaged("a client"))?;
-    Ok(Client { id: id.to_owned(), name, redirect_uris, secret_hash, own_scope, resources, settings })
+    let record: ClientRecord = read(text, "a client")?;
+    Ok(Client {
+        id: id.to_owned(),
+        name: record.name,
+        redirect_uris: record.redirect_uris,
+        secret_hash: record.secret_hash.map(|hash| array(&hash, "a client")).transpose()?,
+        own_scope: record.own_scope.as_deref().map(Scope::parse),
+        resources: record.resources,
+        post_logout_redirect_uris: record.post_logout_redirect_uris,
+        settings: Setting::split(&record.settings).ok_or(StoreError::Damaged("a client"))?,
+    })
 }
 
 /// With the mark of its last change, as a grant.

@@ -109,7 +109,26 @@ fn a_small_record_is_all_that_is_kept_of_a_grant() {
     }
     let without = server.ask::<u64>(redis::cmd("MEMORY").arg("USAGE").arg(grant_key(id)));
     assert!(without <= 270, "{without} bytes: {}", raw(&server, id));
-    assert_eq!(server.ask::<u64>(&redis::cmd("DBSIZE")), 1, "consumed tokens leave nothing behind");
+    assert_eq!(server.ask::<u64>(&redis::cmd("DBSIZE")), 2, "consumed tokens leave nothing behind");
+    let set = format!("pilotlight:of:{}", store.grant(id).unwrap().unwrap().subject);
+    assert_eq!(server.ask::<u64>(redis::cmd("HLEN").arg(&set)), 1);
+    let person = server.ask::<u64>(redis::cmd("MEMORY").arg("USAGE").arg(&set));
+    assert!(person <= 150, "{person} bytes for the first grant of a person");
+}
+
+#[test]
+fn grants_of_servers_that_kept_no_index_are_found_and_what_is_gone_leaves_it() {
+    let (store, server) = fresh();
+    let ids = [kept(&store, &grant(1)), kept(&store, &grant(2))];
+    let subject = grant(1).subject;
+    let set = format!("pilotlight:of:{subject}");
+    server.ask::<()>(redis::cmd("DEL").arg(&set));
+    let found =
+        |store: &RedisStore| store.grants_of(&subject).unwrap().iter().map(|grant| grant.id).collect::<Vec<_>>();
+    assert_eq!(found(&store), ids);
+    server.ask::<()>(redis::cmd("DEL").arg(grant_key(ids[0])));
+    assert_eq!(found(&store), ids[1..]);
+    assert_eq!(server.ask::<u64>(redis::cmd("HLEN").arg(&set)), 1);
 }
 
 #[test]
