@@ -141,7 +141,7 @@ impl Protocol {
             grant: ID,
             generation: generation(token),
             client: String::new(),
-            key: key.filter(|_| self.service == Service::KnowsKeys).map(|key| [key; 16]),
+            key: key.filter(|_| self.service == Service::KnowsKeys).map(|key| [key; 8]),
             scope: None,
             resources: Vec::new(),
             proven: None,
@@ -186,7 +186,7 @@ fn grant_of(server: &Server) -> Grant {
     let reason = |revoked| if revoked == Revoked::Reuse { Reason::Reuse } else { Reason::Operator };
     let mut grant = Grant::new(ID, String::new(), String::new(), Scope::default(), NOW);
     grant.generation = PRESENT;
-    grant.keys = RecentKeys::new(server.keys.map(|key| key.map(|key| [key; 16])).to_vec());
+    grant.keys = RecentKeys::new(server.keys.map(|key| key.map(|key| [key; 8])).to_vec());
     grant.revoked = server.revoked.map(|revoked| (NOW, reason(revoked)));
     grant
 }

@@ -1,12 +1,16 @@
 //! The real program over a real Redis: several processes behave as one, and Redis may go away.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pilotlight_server::{Config, KeySource, RedisStore};
 use serde_json::{Value, json};
 
 use crate::command_line::{Serving, run, serve};
+use crate::device_key::DeviceKey;
 use crate::kill;
+use crate::kit::{ISSUER, World};
 use crate::redis_server::RedisServer;
 use crate::size::{is_whole, rounds};
 
@@ -29,6 +33,37 @@ impl Serving {
     fn refresh(&self, token: &Value, key: Option<&str>) -> (u16, Value) {
         let headers: Vec<_> = key.map(|key| ("Idempotency-Key", key)).into_iter().collect();
         self.try_post("/token/refresh", &headers, &json!({"refresh_token": token})).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_section_11_1_a_proof_is_taken_by_one_of_two_servers_and_a_bound_token_by_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = RedisServer::start();
+    let server = || {
+        let calm = Duration::from_secs(20);
+        let store = RedisStore::open_with(&redis.address(), Duration::from_secs(7200), calm).unwrap();
+        let keys = KeySource::File(folder.path().join("keys"));
+        World::with(Config { keys, dpop_nonce: true, ..Config::new(ISSUER) }, Arc::new(store))
+    };
+    let (one, two, device) = (server(), server(), DeviceKey::make());
+    let demo = json!({"username": "demo", "password": "demo"});
+    let proof = |path: &str, nonce: &str| device.proof_with(&one, "POST", path, json!({"nonce": nonce}));
+    let asked = one.post_json("/login", &[("dpop", &proof("/login", "x"))], &demo).await;
+    let nonce = asked.header("dpop-nonce");
+    let taken = proof("/login", nonce);
+    let tokens = two.post_json("/login", &[("dpop", &taken)], &demo).await;
+    assert_eq!(tokens.text("token_type"), "DPoP", "a nonce of one is one of both");
+    for world in [&one, &two] {
+        let again = world.post_json("/login", &[("dpop", &taken)], &demo).await;
+        again.assert_error(400, "invalid_dpop_proof");
+    }
+    let mut token = tokens.text("refresh_token");
+    for world in [&one, &two, &one] {
+        let body = json!({"refresh_token": token});
+        world.post_json("/token/refresh", &[], &body).await.assert_error(400, "invalid_dpop_proof");
+        let fresh = proof("/token/refresh", nonce);
+        token = world.post_json("/token/refresh", &[("dpop", &fresh)], &body).await.text("refresh_token");
     }
 }
 
