@@ -101,6 +101,17 @@ impl Failure {
         }
     }
 
+    /// Whether it may be over in a moment.
+    fn is_away(&self) -> bool {
+        let store = match self {
+            Self::Open(OpenError::Store(error)) | Self::Store(error) | Self::AddUser(AddUserError::Store(error)) => {
+                error
+            }
+            _ => return false,
+        };
+        matches!(store, StoreError::Away(_))
+    }
+
     /// What to do next.
     fn hint(&self) -> Option<&'static str> {
         Some(match self {

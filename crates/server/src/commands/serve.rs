@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use pilotlight_server::{Config, Limits, Listeners, Registration, Server, SystemClock, Tls, add_demo};
+use pilotlight_server::{Config, Limits, Listeners, Registration, Server, Store, SystemClock, Tls, add_demo};
 use serde_json::json;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
@@ -12,6 +13,10 @@ use super::config_file::Declared;
 use super::{Failure, keys_of, notify, open_store, say, stop_signal};
 use crate::args::Serve;
 use crate::edge_args::{EdgeArgs, LogFormat, Registering};
+
+/// How often a store that is away is asked again before the start fails, and how long after.
+const OPENINGS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) fn serve(serve: Serve) -> Result<(), Failure> {
     start_log(&serve.log, serve.edge.log_format)?;
@@ -67,13 +72,11 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
         ..Config::new(issuer.clone())
     };
     let store = open_store(&serve.store, serve.refresh_token_ttl)?;
-    declared.keep(&*store)?;
     if serve.demo {
         tracing::warn!("--demo: anybody can sign in as demo with the password demo");
-        add_demo(&*store)?;
     }
     let tls = listeners.tls.clone();
-    let server = Server::open(config, store, Arc::new(SystemClock))?;
+    let server = open(&config, &store, &declared, serve.demo).await?;
     // Before the line that invites requests and signals, so that neither finds us unprepared.
     let stop = stop_signal()?;
     read_again_when_asked(server.clone(), tls)?;
@@ -87,6 +90,26 @@ async fn serve_async(serve: Serve) -> Result<(), Failure> {
     server.run_on(listeners, stop).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the server over its store. One that is away may be a Redis that starts beside us, or a busy machine: it is asked
+/// again for a moment.
+async fn open(config: &Config, store: &Arc<dyn Store>, declared: &Declared, demo: bool) -> Result<Server, Failure> {
+    let once = || -> Result<Server, Failure> {
+        declared.keep(&**store)?;
+        if demo {
+            add_demo(&**store)?;
+        }
+        Ok(Server::open(config.clone(), store.clone(), Arc::new(SystemClock))?)
+    };
+    for _ in 0..OPENINGS {
+        match once() {
+            Err(failure) if failure.is_away() => tracing::warn!(%failure, "asking the store again"),
+            opened => return opened,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    once()
 }
 
 async fn listen(serve: &Serve) -> Result<Listeners, Failure> {

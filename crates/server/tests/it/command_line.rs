@@ -23,13 +23,7 @@ impl Drop for Serving {
 }
 
 pub(crate) fn serve(more: &[&str]) -> Serving {
-    serve_where(more, &[])
-}
-
-/// The same with this in its environment.
-pub(crate) fn serve_where(more: &[&str], environment: &[(&str, &str)]) -> Serving {
     let mut child = Command::new(PROGRAM)
-        .envs(environment.iter().copied())
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(more)
         .stdout(Stdio::piped())

@@ -43,3 +43,22 @@ async fn ready_tells_when_the_key_file_cannot_be_read() {
     running.server.read_keys_again().await;
     assert_eq!(running.ask("GET /ready HTTP/1.1", "").await.0, 200);
 }
+
+#[test]
+fn a_server_that_starts_before_its_redis_serves_once_it_is_there_and_gives_up_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let keys = keys.to_str().unwrap();
+    let mut redis = RedisServer::start();
+    redis.kill();
+    let address = redis.address();
+    let arguments = ["--demo", "--log", "off", "--store", &address, "--keys", keys];
+    let gave_up = crate::command_line::run(&[&["serve", "--listen", "127.0.0.1:0"], &arguments[..]].concat(), "");
+    assert_eq!(gave_up.status.code(), Some(1), "{gave_up:?}");
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| crate::command_line::serve(&arguments));
+        redis.resume();
+        let (status, _) = starting.join().unwrap().post("/login", &json!({"username": "demo", "password": "demo"}));
+        assert!(matches!(status, 200 | 503), "{status}");
+    });
+}

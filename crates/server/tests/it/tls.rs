@@ -129,7 +129,7 @@ fn files_that_cannot_be_used_are_refused_with_their_reason() {
 #[cfg(all(unix, feature = "redis"))]
 #[test]
 fn a_store_in_redis_is_reached_under_tls_and_not_where_its_certificate_is_not_trusted() {
-    use crate::command_line::{run, serve_where};
+    use crate::command_line::run;
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path());
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -138,14 +138,17 @@ fn a_store_in_redis_is_reached_under_tls_and_not_where_its_certificate_is_not_tr
     let under_tls = ["--tls-cert-file", &chain, "--tls-key-file", &key, "--tls-auth-clients", "no"];
     let arguments = [&["--port", "0", "--tls-port", &port, "--bind", "127.0.0.1"][..], &under_tls].concat();
     let redis = crate::redis_server::RedisServer::with(&arguments);
-    let (store, keys) = (format!("rediss://localhost:{port}/0"), path("server.keys"));
-    let server = serve_where(&["--demo", "--store", &store, "--keys", &keys], &[("SSL_CERT_FILE", &chain)]);
-    let (status, tokens) = server.post("/login", &serde_json::json!({"username": "demo", "password": "demo"}));
-    assert_eq!(status, 200, "{tokens}");
-    let refresh = serde_json::json!({"refresh_token": tokens["refresh_token"]});
-    assert_eq!(server.post("/token/refresh", &refresh).0, 200);
+    let store = format!("rediss://localhost:{port}/0");
+    let add = |trusted: &str| {
+        let mut command = std::process::Command::new(crate::command_line::PROGRAM);
+        command.args(["client", "add", "app", "--redirect-uri", "https://app.example/", "--store", &store]);
+        command.env("SSL_CERT_FILE", trusted).output().unwrap().status.code()
+    };
+    // On a busy machine it may take longer than Redis is given: then it is to be asked again.
+    let code = (0..50).map(|_| add(&chain)).find(|code| *code != Some(1));
+    assert!(matches!(code, Some(Some(0 | 3))), "added now, or by an attempt whose answer came too late: {code:?}");
     let kept: u64 = redis.ask(&redis::cmd("DBSIZE"));
-    assert!(kept >= 3, "{kept}");
+    assert_eq!(kept, 1);
     let distrustful = run(&["grant", "list", "--store", &store], "");
     assert_eq!(distrustful.status.code(), Some(1), "{distrustful:?}");
     assert!(String::from_utf8_lossy(&distrustful.stderr).contains("Redis cannot be used"), "{distrustful:?}");
