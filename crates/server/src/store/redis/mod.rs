@@ -33,7 +33,7 @@ use std::time::Duration;
 use pilotlight_oauth::Timestamp;
 use redis::{ConnectionLike, Script};
 
-use self::connections::{Connections, away};
+use self::connections::Connections;
 use self::queue::Queue;
 use self::records::Marked;
 use self::unsettled::{Doubt, Unsettled};
