@@ -66,6 +66,11 @@ const LIMITS: &[Limit] = &[
     (&["hardware"], &["ask-keystore"], "Another program of the same user may use the TPM too, on this machine."),
     (&["hardware"], &["damage-log"], "Nothing outside the file remembers that its last commit was in the log."),
     (
+        &["sqlite-aead", "sqlcipher"],
+        &["damage-log"],
+        "The anchor in the keystore follows a commit within moments; a program killed before that leaves it behind, and then a log that is taken away is not missed.",
+    ),
+    (
         &["plain-sqlite"],
         &["memory-leftovers"],
         "SQLite's cache of pages is not wiped, and here its pages are readable.",
@@ -107,7 +112,7 @@ mod tests {
     fn the_default_strategy_has_few_limits_and_a_program_of_somebody_elses_none_but_those_of_all() {
         let of =
             |subject: &str| crate::attacks().iter().filter(|attack| reason(subject, attack.name).is_some()).count();
-        assert_eq!(of("sqlite-aead"), 6);
+        assert_eq!(of("sqlite-aead"), 7);
         assert_eq!(of("my-store"), 3);
     }
 }

@@ -226,6 +226,10 @@ impl Live {
         generation(answer)
     }
 
+    pub(crate) fn create_all(&mut self, records: &[(&str, &str)]) -> Told<()> {
+        self.ask(&Request::CreateAll { records: records.to_vec() }).map(drop)
+    }
+
     pub(crate) fn commit(&mut self, id: &str, expected: u64, payload: &str) -> Told<u64> {
         let answer = self.ask(&Request::Commit { id, expected, payload })?;
         generation(answer)

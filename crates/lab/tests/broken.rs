@@ -26,7 +26,7 @@ fn is_caught(flaw: &str, name: &str, word: &str) {
 
 #[test]
 fn a_fixed_nonce_is_caught_by_waiting_for_the_same_ciphertext() {
-    is_caught("fixed-nonce", "repeated-nonce", "the same 24 bytes");
+    is_caught("fixed-nonce", "repeated-nonce", "the same 72 bytes");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
+pub(crate) use theft::peak_memory;
+
 use crate::cell::Cell;
 use crate::verdict::Outcome;
 

@@ -76,7 +76,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "repeated-nonce",
         attacker: Attacker::DiskThief,
         title: "Wait for the same ciphertext twice",
-        how: "Write two values in turns, put an older copy of the files back in between, and compare every 24 bytes that each write changed with those that any earlier write had changed: a nonce used twice shows.",
+        how: "Write two values in turns, put an older copy of the files back in between, and compare every 72 bytes that each write changed with those that any earlier write had changed: a nonce used twice shows.",
         right: "Nothing that a write changed ever comes again.",
         quick: true,
         as_plain_user: false,
@@ -86,7 +86,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "equal-tokens",
         attacker: Attacker::DiskThief,
         title: "See which records hold the same value",
-        how: "Keep the same value in two records, and count the sequences of 24 bytes that stand twice in the files; compare with a store whose two records differ.",
+        how: "Keep the same value in two records, and count the sequences of 72 bytes that stand twice in the files; compare with a store whose two records differ.",
         right: "Equal values look no more alike than different ones.",
         quick: true,
         as_plain_user: false,
@@ -367,8 +367,8 @@ fn hot_copy(cell: &mut Cell) -> Outcome {
     Ok(Finding::of(evidence, "Every copy held a committed value or was refused."))
 }
 
-/// So many bytes that look random are no accident when they come again.
-const SEQUENCE: usize = 24;
+/// So many bytes that look random are no accident when they come again: more than a checksum in hexadecimal digits has.
+const SEQUENCE: usize = 72;
 
 /// Every sequence of the files that looks random.
 fn sequences(files: &Snapshot) -> impl Iterator<Item = &[u8]> {
@@ -396,7 +396,8 @@ fn repeated_nonce(cell: &mut Cell) -> Outcome {
     let (known, older) = cell.seed_files(1)?;
     must_encrypt(cell, &known[0])?;
     let keystore = Snapshot::take(&cell.keystore())?;
-    let values = [Known::new("one"), Known::new("other")].map(|one| one.payload);
+    // Without a word in common, so that nothing but the nonce can make their ciphertexts alike.
+    let values = [0, 1].map(|_| (0..5).map(|_| Known::new("").canary.text).collect::<String>());
     let (mut ever, mut writes, mut evidence) = (HashSet::<Vec<u8>>::new(), 0_usize, vec![]);
     let mut before: HashSet<Vec<u8>> = sequences(&older).map(<[u8]>::to_vec).collect();
     // Ids and salts stand there from the beginning, and come again with other neighbours.
