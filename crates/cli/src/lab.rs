@@ -66,6 +66,9 @@ pub(crate) struct RunArguments {
     /// Write the report to this file as a page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Put the tables into this document, between their marks
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
     /// Keep what is done in this file, and go on where it ends
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
@@ -116,6 +119,12 @@ fn run(form: Form, arguments: &RunArguments) -> Outcome {
     }
     if let Some(file) = &arguments.html {
         write(file, &report.html())?;
+    }
+    if let Some(file) = &arguments.table {
+        let document = std::fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("{} cannot be read: {error}.", file.display()), "Name a document that is there.")
+        })?;
+        write(file, &report.put_into(&document))?;
     }
     form.print(&report, || text(&report))?;
     if report.stopped {
@@ -207,7 +216,7 @@ fn subjects(strategies: &[Strategy], programs: &[String]) -> Result<Vec<Subject>
 
 /// The store works in a folder of its own: whichever word names a file here names it from there too.
 fn absolute(words: &[String]) -> Vec<String> {
-    let full = |word: &String| match std::fs::canonicalize(word) {
+    let full = |word: &String| match std::path::absolute(word) {
         Ok(path) if Path::new(word).is_file() => path.display().to_string(),
         _ => word.clone(),
     };

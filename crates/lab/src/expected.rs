@@ -54,7 +54,7 @@ const LIMITS: &[Limit] = &[
         "Pages are sealed one by one: an older page of the same number fits.",
     ),
     (
-        &["plain-file", "plain-sqlite", "keystore-only", "encrypted-prefs", "sqlcipher", "sqlite-aead"],
+        &[],
         &["two-clones"],
         "A copied refresh token is as good as the first one until one of the two is used; then the authorization server ends the grant. Only a key that cannot be copied would help.",
     ),
@@ -87,6 +87,11 @@ const LIMITS: &[Limit] = &[
     ),
     (
         &[],
+        &["ask-keystore", "clone-files-and-keystore"],
+        "Whatever a program opens by itself, another one of the same user opens too, and so does a copy of all that it opens it with.",
+    ),
+    (
+        &[],
         &["watched-start"],
         "Whoever decides how a program is started sees everything that it does. No storage can help against that.",
     ),
@@ -113,6 +118,6 @@ mod tests {
         let of =
             |subject: &str| crate::attacks().iter().filter(|attack| reason(subject, attack.name).is_some()).count();
         assert_eq!(of("sqlite-aead"), 7);
-        assert_eq!(of("my-store"), 3);
+        assert_eq!(of("my-store"), 6);
     }
 }

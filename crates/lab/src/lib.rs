@@ -30,6 +30,7 @@ mod snapshot;
 mod structure;
 mod subject;
 mod system;
+mod table;
 mod tracer;
 mod verdict;
 
