@@ -4,7 +4,7 @@ fn main() {
     // A custom pattern is needed because the capabilities stand in src-tauri/; Cargo has to be told of it, too.
     println!("cargo:rerun-if-changed=src-tauri/capabilities");
     let lab = tauri_build::InlinedPlugin::new()
-        .commands(&["list", "run", "stop"])
+        .commands(&["list", "run", "measure", "stop"])
         .default_permission(tauri_build::DefaultPermissionRule::AllowAllCommands);
     let attributes =
         tauri_build::Attributes::new().capabilities_path_pattern("./src-tauri/capabilities/**/*").plugin("lab", lab);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pilotlight::{Error, ErrorCode, Strategy};
-use pilotlight_lab::{Attack, CellReport, Event, Plan, Report, Subject, attackers, attacks};
+use pilotlight_lab::{Attack, CellReport, Cost, Event, Measurement, Plan, Report, Subject, attackers, attacks};
 use serde::{Deserialize, Serialize};
 use tauri::plugin::{Builder, TauriPlugin};
 use tauri::{AppHandle, Emitter as _, Runtime, State, command};
@@ -16,6 +16,10 @@ use ts_rs::TS;
 
 /// How far a run is, for the window.
 const EVENT: &str = "lab://event";
+/// One measured figure, for the window.
+const COST: &str = "lab://cost";
+/// Nobody looks at a window for longer than so many records take.
+const LARGEST: u32 = 1_000;
 /// How long an attack of the quick subset goes on.
 const QUICK: Duration = Duration::from_millis(400);
 
@@ -153,6 +157,65 @@ impl From<Report> for LabEnd {
     }
 }
 
+/// The middle and the slow end of many times, in microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub(crate) struct LabTimes {
+    /// Half of them took no longer.
+    #[ts(type = "number")]
+    pub(crate) p50: u64,
+    /// Of twenty, nineteen took no longer.
+    #[ts(type = "number")]
+    pub(crate) p95: u64,
+}
+
+/// What one strategy costs at one number of records.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub(crate) struct LabCost {
+    /// The strategy's name.
+    pub(crate) strategy: String,
+    /// How many records it held.
+    pub(crate) records: u32,
+    /// Opening it.
+    pub(crate) open: LabTimes,
+    /// Reading one record.
+    pub(crate) read: LabTimes,
+    /// Replacing one record, durably.
+    pub(crate) commit: LabTimes,
+    /// A whole rotation as a client does it.
+    pub(crate) rotate: LabTimes,
+    /// Its files, in bytes.
+    #[ts(type = "number")]
+    pub(crate) bytes: u64,
+    /// How often a commit syncs the disk; `null` where nothing is there to count.
+    pub(crate) syncs: Option<u32>,
+    /// Calls of the keystore for one opening and one commit.
+    #[ts(type = "number")]
+    pub(crate) keystore_calls: u64,
+    /// The most memory its process had, in KiB.
+    #[ts(type = "number")]
+    pub(crate) memory_kib: u64,
+}
+
+impl From<&Cost> for LabCost {
+    fn from(cost: &Cost) -> Self {
+        let times = |times: pilotlight_lab::Times| LabTimes { p50: times.p50, p95: times.p95 };
+        Self {
+            strategy: cost.strategy.clone(),
+            records: cost.records,
+            open: times(cost.open),
+            read: times(cost.read),
+            commit: times(cost.commit),
+            rotate: times(cost.rotate),
+            bytes: cost.bytes,
+            syncs: cost.syncs,
+            keystore_calls: cost.keystore_calls,
+            memory_kib: cost.memory_kib,
+        }
+    }
+}
+
 /// The run that is under way: what stops it.
 #[derive(Debug, Default)]
 struct Bench(Mutex<Option<Arc<AtomicBool>>>);
@@ -179,10 +242,10 @@ impl Bench {
     }
 }
 
-/// The commands `list`, `run` and `stop`. A run that is under way when the app ends is stopped with it.
+/// The commands `list`, `run`, `measure` and `stop`. A run that is under way when the app ends is stopped with it.
 pub(crate) fn plugin<R: Runtime>() -> TauriPlugin<R> {
     Builder::new("lab")
-        .invoke_handler(tauri::generate_handler![list, run, stop])
+        .invoke_handler(tauri::generate_handler![list, run, measure, stop])
         .setup(|app, _| {
             use tauri::Manager as _;
             app.manage(Bench::default());
@@ -206,7 +269,7 @@ fn list() -> LabView {
     LabView {
         attackers: attackers().into_iter().map(who).collect(),
         attacks: attacks().iter().map(AttackView::from).collect(),
-        strategies: Strategy::ALL.into_iter().filter(|one| one.is_built_in()).map(|one| one.to_string()).collect(),
+        strategies: built_in().map(|one| one.to_string()).collect(),
     }
 }
 
@@ -227,6 +290,35 @@ async fn run<R: Runtime>(app: AppHandle<R>, bench: State<'_, Bench>, request: La
         Ok(Err(error)) => Err(problem(ErrorCode::VaultIo, &format!("{error}."))),
         Err(_) => Err(problem(ErrorCode::Internal, "The lab broke off.")),
     }
+}
+
+#[command]
+async fn measure<R: Runtime>(app: AppHandle<R>, bench: State<'_, Bench>) -> Result<(), Problem> {
+    let subjects = built_in().map(|one| Subject::Strategy(one.to_string())).collect();
+    let stop = bench.take()?;
+    let work = move || measure_each(&app, subjects, &stop);
+    let ended = tauri::async_runtime::spawn_blocking(work).await;
+    bench.give_back();
+    ended.unwrap_or_else(|_| Err(problem(ErrorCode::Internal, "The lab broke off.")))
+}
+
+/// One strategy after the other, so that each one's figures are told as soon as they are there.
+fn measure_each<R: Runtime>(app: &AppHandle<R>, subjects: Vec<Subject>, stop: &Arc<AtomicBool>) -> Result<(), Problem> {
+    for subject in subjects {
+        let mut measurement = Measurement::new(vec![subject], LARGEST);
+        measurement.stop = Arc::clone(stop);
+        let costs = pilotlight_lab::measure(&measurement, |_, _, _| ())
+            .map_err(|error| problem(ErrorCode::VaultIo, &format!("{error}.")))?;
+        for cost in &costs {
+            // A window that is closing hears no more of it.
+            let _ = app.emit(COST, LabCost::from(cost));
+        }
+    }
+    Ok(())
+}
+
+fn built_in() -> impl Iterator<Item = Strategy> {
+    Strategy::ALL.into_iter().filter(|one| one.is_built_in())
 }
 
 #[command]

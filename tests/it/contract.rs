@@ -42,8 +42,29 @@ fn the_main_window_is_given_the_sets_and_nothing_of_tauris_own_but_events() {
     let given: BTreeSet<&str> =
         capability["permissions"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
     let events = ["core:event:allow-listen", "core:event:allow-unlisten"];
-    let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage"];
+    // The lab's commands know no grant: they make stores of their own.
+    let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage", "lab:default"];
     assert_eq!(given, events.into_iter().chain(sets).collect());
+}
+
+#[test]
+fn the_window_calls_the_labs_commands_and_tauri_knows_no_others() {
+    let build = text("src-tauri/build.rs");
+    let declared: BTreeSet<String> = build
+        .split(".commands(&[")
+        .nth(1)
+        .and_then(|rest| rest.split(']').next())
+        .map(|list| names_after(list, "\""))
+        .unwrap();
+    let declared: BTreeSet<String> = declared.into_iter().filter(|name| !name.is_empty()).collect();
+    assert_eq!(names_after(&text("ui/src/api.ts"), "plugin:lab|"), declared);
+    let handled = text("src-tauri/src/lab.rs");
+    let handled = handled.split("generate_handler![").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+    assert_eq!(handled.split(", ").map(str::to_owned).collect::<BTreeSet<_>>(), declared);
+    assert!(
+        !text("src-tauri/src/lab.rs").contains("Pilotlight"),
+        "the lab's commands have a way to the person's grants"
+    );
 }
 
 #[test]

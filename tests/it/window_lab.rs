@@ -6,7 +6,7 @@ use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window, wait};
 async fn a_developer_sees_a_readable_file_fall_with_the_evidence_and_stops_the_run() {
     let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
     let server = Server::demo().start();
-    let mut window = Window::open(&desktop, Launch::offering("Demo service", server.issuer())).await;
+    let window = Window::open(&desktop, Launch::offering("Demo service", server.issuer())).await;
     window.sign_in_by_browser().await;
     window.click("nav-storage").await;
     window.click("open-lab").await;

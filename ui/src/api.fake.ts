@@ -9,7 +9,7 @@ import type { FindingView } from "./bindings/FindingView";
 import type { Problem } from "./bindings/Problem";
 import type { SignInRequest } from "./bindings/SignInRequest";
 import type { Snapshot } from "./bindings/Snapshot";
-import { labCells, labView } from "./fake/lab";
+import { labCells, labCosts, labView } from "./fake/lab";
 import { scenario } from "./fake/scenarios";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
@@ -242,6 +242,18 @@ export const api: Api = {
       tell({ strategy, attack, cell, done: done + 1, all: cells.length });
     }
     return { stopped: false, faults, milliseconds: 4200 };
+  },
+
+  async labMeasure(tell) {
+    await refuseIfTold();
+    labStopped = false;
+    for (const cost of labCosts) {
+      if (haltAt === "measuring") await new Promise<void>((resolve) => (goOn = resolve));
+      haltAt = haltAt === "measuring" ? "" : haltAt;
+      if (labStopped) return;
+      tell(cost);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
   },
 
   async labStop() {

@@ -6,6 +6,7 @@ import type { AccountView } from "./bindings/AccountView";
 import type { EventView } from "./bindings/EventView";
 import type { ExplanationView } from "./bindings/ExplanationView";
 import type { FindingView } from "./bindings/FindingView";
+import type { LabCost } from "./bindings/LabCost";
 import type { LabEnd } from "./bindings/LabEnd";
 import type { LabEvent } from "./bindings/LabEvent";
 import type { LabRequest } from "./bindings/LabRequest";
@@ -55,6 +56,8 @@ export interface Api {
   labList(): Promise<LabView>;
   /** Attacks stores of the lab's own making, and tells of each cell; resolves at the end. */
   labRun(request: LabRequest, tell: (event: LabEvent) => void): Promise<LabEnd>;
+  /** Measures what each strategy costs, with stores of the lab's own; tells each figure as it comes. */
+  labMeasure(tell: (cost: LabCost) => void): Promise<void>;
   /** Ends the lab's run early. */
   labStop(): Promise<void>;
   /** Hands over what the host pushes; the function it resolves to stops that. */
@@ -83,6 +86,10 @@ export const api: Api = {
   labRun: async (request, tell) => {
     const stop = await listen<LabEvent>("lab://event", ({ payload }) => tell(payload));
     return invoke<LabEnd>("plugin:lab|run", { request }).finally(stop);
+  },
+  labMeasure: async (tell) => {
+    const stop = await listen<LabCost>("lab://cost", ({ payload }) => tell(payload));
+    return invoke<void>("plugin:lab|measure").finally(stop);
   },
   labStop: () => invoke("plugin:lab|stop"),
   subscribe: async ({ snapshot, event }) => {

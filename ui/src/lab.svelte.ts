@@ -2,6 +2,7 @@
 
 import { api } from "#api";
 import type { LabCell } from "./bindings/LabCell";
+import type { LabCost } from "./bindings/LabCost";
 import type { LabEnd } from "./bindings/LabEnd";
 import type { LabEvent } from "./bindings/LabEvent";
 import type { LabView } from "./bindings/LabView";
@@ -17,6 +18,8 @@ class Lab {
   /** What is under attack now. */
   now: LabEvent | null = $state.raw(null);
   running: boolean = $state.raw(false);
+  costs: readonly LabCost[] = $state.raw([]);
+  measuring: boolean = $state.raw(false);
   stopping: boolean = $state.raw(false);
   end: LabEnd | null = $state.raw(null);
   failed: Problem | null = $state.raw(null);
@@ -27,7 +30,7 @@ class Lab {
   }
 
   async run(strategies: string[], quick: boolean): Promise<void> {
-    if (this.running) return;
+    if (this.running || this.measuring) return;
     [this.running, this.stopping, this.end, this.now, this.cells] = [true, false, null, null, new Map()];
     const take = (event: LabEvent): void => {
       this.now = event;
@@ -35,6 +38,13 @@ class Lab {
     };
     this.failed = await attempt(api.labRun({ strategies, quick }, take).then((end) => (this.end = end)));
     this.running = false;
+  }
+
+  async measure(): Promise<void> {
+    if (this.running || this.measuring) return;
+    [this.measuring, this.stopping, this.costs] = [true, false, []];
+    this.failed = await attempt(api.labMeasure((cost) => (this.costs = [...this.costs, cost])));
+    this.measuring = false;
   }
 
   async stop(): Promise<void> {

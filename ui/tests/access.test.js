@@ -39,7 +39,7 @@ const views = {
   "storage in the clear": { scenario: "readable", steps: ["nav-storage"] },
   "vault under a passphrase": { scenario: "passphrase", steps: ["unlock"] },
   "choice without a keystore": { scenario: "nokeystore", steps: ["begin-passphrase", "begin-passphrase-use"] },
-  lab: { scenario: "one", steps: ["nav-storage", "open-lab", "lab-start", "cell-plain-file-read-files"] },
+  lab: { scenario: "one", steps: ["nav-storage", "open-lab", "lab-start", "cell-plain-file-read-files", "measure"] },
   "check-up of a lost vault": { scenario: "keylost", steps: ["vault-check-up"] },
 };
 

@@ -1,6 +1,7 @@
 // The lab of the stand-in host: a few attacks, and verdicts of every kind.
 
 import type { LabCell } from "../bindings/LabCell";
+import type { LabCost } from "../bindings/LabCost";
 import type { LabView } from "../bindings/LabView";
 
 const attack = (name: string, attacker: string, title: string, quick = true): LabView["attacks"][number] => ({
@@ -54,3 +55,22 @@ export function labCells(strategies: string[], quick: boolean): { strategy: stri
     attacks.map(({ name }) => ({ strategy, attack: name, cell: cellOf(strategy, name) })),
   );
 }
+
+export const labCosts: LabCost[] = labView.strategies.flatMap((strategy, place) =>
+  [1, 100, 1000].map((records) => {
+    const times = (factor: number): LabCost["open"] => ({ p50: factor * (place + 1) * 10, p95: factor * (place + 1) * 25 });
+    const commit = times(place === 1 ? records : 9);
+    return {
+      strategy,
+      records,
+      open: times(30),
+      read: times(2),
+      commit,
+      rotate: times(12),
+      bytes: 4096 + 300 * records,
+      syncs: place === 0 ? 0 : 2,
+      keystore_calls: place,
+      memory_kib: 6000,
+    };
+  }),
+);

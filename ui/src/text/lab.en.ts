@@ -14,7 +14,7 @@ export const en = {
   now: (strategy: string, attack: string) => `${strategy}: ${attack}`,
   ended: (faults: number, stopped: boolean) =>
     (stopped ? "Stopped early. " : "Done. ") +
-    (faults === 0 ? "Nothing fell that should not have." : `${faults} cells fell that should not have.`),
+    (faults === 0 ? "Nothing fell that should not have." : `What fell and should not have: ${faults} of the cells.`),
   matrix: "What withstood what",
   attack: "Attack",
   waiting: "not attacked yet",
@@ -33,6 +33,20 @@ export const en = {
     found: "What was found",
     why: "Why",
     took: "Took",
+  },
+  costs: {
+    title: "What it costs here",
+    measure: "Measure",
+    measuring: "Measuring. That takes a minute or two.",
+    which: "What is timed",
+    records: "How many records",
+    recordsOf: (n: number) => (n === 1 ? "1 record" : `${n} records`),
+    work: { open: "Opening", read: "Reading a record", commit: "Saving a record durably", rotate: "A whole rotation" },
+    strategy: "Strategy",
+    chart: "Compared",
+    more: (kib: number, syncs: string, keystore: number, mib: number) =>
+      `${kib} KiB on disk, ${syncs} syncs a commit, ${keystore} calls of the keystore, ${mib} MiB of memory`,
+    legend: "The coloured bar is the middle of all times; one in twenty took longer than the grey one.",
   },
   advice: {
     title: "What should I use?",
