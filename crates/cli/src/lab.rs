@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use pilotlight::Strategy;
-use pilotlight_lab::{Attack, CellReport, Event, Plan, Report, RunError, Subject, Verdict, attacks};
+use pilotlight_lab::{Attack, CellReport, Cost, Event, Measurement, Plan, Report, RunError, Subject, Verdict, attacks};
 use serde_json::json;
 
 use crate::command::Outcome;
@@ -23,6 +23,21 @@ pub(crate) enum LabCommand {
     List,
     /// Attack, and tell what fell; the exit code is 1 when something fell that should not have
     Run(RunArguments),
+    /// Measure what each way to keep grants costs, from 1 to 100,000 records
+    Bench(BenchArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// Only this strategy; may be repeated [default: all, unless a program is named]
+    #[arg(long, value_name = "NAME")]
+    strategy: Vec<Strategy>,
+    /// Measure this program, which speaks the lab's protocol (docs/lab.md); may be repeated
+    #[arg(long, value_name = "COMMAND")]
+    program: Vec<String>,
+    /// No more records than this
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    records: u32,
 }
 
 #[derive(Debug, Args)]
@@ -42,12 +57,18 @@ pub(crate) struct RunArguments {
     /// How long an attack that could go on for ever goes on, per cell
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
+    /// Measure what they cost as well, with up to so many records
+    #[arg(long, value_name = "RECORDS")]
+    costs: Option<u32>,
     /// Write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Write the report to this file as a page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Put the tables into this document, between their marks
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
     /// Keep what is done in this file, and go on where it ends
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
@@ -58,6 +79,7 @@ pub(crate) fn carry_out(form: Form, command: LabCommand) -> Outcome {
     match command {
         LabCommand::List => list(form),
         LabCommand::Run(arguments) => run(form, &arguments),
+        LabCommand::Bench(arguments) => bench(form, &arguments),
     }
 }
 
@@ -78,7 +100,7 @@ fn list(form: Form) -> Outcome {
 }
 
 fn run(form: Form, arguments: &RunArguments) -> Outcome {
-    let mut plan = Plan::new(subjects(arguments)?, chosen(arguments)?);
+    let mut plan = Plan::new(subjects(&arguments.strategy, &arguments.program)?, chosen(arguments)?);
     plan.budget = match (arguments.seconds, arguments.quick) {
         (Some(seconds), _) => Duration::from_secs(seconds),
         (None, true) => Duration::from_millis(400),
@@ -87,7 +109,10 @@ fn run(form: Form, arguments: &RunArguments) -> Outcome {
     plan.state.clone_from(&arguments.resume);
     stop_at_interrupt(Arc::clone(&plan.stop))?;
     let progress = Progress { is_terminal: std::io::stderr().is_terminal() };
-    let report = pilotlight_lab::run(&plan, |event| progress.show(&event)).map_err(failed)?;
+    let mut report = pilotlight_lab::run(&plan, |event| progress.show(&event)).map_err(failed)?;
+    if let Some(largest) = arguments.costs.filter(|_| !report.stopped) {
+        report.costs = costs(plan.subjects, largest, plan.stop, &progress)?;
+    }
     progress.end();
     if let Some(file) = &arguments.report {
         write(file, &format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default()))?;
@@ -95,11 +120,69 @@ fn run(form: Form, arguments: &RunArguments) -> Outcome {
     if let Some(file) = &arguments.html {
         write(file, &report.html())?;
     }
+    if let Some(file) = &arguments.table {
+        let document = std::fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("{} cannot be read: {error}.", file.display()), "Name a document that is there.")
+        })?;
+        write(file, &report.put_into(&document))?;
+    }
     form.print(&report, || text(&report))?;
     if report.stopped {
         output::note("It was stopped before its end. With --resume FILE a run goes on where another one ended.");
     }
     Ok(u8::from(report.faults().next().is_some()))
+}
+
+fn costs(
+    subjects: Vec<Subject>,
+    largest: u32,
+    stop: Arc<AtomicBool>,
+    progress: &Progress,
+) -> Result<Vec<Cost>, Failure> {
+    let measurement = Measurement { stop, ..Measurement::new(subjects, largest) };
+    let told = |strategy: &str, records: u32, left_out: Option<&str>| match left_out {
+        Some(why) => {
+            progress.end();
+            output::note(&format!("{strategy} is not measured with {records} records: {why}"));
+        }
+        None if progress.is_terminal => output::overwrite(&format!("measuring {strategy} with {records} records")),
+        None => {}
+    };
+    pilotlight_lab::measure(&measurement, told).map_err(failed)
+}
+
+fn bench(form: Form, arguments: &BenchArguments) -> Outcome {
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_at_interrupt(Arc::clone(&stop))?;
+    let progress = Progress { is_terminal: std::io::stderr().is_terminal() };
+    let subjects = subjects(&arguments.strategy, &arguments.program)?;
+    let costs = costs(subjects, arguments.records, stop, &progress)?;
+    progress.end();
+    form.print(&costs, || costs_text(&costs))?;
+    Ok(0)
+}
+
+/// Times in microseconds, the middle and the slow end.
+fn costs_text(costs: &[Cost]) -> String {
+    let head =
+        ["STRATEGY", "RECORDS", "OPEN µs", "READ µs", "COMMIT µs", "ROTATE µs", "BYTES", "SYNCS", "KEYSTORE", "KiB"];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(costs.iter().map(|cost| {
+        let times = |times: pilotlight_lab::Times| format!("{}/{}", times.p50, times.p95);
+        [
+            cost.strategy.clone(),
+            cost.records.to_string(),
+            times(cost.open),
+            times(cost.read),
+            times(cost.commit),
+            times(cost.rotate),
+            cost.bytes.to_string(),
+            cost.syncs.map_or_else(|| "?".to_owned(), |count| count.to_string()),
+            cost.keystore_calls.to_string(),
+            cost.memory_kib.to_string(),
+        ]
+    }));
+    table(&rows)
 }
 
 fn failed(error: RunError) -> Failure {
@@ -112,9 +195,9 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-fn subjects(arguments: &RunArguments) -> Result<Vec<Subject>, Failure> {
-    let mut subjects: Vec<_> = arguments.strategy.iter().map(|one| Subject::Strategy(one.to_string())).collect();
-    for command in &arguments.program {
+fn subjects(strategies: &[Strategy], programs: &[String]) -> Result<Vec<Subject>, Failure> {
+    let mut subjects: Vec<_> = strategies.iter().map(|one| Subject::Strategy(one.to_string())).collect();
+    for command in programs {
         let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         let Some(last) = words.last() else {
             return Err(Failure::usage(
@@ -133,7 +216,7 @@ fn subjects(arguments: &RunArguments) -> Result<Vec<Subject>, Failure> {
 
 /// The store works in a folder of its own: whichever word names a file here names it from there too.
 fn absolute(words: &[String]) -> Vec<String> {
-    let full = |word: &String| match std::fs::canonicalize(word) {
+    let full = |word: &String| match std::path::absolute(word) {
         Ok(path) if Path::new(word).is_file() => path.display().to_string(),
         _ => word.clone(),
     };

@@ -54,7 +54,7 @@ const LIMITS: &[Limit] = &[
         "Pages are sealed one by one: an older page of the same number fits.",
     ),
     (
-        &["plain-file", "plain-sqlite", "keystore-only", "encrypted-prefs", "sqlcipher", "sqlite-aead"],
+        &[],
         &["two-clones"],
         "A copied refresh token is as good as the first one until one of the two is used; then the authorization server ends the grant. Only a key that cannot be copied would help.",
     ),
@@ -65,6 +65,11 @@ const LIMITS: &[Limit] = &[
     ),
     (&["hardware"], &["ask-keystore"], "Another program of the same user may use the TPM too, on this machine."),
     (&["hardware"], &["damage-log"], "Nothing outside the file remembers that its last commit was in the log."),
+    (
+        &["sqlite-aead", "sqlcipher"],
+        &["damage-log"],
+        "The anchor in the keystore follows a commit within moments; a program killed before that leaves it behind, and then a log that is taken away is not missed.",
+    ),
     (
         &["plain-sqlite"],
         &["memory-leftovers"],
@@ -79,6 +84,11 @@ const LIMITS: &[Limit] = &[
         &[],
         &["changing-names"],
         "SQLite and the file system open by name. Who may rename the folder above the home is the same user, or owns the place; the home belongs below a folder that is closed to others.",
+    ),
+    (
+        &[],
+        &["ask-keystore", "clone-files-and-keystore"],
+        "Whatever a program opens by itself, another one of the same user opens too, and so does a copy of all that it opens it with.",
     ),
     (
         &[],
@@ -107,7 +117,7 @@ mod tests {
     fn the_default_strategy_has_few_limits_and_a_program_of_somebody_elses_none_but_those_of_all() {
         let of =
             |subject: &str| crate::attacks().iter().filter(|attack| reason(subject, attack.name).is_some()).count();
-        assert_eq!(of("sqlite-aead"), 6);
-        assert_eq!(of("my-store"), 3);
+        assert_eq!(of("sqlite-aead"), 7);
+        assert_eq!(of("my-store"), 6);
     }
 }

@@ -30,12 +30,13 @@ mod snapshot;
 mod structure;
 mod subject;
 mod system;
+mod table;
 mod tracer;
 mod verdict;
 
 pub use attack::{Attack, Attacker, attack, attacks};
 pub use child::work_if_asked;
-pub use cost::Cost;
+pub use cost::{Cost, Measurement, SIZES, Times, measure};
 pub use keystore::FolderKeystore;
 pub use report::{CellReport, Machine, Report};
 pub use run::{Event, Plan, RunError, attackers, run};

@@ -53,6 +53,15 @@ impl Store for Ours {
         self.vault()?.create(&grant(id)?, payload.as_bytes()).map_err(|error| refusal(&error))
     }
 
+    fn create_all(&mut self, records: &[(&str, &str)]) -> Result<(), Refusal> {
+        let record = |(id, payload): &(&str, &str)| {
+            let payload = Zeroizing::new(payload.as_bytes().to_vec());
+            Ok(Record { id: grant(id)?, generation: 1, payload, attempt: None })
+        };
+        let records = records.iter().map(record).collect::<Result<Vec<_>, Refusal>>()?;
+        self.vault()?.create_all(&records).map_err(|error| refusal(&error))
+    }
+
     fn load(&mut self, id: &str) -> Result<Option<Held>, Refusal> {
         let record = self.vault()?.load(&grant(id)?).map_err(|error| refusal(&error))?;
         record.as_ref().map(held).transpose()

@@ -47,6 +47,12 @@ pub enum Request<'a> {
         /// What to keep; has no character that JSON escapes.
         payload: &'a str,
     },
+    /// Keep many new records, in one durable step where the store can.
+    CreateAll {
+        /// Id and payload of each.
+        #[serde(borrow)]
+        records: Vec<(&'a str, &'a str)>,
+    },
     /// Give a record back.
     Load {
         /// Whose.
@@ -169,6 +175,13 @@ pub trait Store {
     /// # Errors
     /// `conflict` where the id exists.
     fn create(&mut self, id: &str, payload: &str) -> Result<u64, Refusal>;
+    /// Keeps many new records.
+    ///
+    /// # Errors
+    /// `unsupported` by default: then they come one by one.
+    fn create_all(&mut self, _records: &[(&str, &str)]) -> Result<(), Refusal> {
+        Err(Refusal::unsupported("keep many records at once"))
+    }
     /// The record; `None` only where it is certain that there is none.
     ///
     /// # Errors
@@ -251,6 +264,7 @@ fn answer_one(store: &mut dyn Store, request: &Request<'_>) -> Answer {
     let answer = match request {
         Request::Open(place) => store.open(place).map(|()| Answer::Done),
         Request::Create { id, payload } => store.create(id, payload).map(Answer::Generation),
+        Request::CreateAll { records } => store.create_all(records).map(|()| Answer::Done),
         Request::Load { id } => store.load(id).map(Answer::Record),
         Request::List => store.list().map(Answer::Records),
         Request::Commit { id, expected, payload } => store.commit(id, *expected, payload).map(Answer::Generation),

@@ -34,11 +34,11 @@ impl Snapshot {
     pub(crate) fn take(folder: &Path) -> io::Result<Self> {
         let mut files = vec![];
         for path in files_below(folder) {
-            let about = path.symlink_metadata()?;
+            // A file may go while the folder is looked at: then it is not part of the copy, as with any copying program.
+            let Ok(about) = path.symlink_metadata() else { continue };
             if !about.is_file() {
                 continue;
             }
-            // A file may go while the folder is looked at: then it is not part of the copy, as with any copying program.
             let Ok(bytes) = fs::read(&path) else { continue };
             let name = path.strip_prefix(folder).unwrap_or(&path).to_owned();
             files.push(Kept { name, bytes, mode: about.permissions().mode() & 0o777, inode: about.ino() });

@@ -73,7 +73,7 @@ impl Sqlite {
 
     fn table(&self, name: String) -> Result<Table, Halt> {
         let mut statement = self.connection.prepare(&format!("SELECT * FROM \"{name}\""))?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let rows = statement
             .query_map([], |row| (0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Cell>, _>>())?;
         let rows = rows.collect::<Result<Vec<_>, _>>()?;

@@ -226,6 +226,10 @@ impl Live {
         generation(answer)
     }
 
+    pub(crate) fn create_all(&mut self, records: &[(&str, &str)]) -> Told<()> {
+        self.ask(&Request::CreateAll { records: records.to_vec() }).map(drop)
+    }
+
     pub(crate) fn commit(&mut self, id: &str, expected: u64, payload: &str) -> Told<u64> {
         let answer = self.ask(&Request::Commit { id, expected, payload })?;
         generation(answer)
@@ -298,11 +302,19 @@ impl Live {
         "it had to be killed".to_owned()
     }
 
+    /// The last line on standard error: a store that cannot start says there why.
+    fn last_words(&self) -> String {
+        let said = self.complaints();
+        let last =
+            String::from_utf8_lossy(&said).lines().next_back().map(|line| line.chars().take(200).collect::<String>());
+        last.map_or_else(String::new, |line| format!("; it last said: {line}"))
+    }
+
     fn died(&mut self) -> Trouble {
         let watch = system::Stopwatch::start();
         while watch.elapsed() < Duration::from_secs(2) {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Trouble::Died(ending(status));
+                return Trouble::Died(format!("{}{}", ending(status), self.last_words()));
             }
             std::thread::sleep(Duration::from_millis(1));
         }

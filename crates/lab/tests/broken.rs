@@ -9,10 +9,10 @@ use pilotlight_lab::{CellReport, Plan, Subject, Verdict, attack, run};
 fn attacked(flaw: &str, name: &str) -> CellReport {
     let workbench = env!("CARGO_BIN_EXE_pilotlight-lab-workbench");
     let subject = Subject::Program { name: flaw.to_owned(), command: vec![workbench.to_owned(), flaw.to_owned()] };
-    let mut plan = Plan::new(vec![subject], vec![attack(name).unwrap()]);
+    let mut plan = Plan::new(vec![subject], vec![attack(name).expect("an attack of this name")]);
     plan.program = Some(workbench.into());
     plan.budget = Duration::from_secs(2);
-    run(&plan, |_| ()).unwrap().cells.remove(0)
+    run(&plan, |_| ()).expect("the lab runs").cells.remove(0)
 }
 
 /// The flaw is caught, with evidence that holds this word, and without the flaw nothing is.
@@ -26,7 +26,7 @@ fn is_caught(flaw: &str, name: &str, word: &str) {
 
 #[test]
 fn a_fixed_nonce_is_caught_by_waiting_for_the_same_ciphertext() {
-    is_caught("fixed-nonce", "repeated-nonce", "the same 24 bytes");
+    is_caught("fixed-nonce", "repeated-nonce", "the same 72 bytes");
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn core_dump(cell: &mut Cell) -> Outcome {
     let mut live = cell.start()?;
     let all = rustix::process::Rlimit { current: None, maximum: None };
     let id = i32::try_from(live.id()).ok().and_then(rustix::process::Pid::from_raw);
-    let raised = rustix::process::prlimit(id, rustix::process::Resource::Core, all.clone());
+    let raised = rustix::process::prlimit(id, rustix::process::Resource::Core, all);
     let (known, next) = busy(cell, &mut live)?;
     let still = rustix::process::prlimit(id, rustix::process::Resource::Core, all);
     let before = files_below(&cell.folder);

@@ -1,6 +1,8 @@
 //! The attacks and faults: who does what, and what must come of it.
 
+mod ciphertext;
 mod crash;
+mod disk;
 mod keystore;
 mod memory;
 mod paths;
@@ -13,6 +15,8 @@ mod turns;
 use std::sync::LazyLock;
 
 use serde::Serialize;
+
+pub(crate) use theft::peak_memory;
 
 use crate::cell::Cell;
 use crate::verdict::Outcome;
@@ -74,12 +78,14 @@ pub fn attacks() -> &'static [Attack] {
     static ALL: LazyLock<Vec<Attack>> = LazyLock::new(|| {
         let families = [
             theft::ATTACKS,
+            ciphertext::ATTACKS,
             memory::ATTACKS,
             tampering::ATTACKS,
             structure::ATTACKS,
             rollback::ATTACKS,
             paths::ATTACKS,
             crash::ATTACKS,
+            disk::ATTACKS,
             turns::ATTACKS,
             keystore::ATTACKS,
         ];

@@ -282,10 +282,11 @@ fn plant_trigger(cell: &mut Cell) -> Outcome {
                     file.called(),
                     format!("planted {words} on {}: it ran in the program's own process", table.name),
                 ));
-            } else if accepted && committed.is_ok() {
-                if let Some(wrong) = seen.wrong(&[&next]) {
-                    evidence.push(Evidence::new(file.called(), format!("planted {words} on {}: {wrong}", table.name)));
-                }
+            } else if accepted
+                && committed.is_ok()
+                && let Some(wrong) = seen.wrong(&[&next])
+            {
+                evidence.push(Evidence::new(file.called(), format!("planted {words} on {}: {wrong}", table.name)));
             }
         }
     }

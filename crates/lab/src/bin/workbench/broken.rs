@@ -1,7 +1,8 @@
 //! A small store of sealed JSON, right in everything but the one flaw it is asked for.
 //!
-//! One file, `store.json`: `{ID: {"generation": N, "nonce": …, "sealed": …}}`, each record sealed with AES-256-GCM under a
-//! key from the keystore, bound to its id and generation; replaced as a whole by writing, syncing and renaming.
+//! One file, `store.json`: `{"records": {ID: {"generation": N, "nonce": …, "sealed": …}}, "seal": …}`, each record sealed with
+//! AES-256-GCM under a key from the keystore, bound to its id and generation, and a seal over all of them; replaced as a whole
+//! by writing, syncing and renaming.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -77,7 +78,15 @@ struct Sealed {
     sealed: String,
 }
 
-type Document = BTreeMap<String, Sealed>;
+type Records = BTreeMap<String, Sealed>;
+
+/// The file.
+#[derive(Default, Serialize, Deserialize)]
+struct Document {
+    records: Records,
+    /// Proves that these are all records: nothing, sealed, bound to them.
+    seal: Option<Sealed>,
+}
 
 /// The store.
 pub(crate) struct Broken {
@@ -133,12 +142,19 @@ impl Broken {
             .map_err(|_| Refusal::new("key-corrupt", "not a key"))
     }
 
-    fn document(place: &Place) -> Result<Document, Refusal> {
-        match fs::read(Self::file(place)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| damaged("not the store's JSON")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Document::new()),
-            Err(error) => Err(io(&error)),
+    fn document(&self) -> Result<Records, Refusal> {
+        let (place, _) = self.opened()?;
+        let bytes = match fs::read(Self::file(place)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Records::new()),
+            Err(error) => return Err(io(&error)),
+        };
+        let document: Document = serde_json::from_slice(&bytes).map_err(|_| damaged("not the store's JSON"))?;
+        if self.flaw != Flaw::NoAad {
+            let seal = document.seal.as_ref().ok_or_else(|| damaged("the seal is missing"))?;
+            self.unseal(&all(&document.records)?, seal).map_err(|_| damaged("the seal does not hold"))?;
         }
+        Ok(document.records)
     }
 
     fn aad(&self, id: &str, generation: u64) -> Vec<u8> {
@@ -169,13 +185,14 @@ impl Broken {
     }
 
     /// Runs `change` on the document while no other process does, and saves it.
-    fn change<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn change<T>(&self, change: impl FnOnce(&mut Records) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let (place, _) = self.opened()?;
         let turn = File::create(place.home.join("lock")).map_err(|error| io(&error))?;
         turn.lock().map_err(|error| io(&error))?;
-        let mut document = Self::document(place)?;
-        let result = change(&mut document)?;
-        let bytes = serde_json::to_vec(&document).map_err(|_| damaged("no JSON"))?;
+        let mut records = self.document()?;
+        let result = change(&mut records)?;
+        let seal = Some(self.seal(&all(&records)?, 0, "")?);
+        let bytes = serde_json::to_vec(&Document { records, seal }).map_err(|_| damaged("no JSON"))?;
         self.save(&Self::file(place), &bytes)?;
         Ok(result)
     }
@@ -202,6 +219,11 @@ impl Broken {
     }
 }
 
+/// What the seal over all records is bound to.
+fn all(records: &Records) -> Result<String, Refusal> {
+    serde_json::to_string(records).map_err(|_| damaged("no JSON"))
+}
+
 fn fresh_key() -> Result<String, Refusal> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| Refusal::new("other", "no randomness"))?;
@@ -220,7 +242,10 @@ impl Store for Broken {
             fs::set_permissions(&place.home, fs::Permissions::from_mode(0o700)).map_err(|error| io(&error))?;
         }
         self.open = Some((place.clone(), self.key(place)?));
-        Self::document(place).map(drop)
+        match self.document() {
+            Err(_) if self.flaw == Flaw::Silent => Ok(()),
+            read => read.map(drop),
+        }
     }
 
     fn create(&mut self, id: &str, payload: &str) -> Result<u64, Refusal> {
@@ -236,8 +261,7 @@ impl Store for Broken {
     }
 
     fn load(&mut self, id: &str) -> Result<Option<Held>, Refusal> {
-        let (place, _) = self.opened()?;
-        let opened = match Self::document(place) {
+        let opened = match self.document() {
             Ok(document) => document.get(id).map(|record| self.unseal(id, record)).transpose(),
             Err(refusal) => Err(refusal),
         };
@@ -245,9 +269,8 @@ impl Store for Broken {
     }
 
     fn list(&mut self) -> Result<Vec<Entry>, Refusal> {
-        let (place, _) = self.opened()?;
         let entry = |(id, record): (&String, &Sealed)| Entry { id: id.clone(), record: self.unseal(id, record).ok() };
-        Ok(Self::document(place)?.iter().map(entry).collect())
+        Ok(self.document()?.iter().map(entry).collect())
     }
 
     fn commit(&mut self, id: &str, expected: u64, payload: &str) -> Result<u64, Refusal> {
