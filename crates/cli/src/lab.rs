@@ -23,8 +23,22 @@ pub(crate) enum LabCommand {
     List,
     /// Attack, and tell what fell; the exit code is 1 when something fell that should not have
     Run(RunArguments),
+    /// Make the page and the tables of a report that was written before
+    Show(ShowArguments),
     /// Measure what each way to keep grants costs, from 1 to 100,000 records
     Bench(BenchArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// What `lab run --report` wrote
+    report: PathBuf,
+    /// Write it to this file as a page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Put its tables into this document, between their marks
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +93,7 @@ pub(crate) fn carry_out(form: Form, command: LabCommand) -> Outcome {
     match command {
         LabCommand::List => list(form),
         LabCommand::Run(arguments) => run(form, &arguments),
+        LabCommand::Show(arguments) => show(form, &arguments),
         LabCommand::Bench(arguments) => bench(form, &arguments),
     }
 }
@@ -117,20 +132,38 @@ fn run(form: Form, arguments: &RunArguments) -> Outcome {
     if let Some(file) = &arguments.report {
         write(file, &format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default()))?;
     }
-    if let Some(file) = &arguments.html {
-        write(file, &report.html())?;
-    }
-    if let Some(file) = &arguments.table {
-        let document = std::fs::read_to_string(file).map_err(|error| {
-            Failure::usage(format!("{} cannot be read: {error}.", file.display()), "Name a document that is there.")
-        })?;
-        write(file, &report.put_into(&document))?;
-    }
+    save(&report, arguments.html.as_deref(), arguments.table.as_deref())?;
     form.print(&report, || text(&report))?;
     if report.stopped {
         output::note("It was stopped before its end. With --resume FILE a run goes on where another one ended.");
     }
     Ok(u8::from(report.faults().next().is_some()))
+}
+
+fn show(form: Form, arguments: &ShowArguments) -> Outcome {
+    let unreadable = |why: String| {
+        let message = format!("{} is no report: {why}.", arguments.report.display());
+        Failure::usage(message, "Name a file that `pilotlight lab run --report` wrote.")
+    };
+    let json = std::fs::read_to_string(&arguments.report).map_err(|error| unreadable(error.to_string()))?;
+    let report: Report = serde_json::from_str(&json).map_err(|error| unreadable(error.to_string()))?;
+    save(&report, arguments.html.as_deref(), arguments.table.as_deref())?;
+    form.print(&report, || text(&report))?;
+    Ok(u8::from(report.faults().next().is_some()))
+}
+
+/// Writes the page and the tables where they are asked for.
+fn save(report: &Report, html: Option<&Path>, table: Option<&Path>) -> Result<(), Failure> {
+    if let Some(file) = html {
+        write(file, &report.html())?;
+    }
+    if let Some(file) = table {
+        let document = std::fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("{} cannot be read: {error}.", file.display()), "Name a document that is there.")
+        })?;
+        write(file, &report.put_into(&document))?;
+    }
+    Ok(())
 }
 
 fn costs(

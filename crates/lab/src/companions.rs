@@ -85,6 +85,13 @@ impl Tpm {
         self.folder.join("tpm.sock")
     }
 
+    /// Restarts the chip with what it keeps: as a kernel's resource manager does, this frees what a killed program left in it.
+    pub(crate) fn restart(&mut self) -> Result<(), Halt> {
+        end(&mut self.child);
+        self.child = Self::run(&self.folder, self.number)?;
+        Ok(())
+    }
+
     /// Puts another chip in its place, as another machine has.
     pub(crate) fn replace(&mut self) -> Result<(), Halt> {
         end(&mut self.child);

@@ -64,6 +64,11 @@ const LIMITS: &[Limit] = &[
         "On Linux and Windows the keystore answers every program of the same user, and so do we.",
     ),
     (&["hardware"], &["ask-keystore"], "Another program of the same user may use the TPM too, on this machine."),
+    (
+        &["hardware"],
+        &["foreign-record"],
+        "A whole store that was made with the same chip fits in another one's place: nothing outside the file remembers which it was.",
+    ),
     (&["hardware"], &["damage-log"], "Nothing outside the file remembers that its last commit was in the log."),
     (
         &["sqlite-aead", "sqlcipher"],

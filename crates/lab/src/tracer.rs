@@ -52,6 +52,23 @@ impl Trace {
         self.lines().into_iter().filter(|line| line.contains("(INJECTED)")).collect()
     }
 
+    /// The files that were synced behind the first stop, but for the sync at which the process was stopped again.
+    pub(crate) fn synced_between_stops(&self, stopped_again: bool) -> Vec<String> {
+        let lines = self.lines();
+        let stops: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].contains("--- SIGSTOP {")).collect();
+        let from = stops.first().map_or(0, |at| at + 1);
+        let until = stops.get(1).copied().unwrap_or(lines.len());
+        let stopped = lines.get(until).and_then(|line| line.split_once(' ')).map(|(process, _)| process.to_owned());
+        let is_sync = |line: &&String| line.contains("sync(");
+        let mut syncs: Vec<&String> = lines[from..until.max(from)].iter().filter(is_sync).collect();
+        if let (true, Some(process)) = (stopped_again, stopped)
+            && let Some(last) = syncs.iter().rposition(|line| line.starts_with(&process))
+        {
+            syncs.remove(last);
+        }
+        syncs.into_iter().filter_map(|line| of_descriptor(line)).collect()
+    }
+
     /// The name of the last call.
     pub(crate) fn last_call(&self) -> String {
         let lines = self.lines();

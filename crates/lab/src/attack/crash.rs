@@ -132,6 +132,9 @@ fn kill_during_rekey(cell: &mut Cell) -> Outcome {
         let [random] = system::random::<1>();
         std::thread::sleep(longest.mul_f64(f64::from(random) / 200.0));
         live.kill();
+        if let Some(tpm) = &mut cell.tpm {
+            tpm.restart()?;
+        }
         kills += 1;
         let (_, wrong) = look(cell, &known, &known, false)?;
         evidence.extend(

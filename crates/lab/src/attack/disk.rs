@@ -101,7 +101,7 @@ fn torn_writes(cell: &mut Cell) -> Outcome {
         let keys = Snapshot::take(&cell.keystore())?;
         let mut live = cell.start()?;
         for _ in 0..12 {
-            let Some(mixed) = tear(&cut.before, &cut.after) else { break };
+            let Some(mixed) = tear(&cut.before, &cut.after, &cut.synced) else { break };
             mixed.put(&cell.home())?;
             keys.put(&cell.keystore())?;
             torn += 1;
@@ -129,6 +129,8 @@ fn torn_writes(cell: &mut Cell) -> Outcome {
 struct Cut {
     before: Snapshot,
     after: Snapshot,
+    /// What other threads synced in between: it is on the disk as it is.
+    synced: Vec<String>,
     confirmed: bool,
 }
 
@@ -147,8 +149,9 @@ fn between_syncs(cell: &Cell, known: &Known, next: &Known, sync: u32) -> Result<
     let again = stopped(&trace, &mut live, 2);
     let after = Snapshot::take(&cell.home())?;
     let confirmed = !again || live.has_answered(2);
+    let synced = trace.synced_between_stops(again);
     live.kill();
-    Ok(Some(Cut { before, after, confirmed }))
+    Ok(Some(Cut { before, after, synced, confirmed }))
 }
 
 /// Waits until the traced process has been stopped so often; false where it answered everything before.
@@ -169,10 +172,13 @@ fn stopped(trace: &Trace, live: &mut crate::subject::Live, times: usize) -> bool
 
 /// A file that was written over is old or new by chance, sector by sector; one that another was renamed to, as a whole. None
 /// where nothing differs.
-fn tear(before: &Snapshot, after: &Snapshot) -> Option<Snapshot> {
+fn tear(before: &Snapshot, after: &Snapshot, synced: &[String]) -> Option<Snapshot> {
     let mut mixed = after.clone();
     let mut differs = false;
     for file in &mut mixed.files {
+        if synced.iter().any(|path| path.ends_with(&format!("/{}", file.called()))) {
+            continue;
+        }
         let chances = system::random::<64>();
         let named = before.files.iter().find(|old| old.name == file.name);
         if let Some(old) = named.filter(|old| old.inode != file.inode) {
