@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use pilotlight::Strategy;
+use pilotlight::storage::Strategy;
 use url::Url;
 
 const EXIT_CODES: &str = "\

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pilotlight::{Browser, Error, SystemBrowser};
+use pilotlight::Error;
+use pilotlight::parts::{Browser, SystemBrowser};
 use tokio::sync::oneshot;
 use url::Url;
 

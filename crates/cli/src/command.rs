@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pilotlight::{Account, Chain, ExposeSecret as _, GrantId, Pilotlight, SignOut, Status};
+use pilotlight::journal::Chain;
+use pilotlight::values::{ExposeSecret as _, GrantId};
+use pilotlight::{Account, Pilotlight, SignOut, Status};
 use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};

@@ -1,6 +1,7 @@
 //! From the arguments of `sign-in` to what the core wants.
 
-use pilotlight::{Client, PlainJson, Registration, Scope, SecretString, ServiceLocation, SignIn};
+use pilotlight::values::{PlainJson, SecretString};
+use pilotlight::{Client, Registration, Scope, ServiceLocation, SignIn};
 use url::Url;
 
 use crate::arguments::{Flow, SignInArguments};

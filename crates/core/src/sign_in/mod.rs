@@ -11,11 +11,12 @@ use pilotlight_oauth::{
 };
 use pilotlight_vault::GrantId;
 
+use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::page::Held;
 use crate::record::GrantRecord;
 use crate::refresh::{misbehaved, refused, unavailable};
-use crate::{Account, Error, ErrorCode, ErrorKind, EventKind, Registration, ServiceLocation, SignIn, Status, random};
+use crate::{Account, Error, ErrorCode, ErrorKind, Registration, ServiceLocation, SignIn, Status, random};
 
 /// Tokens, and whose they are.
 struct Obtained {
