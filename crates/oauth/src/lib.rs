@@ -11,7 +11,7 @@
 //!  code ◀──────────── parse_callback ◀┄┄┄┄┄┄┄┄┄┄┄┄┄┄ loopback redirect
 //!
 //!  Service ─────────▶ code_request, password_request,
-//!                     refresh_request, revoke_request ┄┄▶ authorization
+//!                     refresh_request, exchange_request, revoke_request ┄┄▶ authorization
 //!  Verdict ◀───────── Service::classify ◀┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ server
 //! ```
 //!

@@ -102,6 +102,32 @@ impl Service {
         }
     }
 
+    /// RFC 8693 section 2.1: asks for an access token with no more than `scope` (empty: all of it) and for `audience` alone
+    /// (`None`: for whom the token that is given is for). `None` where the dialect has no token exchange. Whether the service
+    /// offers it, and to this client, its answer tells: read it with [`Self::classify_exchange`].
+    #[must_use]
+    pub fn exchange_request(
+        &self,
+        client: &Client,
+        access_token: &SecretString,
+        audience: Option<&str>,
+        scope: &Scope,
+    ) -> Option<HttpRequest> {
+        let Wire::Form(token_endpoint) = self.wire() else { return None };
+        let scope = scope.to_string();
+        let mut pairs = vec![
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", access_token.expose_secret()),
+            ("subject_token_type", ACCESS_TOKEN_TYPE),
+            ("requested_token_type", ACCESS_TOKEN_TYPE),
+        ];
+        pairs.extend(audience.map(|audience| ("audience", audience)));
+        if !scope.is_empty() {
+            pairs.push(("scope", &scope));
+        }
+        Some(token_endpoint.request(client, pairs, None))
+    }
+
     /// RFC 7009 section 2.1, for the refresh token. `None` where the service has no revocation endpoint.
     #[must_use]
     pub fn revoke_request(&self, client: &Client, refresh_token: &SecretString) -> Option<HttpRequest> {
@@ -138,6 +164,22 @@ impl Service {
         classify(dialect, response, received_at)
     }
 
+    /// The same for the answer to [`Self::exchange_request`]. No refresh token was spent, so no answer can end the grant: what
+    /// would be [`Verdict::InvalidGrant`] is [`Verdict::Refused`] here. A refresh token in the answer is nothing that was
+    /// asked for, and is dropped.
+    #[must_use]
+    pub fn classify_exchange(&self, response: &HttpResponse, received_at: Timestamp) -> Verdict {
+        match self.classify(response, received_at) {
+            Verdict::InvalidGrant(refusal) => Verdict::Refused(refusal),
+            Verdict::Granted(mut tokens) => {
+                tokens.refresh_token = None;
+                tokens.refresh_expires_at = None;
+                Verdict::Granted(tokens)
+            }
+            other => other,
+        }
+    }
+
     fn wire(&self) -> Wire<'_> {
         match self {
             Self::OAuth(metadata) => {
@@ -148,6 +190,9 @@ impl Service {
         }
     }
 }
+
+/// RFC 8693 section 3.
+const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// How a token request is written.
 enum Wire<'a> {
