@@ -79,5 +79,6 @@ pub use lock::{FileLocks, Lock, Locking, Locks};
 pub use pilotlight_oauth::{Client, ExposeSecret, PlainJson, Scope, SecretString, Service, Timestamp};
 pub use pilotlight_vault::{Aead, Exposure, Exposures, GrantId, Keystore, Need, SlotInfo, Strategy, Vault, process};
 pub use random::{Random, SystemRandom};
+pub use sign_in::{DeviceInvitation, DeviceProgress, DeviceWatcher};
 pub use storage::{Moved, Moving, VaultInfo, VaultStatus};
 pub use transport::{Answer, HttpTransport, Transport, TransportError};
