@@ -56,9 +56,7 @@ fn invite(invitation: &DeviceInvitation, with_picture: bool) {
 /// Two modules to a character, with the margin of four modules that ISO/IEC 18004 asks for. `None` where the text is too long.
 fn picture(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    // The renderer draws the light modules of a dark terminal; here the colours are given, so it draws the dark ones.
-    let drawn =
-        code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build();
+    let drawn = code.render::<Dense1x2>().quiet_zone(true).build();
     Some(drawn.lines().map(|row| format!("{BLACK_ON_WHITE}{row}{USUAL_COLOURS}\n")).collect())
 }
 
