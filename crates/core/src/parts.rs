@@ -9,4 +9,5 @@ pub use crate::clock::{Clock, Sleep, SystemClock};
 pub use crate::lock::RedisLocks;
 pub use crate::lock::{FileLocks, Lock, Locking, Locks};
 pub use crate::random::{Random, SystemRandom};
+pub use crate::sign_in::{DeviceInvitation, DeviceProgress, DeviceWatcher};
 pub use crate::transport::{Answer, HttpTransport, Transport, TransportError};

@@ -7,6 +7,9 @@ use url::Url;
 use crate::verdict::{Dialect, classify};
 use crate::{Client, HttpRequest, HttpResponse, Metadata, Method, Scope, Timestamp, Verdict, encoding};
 
+/// The grant type of RFC 8628 section 3.4.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// A home-made service: `POST login_url {username, password}` and `POST refresh_url {refresh_token}`, both answering
 /// `{access_token, refresh_token[, expires_in]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +88,25 @@ impl Service {
             ("redirect_uri", redirect_uri),
             ("code_verifier", verifier.expose_secret()),
         ];
+        Some(token_endpoint.request(client, pairs, None))
+    }
+
+    /// Asks for a code that a person types into a browser elsewhere (RFC 8628 section 3.1). `None` where the service has no
+    /// device authorization endpoint.
+    #[must_use]
+    pub fn device_request(&self, client: &Client, scope: &Scope) -> Option<HttpRequest> {
+        let Self::OAuth(metadata) = self else { return None };
+        let url = metadata.device_authorization_endpoint.as_ref()?;
+        let scope = scope.to_string();
+        let pairs = if scope.is_empty() { vec![] } else { vec![("scope", scope.as_str())] };
+        Some(FormEndpoint { url, secret_in_form: metadata.secret_in_form }.request(client, pairs, None))
+    }
+
+    /// Asks whether the person has decided (RFC 8628 section 3.4). `None` where the dialect has no device flow.
+    #[must_use]
+    pub fn device_token_request(&self, client: &Client, device_code: &SecretString) -> Option<HttpRequest> {
+        let Wire::Form(token_endpoint) = self.wire() else { return None };
+        let pairs = vec![("grant_type", DEVICE_CODE), ("device_code", device_code.expose_secret())];
         Some(token_endpoint.request(client, pairs, None))
     }
 
