@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::dpop::show_thumbprint;
 use crate::grant::{Grant, GrantId, KeyHash, Outcome, REMEMBERED_KEYS, Redemption, Thumbprint};
 use crate::jwt;
+use crate::methods::Methods;
 use crate::origin::Origin;
 use crate::problem::{Problem, Refused};
 use crate::proven::Proven;
@@ -73,6 +74,9 @@ struct IdClaims<'a> {
     iat: i64,
     exp: i64,
     auth_time: i64,
+    /// How they did, where this server knows (RFC 8176).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amr: Option<&'static [&'static str]>,
     /// The grant, so that `id_token_hint` can name what is to end.
     sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +173,13 @@ pub(crate) struct Narrowed<'a> {
     pub(crate) key: Option<Thumbprint>,
 }
 
+/// Whom an ID token is about, and what it tells beside the grant.
+pub(crate) struct About<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) nonce: Option<&'a str>,
+    pub(crate) methods: Option<Methods>,
+}
+
 impl App {
     /// A new grant for somebody who just signed in, and its first tokens.
     pub(crate) async fn begin(&self, begun: Begun<'_>) -> Result<Issued, Problem> {
@@ -183,7 +194,8 @@ impl App {
         let kept = grant.clone();
         self.ask(move |store| store.add_grant(&kept)).await?;
         tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, %client, "grant");
-        self.issue(&grant, &Narrowed { key, ..Narrowed::default() }, Some((user, None)), now)
+        let about = About { user, nonce: None, methods: Some(Methods::all_of(user)) };
+        self.issue(&grant, &Narrowed { key, ..Narrowed::default() }, Some(about), now)
     }
 
     /// Spends a refresh token.
@@ -246,20 +258,20 @@ impl App {
         }
     }
 
-    /// Makes the tokens of a grant that is durable already. `who` asks for an ID token too.
+    /// Makes the tokens of a grant that is durable already. `about` asks for an ID token too.
     pub(crate) fn issue(
         &self,
         grant: &Grant,
         narrowed: &Narrowed<'_>,
-        who: Option<(&User, Option<&str>)>,
+        about: Option<About<'_>>,
         now: Timestamp,
     ) -> Result<Issued, Problem> {
         let until = now.plus(self.config.access_token_ttl);
         let until = grant.ends_at.map_or(until, |end| end.min(until));
         let scope = narrowed.scope.unwrap_or(&grant.scope).to_string();
         let resources = if narrowed.resources.is_empty() { &grant.resources } else { narrowed.resources };
-        let id_token = match who {
-            Some((user, nonce)) if grant.scope.contains("openid") => Some(self.id_token(grant, user, nonce, now)?),
+        let id_token = match about {
+            Some(about) if grant.scope.contains("openid") => Some(self.id_token(grant, &about, now)?),
             _ => None,
         };
         let claims = Claims { grant: grant.id, generation: grant.generation };
@@ -363,13 +375,7 @@ impl App {
         jwt::sign(self.keys.now().signer_at(life.start), jwt::ACCESS_TOKEN, &claims).map(SecretString::from)
     }
 
-    fn id_token(
-        &self,
-        grant: &Grant,
-        user: &User,
-        nonce: Option<&str>,
-        now: Timestamp,
-    ) -> Result<SecretString, NoEntropy> {
+    fn id_token(&self, grant: &Grant, about: &About<'_>, now: Timestamp) -> Result<SecretString, NoEntropy> {
         let claims = IdClaims {
             iss: &self.config.issuer,
             sub: &grant.subject,
@@ -377,9 +383,10 @@ impl App {
             iat: now.as_secs(),
             exp: now.plus(self.config.access_token_ttl).as_secs(),
             auth_time: grant.authenticated_at.as_secs(),
+            amr: about.methods.map(Methods::amr),
             sid: grant.id.to_string(),
-            nonce,
-            preferred_username: &user.name,
+            nonce: about.nonce,
+            preferred_username: &about.user.name,
         };
         jwt::sign(self.keys.now().signer_at(now), jwt::ID_TOKEN, &claims).map(SecretString::from)
     }

@@ -56,6 +56,7 @@ mod issue;
 mod jwt;
 mod keys;
 mod limit;
+mod methods;
 pub mod origin;
 mod pages;
 mod params;

@@ -1,7 +1,7 @@
 //! Slows down guessing of passwords (RFC 6749 section 10.10): by user name and by address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ enum Who {
     Codes(String),
     /// A person whose password was right, by `sub`.
     SecondFactor(String),
+    /// A network, as [`network_of`] has it.
     Address(IpAddr),
     /// Who registers clients; one for all where the address is not known.
     Registration(Option<IpAddr>),
@@ -42,6 +43,15 @@ impl Who {
             Self::Address(_) => (PER_ADDRESS, WINDOW),
             Self::Registration(_) => (REGISTRATIONS, WINDOW),
         }
+    }
+}
+
+/// Whom an address belongs to: of IPv6 the first 64 bits, for one machine has all the addresses that begin with them (RFC 4291
+/// section 2.5.4) and could take a new one for each guess.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -81,7 +91,7 @@ impl Limiter {
 
     /// The same for clients that register themselves, the successful ones included.
     pub(crate) fn admit_registration(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
-        self.admit_one(Who::Registration(peer), None, now)
+        self.admit_one(Who::Registration(peer.map(network_of)), None, now)
     }
 
     fn admit_one(&self, who: Who, peer: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Duration> {
@@ -89,7 +99,8 @@ impl Limiter {
         if windows.len() >= MOST {
             windows.retain(|who, window| now < window.since.plus(who.rule().1));
         }
-        let whos: Vec<Who> = [Some(who), peer.map(Who::Address)].into_iter().flatten().collect();
+        let whos: Vec<Who> =
+            [Some(who), peer.map(|peer| Who::Address(network_of(peer)))].into_iter().flatten().collect();
         for who in &whos {
             let (most, length) = who.rule();
             if let Some(window) = windows.get(who).filter(|w| now < w.since.plus(length) && w.failures >= most) {
@@ -155,6 +166,23 @@ mod tests {
             let attempt = limiter.admit("ada", Some(IpAddr::from([127, 0, 0, 1])), now);
             limiter.forgive(attempt.ok().unwrap());
         }
+    }
+
+    #[test]
+    fn all_addresses_of_one_ipv6_network_count_as_one() {
+        let limiter = Limiter::default();
+        let now = Timestamp::from_secs(1000);
+        let address = |network: u16, host: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, network, 7, 7, 7, host]));
+        let hosts = 0..u16::try_from(PER_ADDRESS * 2).unwrap();
+        let admitted = hosts.filter(|n| limiter.admit(&format!("n{n}"), address(1, *n), now).is_ok()).count();
+        assert_eq!(admitted, PER_ADDRESS as usize);
+        assert!(limiter.admit("other", address(2, 1), now).is_ok(), "the network beside it");
+        for host in 0..REGISTRATIONS {
+            assert!(limiter.admit_registration(address(3, u16::try_from(host).unwrap()), now).is_ok());
+        }
+        assert!(limiter.admit_registration(address(3, 99), now).is_err());
+        let mapped = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(network_of(mapped), IpAddr::from([192, 0, 2, 1]), "IPv4 stays whole");
     }
 
     #[test]

@@ -6,13 +6,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
-use pilotlight_oauth::{Scope, Timestamp};
+use pilotlight_oauth::Timestamp;
 use sha2::Sha256;
 
 use crate::app::App;
 use crate::client::BROWSER;
 use crate::grant::{Grant, GrantId, Reason};
 use crate::keys::{KeySet, MacKey};
+use crate::methods::Methods;
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::store::User;
@@ -71,7 +72,7 @@ impl App {
         .await
     }
 
-    /// Opens a session for somebody who just showed who they are, in the place of the one that this browser had.
+    /// Opens a session for somebody who just showed all that their account asks for, in the place of the one that this browser had.
     pub(crate) async fn begin_session(
         &self,
         user: &User,
@@ -80,7 +81,8 @@ impl App {
     ) -> Result<GrantId, Problem> {
         let now = self.now();
         let id = GrantId(make_random()?);
-        let mut grant = Grant::new(id, user.subject.clone(), BROWSER.to_owned(), Scope::parse("openid"), now);
+        let mut grant =
+            Grant::new(id, user.subject.clone(), BROWSER.to_owned(), Methods::all_of(user).session_scope(), now);
         // No longer than a store remembers a grant that nobody refreshes.
         let life = self.config.session_ttl.min(self.config.refresh_token_ttl.saturating_mul(2));
         grant.ends_at = Some(now.plus(life));

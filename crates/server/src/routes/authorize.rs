@@ -11,7 +11,7 @@ use pilotlight_oauth::Scope;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use super::browser::Visit;
+use super::browser::{Posted, Visit};
 use super::{prompt, sign_in};
 use crate::app::App;
 use crate::client::{Client, Setting};
@@ -19,8 +19,9 @@ use crate::code::{self, Code};
 use crate::dpop::read_thumbprint;
 use crate::grant::{Grant, Thumbprint};
 use crate::issue::granted_scope;
+use crate::methods::Methods;
 use crate::pages::{ConsentPage, destination};
-use crate::params::{Form, Params, Peer};
+use crate::params::{Params, Peer};
 use crate::problem::Problem;
 use crate::pushed::{hash_request_uri, is_pushed};
 use crate::resource::asked_resources;
@@ -98,21 +99,9 @@ pub(crate) async fn begin(
 }
 
 /// `POST /authorize`: what the person answered.
-pub(crate) async fn go_on(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    form: Result<Form, Problem>,
-) -> Result<Response, Problem> {
-    let (params, trouble) = match form {
-        Ok(Form(params)) => (params, None),
-        Err(problem) => (Params::parse(b""), Some(problem)),
-    };
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn go_on(State(app): State<Arc<App>>, Posted { visit, params }: Posted) -> Result<Response, Problem> {
     let step = async {
-        if let Some(problem) = trouble {
-            return Err(problem.into());
-        }
+        let params = params?;
         let Consenting { asked, session } = visit.open(&app, &params).ok_or(Stop::here(Say::Stale))?;
         match params.text("decision") {
             Some("deny") => return Err(Stop::there(asked, "access_denied")),
@@ -182,6 +171,7 @@ fn consent(app: &App, visit: &Visit, asked: Asked, client: &Client, session: &Se
         ticket: &ticket,
         username: &session.user.name,
         wishes,
+        unverified: client.has(Setting::Registered).then(|| (texts.consent.unverified)(&place)),
         note: (texts.consent.note)(&place),
         another: &format!("{here}&another=1"),
     };
@@ -300,6 +290,7 @@ fn check_rest(params: &Params, client: &Client, issuer: &str) -> Result<Rest, &'
 
 async fn allow(app: &App, visit: &Visit, asked: Asked, session: &Session) -> Result<Response, Stop> {
     let code = URL_SAFE_NO_PAD.encode(make_random::<32>().map_err(Problem::from)?);
+    let code = Methods::of_session(&session.grant.scope).mark(code);
     let kept = Code {
         hash: Sha256::digest(&code).into(),
         client: asked.client,

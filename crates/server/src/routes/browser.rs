@@ -8,8 +8,10 @@
 //! but the sign-out that an ID token asks for.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -19,7 +21,7 @@ use crate::app::App;
 use crate::grant::GrantId;
 use crate::origin::Origin;
 use crate::pages::{Frame, StoppedPage, page};
-use crate::params::Params;
+use crate::params::{Form, Params, Peer};
 use crate::problem::Problem;
 use crate::session;
 use crate::system::{NoEntropy, make_random};
@@ -48,6 +50,26 @@ pub(crate) struct Visit {
     pub(crate) session: Option<GrantId>,
     pub(crate) origin: Origin,
     pub(crate) peer: Option<IpAddr>,
+}
+
+/// A form of our pages, and the browser that posted it. One that cannot be read is a page's to tell of.
+pub(super) struct Posted {
+    pub(super) visit: Visit,
+    pub(super) params: Result<Params, Problem>,
+}
+
+impl FromRequest<Arc<App>> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(Peer(peer)) = Peer::from_request_parts(&mut parts, app).await;
+        let headers = parts.headers.clone();
+        let params = Form::from_request(Request::from_parts(parts, body), app).await.map(|Form(params)| params);
+        let nothing = Params::parse(b"");
+        let visit = Visit::of(app, &headers, peer, params.as_ref().unwrap_or(&nothing))?;
+        Ok(Self { visit, params })
+    }
 }
 
 impl Visit {

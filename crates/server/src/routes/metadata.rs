@@ -47,7 +47,7 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": app.keys.now().algorithms(app.now(), app.config.access_token_ttl),
-        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "preferred_username"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "sid", "preferred_username"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": ["en", "zh-Hans"],
         "authorization_response_iss_parameter_supported": true,

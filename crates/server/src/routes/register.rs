@@ -45,6 +45,9 @@ struct Metadata {
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     client_name: Option<String>,
+    /// OpenID Connect RP-Initiated Logout 1.0 section 3.1.
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
     software_statement: Option<Value>,
 }
 
@@ -130,6 +133,9 @@ fn client_of(metadata: Metadata) -> Result<(Client, bool), Refused> {
     if metadata.redirect_uris.is_empty() || metadata.redirect_uris.len() > MOST_REDIRECT_URIS {
         return Err(Refused::Metadata("redirect_uris has one to ten addresses."));
     }
+    if metadata.post_logout_redirect_uris.len() > MOST_REDIRECT_URIS {
+        return Err(Refused::Metadata("post_logout_redirect_uris has at most ten addresses."));
+    }
     // Section 3.2.1 lets us take away what is asked for; a client that lives by something else would not work.
     if metadata.grant_types.is_some_and(|kinds| !kinds.iter().any(|kind| kind == GRANT_TYPES[0])) {
         return Err(Refused::Metadata(
@@ -150,10 +156,12 @@ fn client_of(metadata: Metadata) -> Result<(Client, bool), Refused> {
         }
     };
     let id = format!("reg.{}", URL_SAFE_NO_PAD.encode(make_random::<16>().map_err(Problem::from)?));
-    let mut client = Client::public(&id, metadata.redirect_uris).map_err(|error| match error {
+    let refused = |error| match error {
         BadClient::RedirectUri(_) => Refused::RedirectUri,
         _ => Refused::Metadata("This client cannot be registered."),
-    })?;
+    };
+    let mut client = Client::public(&id, metadata.redirect_uris).map_err(refused)?;
+    client.allow_returns(metadata.post_logout_redirect_uris).map_err(refused)?;
     if let Some(name) = metadata.client_name {
         let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(is_plain);
         client.name =
@@ -176,6 +184,7 @@ fn answer(client: &Client, secret: Option<&SecretString>, now: i64) -> Response 
         "client_id_issued_at": now,
         "client_name": client.name,
         "redirect_uris": client.redirect_uris,
+        "post_logout_redirect_uris": client.post_logout_redirect_uris,
         "grant_types": GRANT_TYPES,
         "response_types": ["code"],
         "token_endpoint_auth_method": if secret.is_some() { "client_secret_basic" } else { "none" },

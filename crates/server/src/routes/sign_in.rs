@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::authorize::{self, Stop};
-use super::browser::Visit;
+use super::browser::{Posted, Visit};
 use crate::app::App;
 use crate::pages::{SecondStepPage, SignInPage};
-use crate::params::{Form, Params, Peer};
+use crate::params::{Params, Peer};
 use crate::problem::{Problem, Refused};
 use crate::store::User;
 use crate::texts::Say;
@@ -102,21 +102,9 @@ pub(crate) async fn begin(
 }
 
 /// `POST /sign-in`: the form of either page.
-pub(crate) async fn go_on(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    form: Result<Form, Problem>,
-) -> Result<Response, Problem> {
-    let (params, trouble) = match form {
-        Ok(Form(params)) => (params, None),
-        Err(problem) => (Params::parse(b""), Some(problem)),
-    };
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn go_on(State(app): State<Arc<App>>, Posted { visit, params }: Posted) -> Result<Response, Problem> {
     let step = async {
-        if let Some(problem) = trouble {
-            return Err(problem.into());
-        }
+        let params = params?;
         let signing_in: SigningIn = visit.open(&app, &params).ok_or(Stop::here(Say::Stale))?;
         if let (Some("deny"), Goal::Authorize(asked)) = (params.text("decision"), &signing_in.goal) {
             return Err(Stop::there(Asked::clone(asked), "access_denied"));

@@ -16,7 +16,8 @@ use crate::code::{Exchange, Exchanged, derive_challenge};
 use crate::device::{self, DEVICE_GRANT, Poll, Polled};
 use crate::dpop::DPOP_NONCE;
 use crate::grant::{Grant, GrantId, Thumbprint};
-use crate::issue::{Begun, Issued, Narrowed, Presented, granted_scope};
+use crate::issue::{About, Begun, Issued, Narrowed, Presented, granted_scope};
+use crate::methods::Methods;
 use crate::origin::origin_of;
 use crate::params::{Form, Params, Peer, idempotency_key};
 use crate::problem::{Problem, Refused};
@@ -157,7 +158,7 @@ async fn poll(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
             return Err(Problem::InvalidGrant(Refused::Reused));
         }
     };
-    first_tokens(app, asking, &grant, None).await
+    first_tokens(app, asking, &grant, None, None).await
 }
 
 /// RFC 6749 section 4.1.3 and RFC 7636 section 4.5.
@@ -196,16 +197,23 @@ async fn exchange(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
         Exchanged::WrongTarget => return Err(Problem::InvalidTarget),
         Exchanged::Mismatch | Exchanged::Unknown => return Err(Problem::InvalidGrant(Refused::Unknown)),
     };
-    first_tokens(app, asking, &grant, nonce.as_deref()).await
+    first_tokens(app, asking, &grant, nonce.as_deref(), Some(Methods::of_code(code))).await
 }
 
 /// Of a grant that has just begun.
-async fn first_tokens(app: &App, asking: &Asking<'_>, grant: &Grant, nonce: Option<&str>) -> Result<Issued, Problem> {
+async fn first_tokens(
+    app: &App,
+    asking: &Asking<'_>,
+    grant: &Grant,
+    nonce: Option<&str>,
+    methods: Option<Methods>,
+) -> Result<Issued, Problem> {
     tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, client = %grant.client, "grant");
     let subject = grant.subject.clone();
     let user = app.ask(move |store| store.user(&subject)).await?;
     let narrowed = Narrowed { scope: None, resources: &asking.resources, key: asking.key() };
-    app.issue(grant, &narrowed, user.as_ref().map(|user| (user, nonce)), grant.rotated_at)
+    let about = user.as_ref().map(|user| About { user, nonce, methods });
+    app.issue(grant, &narrowed, about, grant.rotated_at)
 }
 
 /// RFC 7636 section 4.1.

@@ -61,6 +61,7 @@ mod rfc7636;
 #[cfg(test)]
 mod rfc7662;
 #[cfg(test)]
+mod rfc8176;
 mod rfc8252;
 #[cfg(test)]
 mod rfc8414;

@@ -48,7 +48,7 @@ pub(crate) async fn set_up(world: &World) -> (String, App, Vec<String>) {
 }
 
 /// Types name and password into a new browser; gives its cookie and the page of the second step.
-async fn begin(world: &World) -> (String, Answer) {
+pub(crate) async fn begin(world: &World) -> (String, Answer) {
     let page = world.fetch(&request(&[])).await;
     let cookie = cookie_of(&page);
     let second = world.submit(&cookie, &page.ticket(), &[("username", "demo"), ("password", "demo")]).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pilotlight_server::{Config, MemoryStore, Registration, client::Setting};
 use serde_json::{Value, json};
 
-use crate::kit::{Answer, ISSUER, REDIRECT, World, request};
+use crate::kit::{Answer, ISSUER, REDIRECT, World, encode, request};
 
 fn world(registration: Registration) -> World {
     World::with(Config { registration, ..Config::new(ISSUER) }, Arc::new(MemoryStore::new()))
@@ -47,6 +47,47 @@ async fn section_3_2_1_a_public_client_registers_and_people_sign_in_to_it() {
     assert_eq!(tokens.status, 200, "{tokens:?}");
     let refreshed = world.refresh_with(&tokens.text("refresh_token"), &[], &[("client_id", &id)]).await;
     assert_eq!(refreshed.status, 200);
+}
+
+#[tokio::test]
+async fn section_2_a_sign_out_goes_to_the_address_that_the_client_registered_for_it() {
+    let world = world(Registration::Open);
+    let bye = "https://app.example/bye";
+    let mut metadata = json!({
+        "redirect_uris": [REDIRECT],
+        "token_endpoint_auth_method": "none",
+        "post_logout_redirect_uris": [bye],
+    });
+    let answer = register(&world, &metadata).await;
+    assert_eq!(answer.json()["post_logout_redirect_uris"], json!([bye]));
+    let sign_out = |uri: &str| {
+        let asked = [("client_id", &*answer.text("client_id")), ("post_logout_redirect_uri", uri), ("state", "s")];
+        format!("/sign-out?{}", encode(&asked))
+    };
+    assert_eq!(world.fetch(&sign_out(bye)).await.header("location"), "https://app.example/bye?state=s");
+    assert_eq!(world.fetch(&sign_out("https://evil.example/")).await.status, 400);
+    metadata["post_logout_redirect_uris"] = json!(["http://evil.example/"]);
+    register(&world, &metadata).await.assert_error(400, "invalid_redirect_uri");
+}
+
+#[tokio::test]
+async fn section_5_people_are_told_that_nobody_has_checked_a_client_that_registered_itself() {
+    let world = world(Registration::Open);
+    let (cookie, _) = world.signed_in().await;
+    let metadata = json!({
+        "redirect_uris": ["https://app.example/cb"],
+        "token_endpoint_auth_method": "none",
+        "client_name": "Pilotlight",
+    });
+    let id = register(&world, &metadata).await.text("client_id");
+    let asked = [("client_id", &*id), ("redirect_uri", "https://app.example/cb")];
+    for (language, words) in [("en", "Unverified: this app registered itself, for app.example."), ("zh", "未经验证")]
+    {
+        let page = world.visit(&cookie, &request(&[&asked[..], &[("ui_locales", language)]].concat())).await;
+        assert!(page.body.contains("id=\"unverified\"") && page.body.contains(words), "{page:?}");
+    }
+    let known = world.visit(&cookie, &request(&[])).await;
+    assert!(known.body.contains("id=\"allow\"") && !known.body.contains("unverified"), "{known:?}");
 }
 
 #[tokio::test]

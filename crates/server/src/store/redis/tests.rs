@@ -52,6 +52,11 @@ fn a_cluster_serves_and_has_grants_on_every_node() {
         kept(&one, &grant(n));
         assert!(matches!(redeem(&two, GrantId([n; 16]), 0, Some(KEY)), Outcome::Rotated(_)));
     }
+    for n in 10..14 {
+        let id = GrantId([n; 16]);
+        assert_eq!(one.revoke(id, Reason::SignedOut, Timestamp::from_secs(0)).unwrap(), Some(true));
+        assert_eq!(redeem(&two, id, 1, None), Outcome::Revoked(Reason::SignedOut));
+    }
     assert_eq!(two.grants().unwrap().len(), 22);
     let keys = cluster.keys();
     assert!(keys.iter().all(|keys| *keys > 3), "{keys:?}");
