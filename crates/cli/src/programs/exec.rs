@@ -1,0 +1,81 @@
+//! `pilotlight exec`: a command with a token in its environment.
+
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Args;
+use pilotlight::ExposeSecret as _;
+
+use crate::command::{Outcome, Run};
+use crate::failure::Failure;
+use crate::lend;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArguments {
+    /// The account
+    name: String,
+    /// The environment variable that holds the token
+    #[arg(long, value_name = "VARIABLE", default_value = "PILOTLIGHT_TOKEN", value_parser = variable)]
+    env: String,
+    /// The token must live at least this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    min_ttl: u64,
+    /// The command and its arguments, behind --
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// A name that a shell can read too.
+fn variable(text: &str) -> Result<String, &'static str> {
+    let fits = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits && !text.is_empty() && !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("a variable's name is made of letters, digits and _")
+}
+
+impl Run {
+    /// Prepares the command. It only begins when this program has nothing left to save.
+    pub(crate) async fn exec(self, arguments: ExecArguments) -> Outcome {
+        let token = lend::bearer(&self.pilotlight, &arguments.name, Duration::from_secs(arguments.min_ttl)).await?;
+        let mut words = arguments.command.into_iter();
+        if let Some(program) = words.next() {
+            let mut command = Command::new(program);
+            command.args(words).env(arguments.env, token.token.expose_secret());
+            self.next.set(Some(command));
+        }
+        Ok(0)
+    }
+}
+
+/// Becomes the command, so that signals and the exit code are its own.
+#[cfg(unix)]
+pub(crate) fn become_it(mut command: Command) -> Outcome {
+    use std::os::unix::process::CommandExt as _;
+    let error = command.exec();
+    Err(not_started(&command, &error))
+}
+
+/// Runs the command to its end, where a program cannot become another.
+#[cfg(not(unix))]
+pub(crate) fn become_it(mut command: Command) -> Outcome {
+    let status = command.status().map_err(|error| not_started(&command, &error))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+fn not_started(command: &Command, error: &std::io::Error) -> Failure {
+    let name = command.get_program().to_string_lossy();
+    Failure::usage(format!("{name} cannot be started: {error}."), "Name a program that is there, behind --.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_has_a_name_that_a_shell_can_read() {
+        assert!(["TOKEN", "_a1"].iter().all(|name| variable(name).is_ok()));
+        assert!(["", "1A", "A=B", "A B", "Ü"].iter().all(|name| variable(name).is_err()));
+    }
+}
