@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use pilotlight::ExposeSecret as _;
+use pilotlight::values::ExposeSecret as _;
 use serde::Serialize;
 use url::Url;
 
+use super::hosts::Hosts;
 use super::{request, require_private};
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;
@@ -18,6 +19,8 @@ pub(crate) struct DockerArguments {
     /// The account whose token the registry is given
     #[arg(long, value_name = "NAME")]
     account: String,
+    #[command(flatten)]
+    hosts: Hosts,
     /// The user name that the registry wants beside a token
     #[arg(long, value_name = "NAME", default_value = "oauth2")]
     username: String,
@@ -57,13 +60,21 @@ impl Run {
             }
         }
         let input = request("docker")?;
-        let server = server(input.expose_secret())?;
+        let (server, url) = server(input.expose_secret())?;
+        if !arguments.hosts.include(&url) {
+            output::result(NOT_FOUND)?;
+            return Ok(1);
+        }
+        require_private(&url)?;
         let token = lend::bearer(&self.pilotlight, &arguments.account, Duration::from_secs(arguments.min_ttl)).await?;
         let answer = Credentials { server, username: &arguments.username, secret: token.token.expose_secret() };
         Form::Json.print(&answer, String::new)?;
         Ok(0)
     }
 }
+
+/// On standard output with a failing exit code, this has docker go on without credentials; its programs compare the words.
+const NOT_FOUND: &str = "credentials not found in native keychain\n";
 
 #[derive(Serialize)]
 struct Credentials<'a> {
@@ -76,7 +87,7 @@ struct Credentials<'a> {
 }
 
 /// The registry as docker named it: a URL, or a host that is reached by https unless docker was told otherwise.
-fn server(text: &str) -> Result<&str, Failure> {
+fn server(text: &str) -> Result<(&str, Url), Failure> {
     let refused = || {
         Failure::usage(
             "Standard input does not name a registry.",
@@ -86,8 +97,7 @@ fn server(text: &str) -> Result<&str, Failure> {
     let server = text.trim();
     let url = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
     let url = Url::parse(&url).ok().filter(|_| !server.contains(char::is_whitespace)).ok_or_else(refused)?;
-    require_private(&url)?;
-    Ok(server)
+    Ok((server, url))
 }
 
 #[cfg(test)]
@@ -101,9 +111,9 @@ mod tests {
         for good in
             ["registry.example", "registry.example:5000", "https://index.docker.io/v1/", "http://127.0.0.1:5000"]
         {
-            assert_eq!(server(&format!("{good}\n")).ok(), Some(good));
+            assert_eq!(server(&format!("{good}\n")).ok().map(|(server, _)| server), Some(good));
         }
-        for bad in ["", " ", "two hosts", "a\nb", "http://registry.example", "https://"] {
+        for bad in ["", " ", "two hosts", "a\nb", "https://"] {
             assert_eq!(server(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
-use pilotlight::ExposeSecret as _;
+use pilotlight::values::ExposeSecret as _;
 
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;

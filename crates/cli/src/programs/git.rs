@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use pilotlight::{AccessToken, ExposeSecret as _};
+use pilotlight::AccessToken;
+use pilotlight::values::ExposeSecret as _;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::hosts::Hosts;
 use super::{request, require_private};
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;
@@ -17,6 +19,8 @@ pub(crate) struct GitArguments {
     /// The account whose token git is given
     #[arg(long, value_name = "NAME")]
     account: String,
+    #[command(flatten)]
+    hosts: Hosts,
     /// Answer with this user name and the token as its password, also where git could send a bearer token
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
@@ -35,13 +39,18 @@ impl Run {
         }
         let input = request("git")?;
         let asked = Request::parse(input.expose_secret())?;
+        let url = asked.url()?;
+        // A helper that has nothing for a host says nothing, and git asks the next one.
+        if !arguments.hosts.include(&url) {
+            return Ok(0);
+        }
         if arguments.operation == "erase" {
             if let Some(refused) = asked.secret {
                 lend::replace(&self.pilotlight, &arguments.account, refused).await?;
             }
             return Ok(0);
         }
-        require_private(&asked.url()?)?;
+        require_private(&url)?;
         let ttl = Duration::from_secs(arguments.min_ttl);
         let token = lend::bearer(&self.pilotlight, &arguments.account, ttl).await?;
         output::result(&answer(&token, asked.takes_bearer, arguments.username.as_deref())?)?;
@@ -116,7 +125,7 @@ fn answer(token: &AccessToken, takes_bearer: bool, username: Option<&str>) -> Re
 
 #[cfg(test)]
 mod tests {
-    use pilotlight::{SecretString, Timestamp};
+    use pilotlight::values::{SecretString, Timestamp};
     use proptest::prelude::*;
 
     use super::*;

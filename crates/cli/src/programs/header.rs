@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use pilotlight::ExposeSecret as _;
+use pilotlight::values::ExposeSecret as _;
 use serde::Serialize;
 use zeroize::Zeroizing;
 

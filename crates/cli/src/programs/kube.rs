@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use pilotlight::{ExposeSecret as _, Timestamp};
+use pilotlight::values::{ExposeSecret as _, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Outcome, Run};

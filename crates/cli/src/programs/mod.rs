@@ -4,9 +4,10 @@ pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod git;
 pub(crate) mod header;
+mod hosts;
 pub(crate) mod kube;
 
-use pilotlight::SecretString;
+use pilotlight::values::SecretString;
 use url::{Host, Url};
 
 use crate::failure::Failure;
