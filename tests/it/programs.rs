@@ -12,7 +12,7 @@ use std::thread;
 
 use pilotlight_tests::{Server, process};
 
-use crate::program::{command, run, run_to_end, run_with, signed_in, token};
+use crate::program::{command, run, run_with, signed_in, token};
 
 #[test]
 fn a_token_never_crosses_a_network_in_the_clear() {

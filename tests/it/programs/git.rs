@@ -198,10 +198,12 @@ fn git_gets_nothing_for_another_host_than_the_named_one() {
     let desktop = signed_in(&server);
     let host = GitHost::start(&repository(&desktop), "Basic", "");
     let for_all = helper("http://git.example").replace("credential.http://git.example.", "credential.");
+    let for_all = format!("{for_all} --username oauth2");
     let (url, into) = (format!("{}/project.git", host.origin), desktop.folder().join("cloned"));
-    let ran = git(&desktop, &["-c", &for_all, "clone", "-q", &url, into.to_str().unwrap()]);
-    assert_ne!(ran.code, 0);
+    let clone = |with: &str| git(&desktop, &["-c", with, "clone", "-q", &url, into.to_str().unwrap()]).code;
+    assert_ne!(clone(&for_all), 0);
     assert_eq!(*host.seen.lock().unwrap(), Vec::<String>::new(), "no token was sent");
+    assert_eq!(clone(&for_all.replace("--host git.example", "--any-host")), 0);
 }
 
 #[test]
