@@ -57,6 +57,11 @@ fn a_command_gets_the_token_in_its_environment_and_keeps_its_exit_code() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
     let ran = run(&desktop, &["exec", "work", "--env", "API_TOKEN", "--", script.to_str().unwrap(), "a b", "--json"]);
     assert_eq!((ran.code, ran.out), (42, format!("{lent}|a b --json")), "{}", ran.err);
+    let script = "printf '%s|%s' \"$(cat \"$PILOTLIGHT_TOKEN_FILE\")\" \"$(cat \"$PILOTLIGHT_TOKEN_FILE\")\"; env";
+    let by_file = run(&desktop, &["exec", "work", "--fd", "--", "sh", "-c", script]);
+    let (read, environment) = by_file.out.split_once('|').unwrap();
+    assert_eq!((by_file.code, read), (0, lent.as_str()), "{}", by_file.err);
+    assert!(!environment.contains(&lent), "neither read twice nor in the environment");
     let absent = run(&desktop, &["exec", "work", "--json", "--", "/no/such/program"]);
     assert_eq!((absent.code, absent.error().as_str()), (2, "bad_input"));
 }

@@ -15,9 +15,13 @@ use crate::lend;
 pub(crate) struct ExecArguments {
     /// The account
     name: String,
-    /// The environment variable that holds the token
-    #[arg(long, value_name = "VARIABLE", default_value = "PILOTLIGHT_TOKEN", value_parser = variable)]
-    env: String,
+    /// The environment variable that holds the token (PILOTLIGHT_TOKEN), or with --fd the file's name (PILOTLIGHT_TOKEN_FILE)
+    #[arg(long, value_name = "VARIABLE", value_parser = variable)]
+    env: Option<String>,
+    /// Keep the token out of the environment: the variable names a file, /dev/fd/N, that can be read once
+    #[cfg(unix)]
+    #[arg(long)]
+    fd: bool,
     /// The token must live at least this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     min_ttl: u64,
@@ -42,11 +46,43 @@ impl Run {
         let mut words = arguments.command.into_iter();
         if let Some(program) = words.next() {
             let mut command = Command::new(program);
-            command.args(words).env(arguments.env, token.token.expose_secret());
+            command.args(words);
+            #[cfg(unix)]
+            let file = if arguments.fd { Some(readable_once(token.token.expose_secret())?) } else { None };
+            #[cfg(not(unix))]
+            let file: Option<String> = None;
+            let usual = if file.is_some() { "PILOTLIGHT_TOKEN_FILE" } else { "PILOTLIGHT_TOKEN" };
+            let variable = arguments.env.as_deref().unwrap_or(usual);
+            command.env(variable, file.as_deref().unwrap_or(token.token.expose_secret()));
             self.next.set(Some(command));
         }
         Ok(0)
     }
+}
+
+/// The most that every system's pipe holds while nobody reads it.
+#[cfg(unix)]
+const PIPE: usize = 16 * 1024;
+
+/// The name of a pipe that the command inherits, holds `token` and ends behind it.
+#[cfg(unix)]
+fn readable_once(token: &str) -> Result<String, Failure> {
+    use std::io::Write as _;
+    use std::os::fd::IntoRawFd as _;
+    if token.len() > PIPE {
+        return Err(Failure::usage("The token is too long to be passed by --fd.", "Pass it without --fd."));
+    }
+    let made = || -> std::io::Result<_> {
+        let (reader, mut writer) = std::io::pipe()?;
+        writer.write_all(token.as_bytes())?;
+        rustix::io::fcntl_setfd(&reader, rustix::io::FdFlags::empty())?;
+        Ok(reader)
+    };
+    let reader = made().map_err(|error| {
+        Failure::usage(format!("A pipe for the token cannot be made: {error}."), "Close some files and try again.")
+    })?;
+    // Left open: it is the command's from here on.
+    Ok(format!("/dev/fd/{}", reader.into_raw_fd()))
 }
 
 /// Becomes the command, so that signals and the exit code are its own.
