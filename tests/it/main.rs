@@ -22,6 +22,8 @@ mod person;
 #[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
 mod storage;
 #[cfg(target_os = "linux")]
 mod window;

@@ -16,6 +16,9 @@ pub(crate) struct Manager {
     pub(crate) probe: &'static [&'static str],
     build: &'static [&'static str],
     test: &'static [&'static str],
+    /// Packages that tests need for one program alone, behind that program's name: it may have come another way, and some
+    /// packages of it cannot stand beside another.
+    programs: &'static [(&'static str, &'static str)],
 }
 
 /// What is going to be done.
@@ -28,10 +31,16 @@ pub(crate) enum Purpose {
 }
 
 impl Manager {
-    /// The packages that the purpose takes.
-    pub(crate) fn packages(&self, purpose: Purpose) -> impl Iterator<Item = &'static str> {
-        let test: &[&str] = if purpose == Purpose::Test { self.test } else { &[] };
-        self.build.iter().chain(test).copied()
+    /// The packages that the purpose takes, where `is_there` tells which programs are on the search path.
+    pub(crate) fn packages(
+        &self,
+        purpose: Purpose,
+        is_there: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = &'static str> {
+        let (test, programs): (&[&str], &[(&str, &str)]) =
+            if purpose == Purpose::Test { (self.test, self.programs) } else { (&[], &[]) };
+        let absent = programs.iter().filter(move |(program, _)| !is_there(program)).map(|(_, package)| *package);
+        self.build.iter().chain(test).copied().chain(absent)
     }
 }
 
@@ -57,6 +66,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python3-venv",
             "libssl-dev",
         ],
+        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubernetes-client")],
     },
     Manager {
         program: "dnf",
@@ -79,6 +89,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python3",
             "openssl-devel",
         ],
+        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubernetes-client")],
     },
     Manager {
         program: "pacman",
@@ -99,6 +110,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python",
             "openssl",
         ],
+        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubectl")],
     },
     Manager {
         program: "zypper",
@@ -119,17 +131,21 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python3",
             "libopenssl-devel",
         ],
+        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubernetes-client")],
     },
 ];
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 10] = [
+pub(crate) const TEST_PROGRAMS: [&str; 13] = [
     "WebKitWebDriver",
     "Xvfb",
+    "curl",
     "dbus-daemon",
     "dbus-send",
     "gcore",
+    "git",
     "gnome-keyring-daemon",
+    "kubectl",
     "redis-server",
     "strace",
     "swtpm",

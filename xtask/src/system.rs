@@ -37,7 +37,10 @@ fn macos() -> Result<(), Failure> {
 fn linux(step: &mut Step, purpose: Purpose) -> Result<(), Failure> {
     let manager = MANAGERS.iter().find(|manager| environment::on_path(manager.program).is_some());
     if let Some(manager) = manager {
-        let missing: Vec<_> = manager.packages(purpose).filter(|package| !is_installed(manager, package)).collect();
+        let missing: Vec<_> = manager
+            .packages(purpose, |program| environment::on_path(program).is_some())
+            .filter(|package| !is_installed(manager, package))
+            .collect();
         if missing.is_empty() {
             step.note("nothing is missing");
         } else {

@@ -7,6 +7,8 @@ use clap_complete::Shell;
 use pilotlight::storage::Strategy;
 use url::Url;
 
+use crate::programs;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  it worked
@@ -90,6 +92,16 @@ pub(crate) enum Command {
     #[cfg(all(feature = "lab", target_os = "linux"))]
     #[command(subcommand)]
     Lab(crate::lab::LabCommand),
+    /// Answer git when it needs a password: docs/programs.md has the line for git's configuration
+    GitCredential(programs::git::GitArguments),
+    /// Answer kubectl and other Kubernetes clients with a token
+    KubeCredential(programs::kube::KubeArguments),
+    /// Answer docker, podman and skopeo when they need a registry's password
+    DockerCredential(programs::docker::DockerArguments),
+    /// Run a command with a fresh token in its environment
+    Exec(programs::exec::ExecArguments),
+    /// Print the header that carries a token, for curl -H @-
+    Header(programs::header::HeaderArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell

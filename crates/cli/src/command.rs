@@ -1,5 +1,7 @@
 //! What each command does: ask the core, print the answer, choose the exit code.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use pilotlight::journal::Chain;
@@ -19,6 +21,8 @@ pub(crate) struct Run {
     pub(crate) pilotlight: Pilotlight,
     /// The vault's file, for showing.
     pub(crate) vault: std::path::PathBuf,
+    /// What this program is to become when all is saved.
+    pub(crate) next: Rc<Cell<Option<std::process::Command>>>,
 }
 
 pub(crate) type Outcome = Result<u8, Failure>;
@@ -37,6 +41,11 @@ impl Run {
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Vault(command) => self.vault_command(command).await,
             Command::Doctor => self.doctor().await,
+            Command::GitCredential(arguments) => self.git_credential(&arguments).await,
+            Command::KubeCredential(arguments) => self.kube_credential(&arguments).await,
+            Command::DockerCredential(arguments) => self.docker_credential(&arguments).await,
+            Command::Exec(arguments) => self.exec(arguments).await,
+            Command::Header(arguments) => self.header(&arguments).await,
             Command::StartOver { yes } => self.start_over(yes).await,
             #[cfg(all(feature = "lab", target_os = "linux"))]
             Command::Lab(_) => Ok(0),

@@ -21,15 +21,19 @@ mod failure;
 mod json;
 #[cfg(all(feature = "lab", target_os = "linux"))]
 mod lab;
+mod lend;
 mod output;
+mod programs;
 mod secrets;
 mod sign_in;
 mod text;
 mod vault;
 mod words;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arguments::{Arguments, Command};
@@ -99,10 +103,11 @@ fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, 
     let config = Config { browser, ..Config::system(home)? };
     let locks = Arc::clone(&config.locks);
     let pilotlight = Pilotlight::new(config);
-    runtime.block_on(async {
+    let next = Rc::new(Cell::new(None));
+    let code = runtime.block_on(async {
         let outcome = async {
             vault::unlock(&pilotlight, passphrase, &command).await?;
-            Run { form, pilotlight: pilotlight.clone(), vault }.carry_out(command).await
+            Run { form, pilotlight: pilotlight.clone(), vault, next: Rc::clone(&next) }.carry_out(command).await
         };
         let outcome = outcome.await;
         // Whichever command it was that heard the clock of a service.
@@ -113,8 +118,9 @@ fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, 
         let code = outcome.unwrap_or_else(|failure| form.failure(&failure));
         stay_until(at_rest).await;
         locks.settled().await;
-        Ok(code)
-    })
+        code
+    });
+    next.take().map_or(Ok(code), programs::exec::become_it)
 }
 
 /// New tokens that could not be saved live in this process alone, and are lost with it (promise P2): so it stays.
