@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pilotlight::{Error, ErrorCode, Strategy};
+use pilotlight::storage::Strategy;
+use pilotlight::{Error, ErrorCode};
 use pilotlight_lab::{Attack, CellReport, Cost, Event, Measurement, Plan, Report, Subject, attackers, attacks};
 use serde::{Deserialize, Serialize};
 use tauri::plugin::{Builder, TauriPlugin};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight::testing::{FakeServer, config};
-use pilotlight::{
-    Client, Clock, Config, ErrorCode, Home, Locks as _, Pilotlight, RedisLocks, Registration, Scope, ServiceLocation,
-    SignIn, Sleep, SystemClock, SystemRandom, Timestamp, Vault,
-};
+use pilotlight::parts::{Clock, Locks as _, RedisLocks, Sleep, SystemClock, SystemRandom};
+use pilotlight::simulation::{FakeServer, config};
+use pilotlight::storage::Vault;
+use pilotlight::values::Timestamp;
+use pilotlight::{Client, Config, ErrorCode, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
 use pilotlight_tests::Redis;
 use pilotlight_vault::MemoryVault;
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use pilotlight::testing::config;
-use pilotlight::{
-    Browser, Client, Error, ExposeSecret as _, Home, HttpTransport, Pilotlight, Registration, Scope, ServiceLocation,
-    SignIn, SignOut, SignedOut, Status, SystemClock,
-};
+use pilotlight::parts::{Browser, HttpTransport, SystemClock};
+use pilotlight::simulation::config;
+use pilotlight::values::{ExposeSecret as _, SignedOut};
+use pilotlight::{Client, Error, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, SignOut, Status};
 use pilotlight_tests::{OidcProvider, Person};
 use url::Url;
 
@@ -28,7 +27,7 @@ async fn oidc_provider_signs_in_by_code_and_pkce_and_refreshes_ten_times() {
     let clock = Arc::new(SystemClock);
     let transport = Arc::new(HttpTransport::new(clock.clone()));
     let mut config = config(Home::at(folder.path().join("home")).unwrap(), clock, transport);
-    config.random = Arc::new(pilotlight::SystemRandom);
+    config.random = Arc::new(pilotlight::parts::SystemRandom);
     config.browser = Arc::new(ByHand(Person::demo()));
     let pilotlight = Pilotlight::new(config);
     let registration = Registration {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use pilotlight::Strategy;
+use pilotlight::storage::Strategy;
 use url::Url;
 
 const EXIT_CODES: &str = "\
@@ -219,6 +219,9 @@ pub(crate) struct SignInArguments {
     /// Read a refresh token that was issued elsewhere from standard input
     #[arg(long, conflicts_with = "username", help_heading = "Sign-in")]
     pub(crate) refresh_token_stdin: bool,
+    /// Show the device flow's address and code without a QR code
+    #[arg(long, help_heading = "Sign-in")]
+    pub(crate) no_qr: bool,
     /// What to ask for; may be repeated [default with --issuer: openid offline_access]
     #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
     pub(crate) scope: Vec<String>,
@@ -259,6 +262,8 @@ pub(crate) enum Dialect {
 pub(crate) enum Flow {
     /// On the service's own page, in your browser
     Browser,
+    /// With a code that is shown here and typed into a browser on any device
+    Device,
     /// With a user name and a password
     Password,
     /// With a refresh token that was issued elsewhere

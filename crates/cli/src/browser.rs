@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pilotlight::{Browser, Error, SystemBrowser};
+use pilotlight::Error;
+use pilotlight::parts::{Browser, SystemBrowser};
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -45,7 +46,9 @@ impl Browser for PrintingBrowser {
         output::note(&format!("Opening {page} in your browser; if nothing opens, open this address:"));
         output::note(url.as_str());
         if let Err(error) = SystemBrowser.open(url) {
-            output::note(&format!("{error} Open the address above on this machine yourself."));
+            output::note(&format!(
+                "{error} Open the address above on this machine yourself, or say --flow device to sign in from another one."
+            ));
         }
         Ok(())
     }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use pilotlight::{Account, Chain, ExposeSecret as _, GrantId, Pilotlight, SignOut, Status};
+use pilotlight::journal::Chain;
+use pilotlight::values::{ExposeSecret as _, GrantId};
+use pilotlight::{Account, Pilotlight, SignIn, SignOut, Status};
 use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};
 use crate::failure::{DISK, Failure, NEEDS_SIGN_IN};
 use crate::json::{AccountJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson};
 use crate::output::{self, Form};
-use crate::{secrets, sign_in, text};
+use crate::{device, secrets, sign_in, text};
 
 /// One run of the program.
 pub(crate) struct Run {
@@ -47,8 +49,13 @@ impl Run {
     }
 
     async fn sign_in(self, arguments: SignInArguments) -> Outcome {
-        let (registration, with) = sign_in::prepare(arguments)?;
-        let account = self.pilotlight.sign_in(registration, with).await?;
+        let (registration, with) = sign_in::prepare(arguments, self.form)?;
+        let by_device = matches!(with, SignIn::Device(_));
+        let outcome = self.pilotlight.sign_in(registration, with).await;
+        if by_device {
+            device::clear_line(self.form);
+        }
+        let account = outcome?;
         self.form.confirm(&AccountJson::of(&account), &text::signed_in(&account))?;
         Ok(0)
     }

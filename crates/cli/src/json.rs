@@ -1,9 +1,10 @@
 //! The JSON of each result. Its field names are promised to scripts in docs/cli.md.
 
-use pilotlight::{
-    AccessToken, Account, Chain, Error, Explanation, GrantId, JournalEntry, Service, SignedOut, Status, Timestamp,
-    VaultStatus,
-};
+use pilotlight::diagnosis::Explanation;
+use pilotlight::journal::{Chain, JournalEntry};
+use pilotlight::storage::VaultStatus;
+use pilotlight::values::{GrantId, Service, SignedOut, Timestamp};
+use pilotlight::{AccessToken, Account, Error, Status};
 use serde::Serialize;
 
 use crate::failure::Failure;

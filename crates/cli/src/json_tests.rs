@@ -1,7 +1,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pilotlight::{ErrorCode, EventKind, SecretString};
+use pilotlight::ErrorCode;
+use pilotlight::journal::EventKind;
+use pilotlight::values::SecretString;
 
 use super::*;
 use crate::text::tests::{ended, signed_in};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pilotlight::Strategy;
+use pilotlight::storage::Strategy;
 use pilotlight_lab::{Attack, CellReport, Cost, Event, Measurement, Plan, Report, RunError, Subject, Verdict, attacks};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  arguments ──▶ command ──▶ pilotlight (the core) ──▶ text or json ──▶ output
-//!                   └── sign_in, secrets, browser: what a person brings along
+//!                   └── sign_in, device, secrets, browser: what a person brings along
 //! ```
 //!
 //! ```text
@@ -18,6 +18,7 @@ mod agent;
 mod arguments;
 mod browser;
 mod command;
+mod device;
 mod failure;
 mod json;
 #[cfg(all(feature = "lab", target_os = "linux"))]

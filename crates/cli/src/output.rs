@@ -95,6 +95,11 @@ pub(crate) fn note(text: &str) {
     diagnose(&format!("{}\n", words::harmless(text)));
 }
 
+/// Shows a picture of characters and colours of our own making.
+pub(crate) fn picture(text: &str) {
+    diagnose(text);
+}
+
 /// Writes over the line that a person is looking at; an empty text clears it.
 pub(crate) fn overwrite(text: &str) {
     diagnose(&format!("\r\u{1b}[K{text}"));

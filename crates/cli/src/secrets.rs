@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 
-use pilotlight::{ExposeSecret as _, SecretString};
+use pilotlight::values::{ExposeSecret as _, SecretString};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::failure::Failure;
@@ -139,7 +139,7 @@ fn unreadable(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use pilotlight::ExposeSecret as _;
+    use pilotlight::values::ExposeSecret as _;
 
     use super::*;
 

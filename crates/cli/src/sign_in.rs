@@ -1,17 +1,20 @@
 //! From the arguments of `sign-in` to what the core wants.
 
-use pilotlight::{Client, PlainJson, Registration, Scope, SecretString, ServiceLocation, SignIn};
+use pilotlight::values::{PlainJson, SecretString};
+use pilotlight::{Client, Registration, Scope, ServiceLocation, SignIn};
 use url::Url;
 
 use crate::arguments::{Flow, SignInArguments};
+use crate::device;
 use crate::failure::Failure;
+use crate::output::Form;
 use crate::secrets::{self, StandardInput};
 
 /// What is asked for at an issuer when nobody says: who signs in, and a refresh token.
 const USUAL_SCOPE: &str = "openid offline_access";
 
 /// Reads the secrets and asks for what is missing, all before anything is sent.
-pub(crate) fn prepare(arguments: SignInArguments) -> Result<(Registration, SignIn), Failure> {
+pub(crate) fn prepare(arguments: SignInArguments, form: Form) -> Result<(Registration, SignIn), Failure> {
     let flow = arguments.flow();
     refuse_contradictions(&arguments, flow)?;
     let proof_stdin = arguments.password_stdin || arguments.refresh_token_stdin;
@@ -20,6 +23,7 @@ pub(crate) fn prepare(arguments: SignInArguments) -> Result<(Registration, SignI
     let scope = scope(&arguments);
     let with = match flow {
         Flow::Browser => SignIn::Browser,
+        Flow::Device => SignIn::Device(device::watcher(form, !arguments.no_qr)),
         Flow::Password => password(arguments.username, input.next())?,
         Flow::RefreshToken => SignIn::RefreshToken(match input.next() {
             Some(token) => token,
@@ -42,6 +46,11 @@ fn refuse_contradictions(arguments: &SignInArguments, flow: Flow) -> Result<(), 
         Flow::Browser if for_password || arguments.refresh_token_stdin => {
             Some("The browser flow takes no user name, password or refresh token: the service's page asks for them.")
         }
+        Flow::Device if arguments.issuer.is_none() => Some("A service without metadata has no device flow."),
+        Flow::Device if for_password || arguments.refresh_token_stdin => {
+            Some("The device flow takes no user name, password or refresh token: the service's page asks for them.")
+        }
+        _ if arguments.no_qr && flow != Flow::Device => Some("Only the device flow shows a QR code."),
         Flow::Password if arguments.refresh_token_stdin => Some("The password flow takes no refresh token."),
         Flow::RefreshToken if for_password => Some("The refresh-token flow takes no user name and no password."),
         _ => None,
@@ -96,7 +105,7 @@ mod tests {
 
     fn prepared(line: &str) -> Result<(Registration, SignIn), Failure> {
         match Arguments::try_parse_from(line.split(' ')).expect(line).command {
-            Command::SignIn(arguments) => prepare(*arguments),
+            Command::SignIn(arguments) => prepare(*arguments, Form::Text),
             other => panic!("{other:?}"),
         }
     }
@@ -115,10 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn a_code_for_another_device_is_a_flow_of_its_own() {
+        let (_, with) = prepared(&format!("{ISSUER} --flow device --no-qr")).unwrap();
+        assert!(matches!(with, SignIn::Device(_)));
+    }
+
+    #[test]
     fn a_contradiction_is_refused_before_anything_is_read() {
         for line in [
             format!("{ISSUER} --flow browser --password-stdin"),
             format!("{ISSUER} --flow browser --username alex"),
+            format!("{ISSUER} --flow device --password-stdin"),
+            format!("{ISSUER} --flow device --refresh-token-stdin"),
+            format!("{ISSUER} --flow browser --no-qr"),
+            "pilotlight sign-in work --token-endpoint https://as.example/token --flow device".to_owned(),
             format!("{ISSUER} --flow password --refresh-token-stdin"),
             format!("{ISSUER} --flow refresh-token --username alex"),
             "pilotlight sign-in work --token-endpoint https://as.example/token --flow browser".to_owned(),

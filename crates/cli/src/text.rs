@@ -3,7 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pilotlight::{Account, Chain, Explanation, GrantId, JournalEntry, SignedOut, Status, Timestamp, VaultStatus};
+use pilotlight::diagnosis::Explanation;
+use pilotlight::journal::{Chain, JournalEntry};
+use pilotlight::storage::VaultStatus;
+use pilotlight::values::{GrantId, SignedOut, Timestamp};
+use pilotlight::{Account, Status};
 
 use crate::json::problem;
 use crate::words::{exact, harmless, relative, span, table, times};

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use pilotlight::{Error, ErrorCode, EventKind, Scope, Service};
+use pilotlight::journal::EventKind;
+use pilotlight::values::Service;
+use pilotlight::{Error, ErrorCode, Scope};
 
 use super::*;
 

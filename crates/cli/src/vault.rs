@@ -3,10 +3,10 @@
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
 
-use pilotlight::{
-    Aead, ErrorCode, ExposeSecret as _, Exposure, Finding, Health, Moving, Need, Pilotlight, SecretString, Strategy,
-    VaultInfo, VaultStatus,
-};
+use pilotlight::diagnosis::{Finding, Health};
+use pilotlight::storage::{Aead, Exposure, Moving, Need, Strategy, VaultInfo, VaultStatus};
+use pilotlight::values::{ExposeSecret as _, SecretString};
+use pilotlight::{ErrorCode, Pilotlight};
 use serde_json::{Value, json};
 
 use crate::arguments::{Cipher, Command, TypedWay, VaultCommand};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pilotlight::Timestamp;
+use pilotlight::values::Timestamp;
 
 /// `text` without anything that a terminal would obey or that would turn or hide its neighbours. Services name accounts and
 /// word their refusals, and those words are shown.

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::Error;
 use crate::grant::EndReason;
+use crate::parts::DeviceWatcher;
 
 /// Where a service is, before anything was asked of it.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Registration {
 pub enum SignIn {
     /// Authorization code and PKCE through the system's browser (RFC 8252).
     Browser,
+    /// A code shown here and typed into a browser anywhere (RFC 8628), for machines without one.
+    Device(DeviceWatcher),
     /// User name and password (RFC 6749 section 4.3, or the dialect's login).
     Password {
         /// User name.

@@ -1,6 +1,6 @@
 //! When a record's tokens end and are due, on the clock that nobody sets.
 //!
-//! A record tells wall-clock instants, because it outlives processes. They are turned into instants of [`crate::Clock::elapsed`]
+//! A record tells wall-clock instants, because it outlives processes. They are turned into instants of [`crate::parts::Clock::elapsed`]
 //! once, when this process first sees the generation; from then on the wall clock may be set as anybody likes.
 
 use std::time::Duration;
@@ -108,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::record;
+    use crate::simulation::record;
 
     const AT: Timestamp = Timestamp::from_secs(1_000_000);
     const ID: GrantId = GrantId::from_bytes([1; 16]);

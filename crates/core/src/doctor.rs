@@ -1,9 +1,10 @@
 //! Looks at everything that Pilotlight stands on, and says what is wrong and what to do. The command line and the app show
 //! the same.
 
+use crate::journal::Chain;
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::storage::VaultStatus;
-use crate::{Chain, Error, ErrorCode, Status};
+use crate::{Error, ErrorCode, Status};
 
 /// What a look came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +95,7 @@ impl Pilotlight {
 
     async fn examine_keystore(&self) -> Finding {
         let keystore = self.0.config.keystore.clone();
-        let needed = self.strategy().is_ok_and(|strategy| strategy.needs().contains(&crate::Need::Keystore));
+        let needed = self.strategy().is_ok_and(|strategy| strategy.needs().contains(&crate::storage::Need::Keystore));
         // Without a prompt: the vault, which is looked at next, asks the person where it needs to.
         let asked = blocking(move || keystore.look().map_err(Error::from)).await;
         match asked {

@@ -3,8 +3,9 @@
 use pilotlight_oauth::Timestamp;
 
 use crate::grant::EndReason;
+use crate::journal::{EventKind, JournalEntry};
 use crate::lifecycle::Pilotlight;
-use crate::{Account, Error, ErrorCode, EventKind, JournalEntry, Status};
+use crate::{Account, Error, ErrorCode, Status};
 
 /// So many entries make the timeline.
 const TIMELINE: usize = 12;

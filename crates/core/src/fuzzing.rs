@@ -1,10 +1,10 @@
 //! What this crate reads back from its own files, as functions from any bytes, which panic where a promise is broken.
 //! libFuzzer calls them in `fuzz/`; the tests below call them with the corpus alone.
 
+use crate::journal::{Chain, JournalEntry};
 use crate::journal::{entries_in, follow};
 use crate::record::GrantRecord;
 use crate::storage::choice::Choice;
-use crate::{Chain, JournalEntry};
 
 /// What libFuzzer calls.
 pub type Target = fn(&[u8]);

@@ -15,15 +15,15 @@ use crate::anchor::Anchor;
 use crate::flights::Flights;
 use crate::grant::EndReason;
 use crate::journal::Journal;
+use crate::journal::{Chain, EventKind, JournalEntry};
 use crate::pace::Paces;
 use crate::page::{Held, Page, Standing};
+use crate::parts::{Browser, Clock, HttpTransport, Locks, Random, SystemBrowser, SystemClock, SystemRandom, Transport};
 use crate::plan::Plan;
 use crate::record::Ended;
 use crate::storage::Storage;
-use crate::{
-    AccessToken, Account, Accounts, Browser, Chain, Clock, Error, ErrorCode, EventKind, Home, HttpTransport,
-    JournalEntry, Locks, Random, Status, SystemBrowser, SystemClock, SystemRandom, Transport,
-};
+use crate::values::Accounts;
+use crate::{AccessToken, Account, Error, ErrorCode, Home, Status};
 
 /// The name under which the keystore files our entries.
 const KEYSTORE_SERVICE: &str = "dev.pilotlight";

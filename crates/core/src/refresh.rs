@@ -10,10 +10,12 @@ use pilotlight_vault::Attempt;
 use tokio::sync::watch;
 
 use crate::grant::{self, Attempts, Effect, EndReason, Event, State};
+use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::page::Held;
+use crate::parts::Lock;
 use crate::record::{Ended, GrantRecord};
-use crate::{Error, ErrorCode, ErrorKind, EventKind, Lock, random};
+use crate::{Error, ErrorCode, ErrorKind, random};
 
 /// So long a lease must still hold when a token is spent: the transport's deadline, and some time to commit.
 const EXCHANGE: Duration = Duration::from_secs(20);
@@ -265,7 +267,7 @@ impl Refresh<'_> {
         let request = record.service.refresh_request(&record.client, token, &hex(key));
         let answer = match self.core.0.config.transport.send(request).await {
             Ok(answer) => answer,
-            Err(error @ crate::TransportError::NotSent(_)) => return self.failed(error.into(), Event::NotSent),
+            Err(error @ crate::parts::TransportError::NotSent(_)) => return self.failed(error.into(), Event::NotSent),
             Err(error) => return self.failed(error.into(), Event::AnswerLost),
         };
         self.offset = self.core.hear_clock(&answer);

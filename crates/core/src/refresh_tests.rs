@@ -3,11 +3,10 @@
 use pilotlight_vault::MemoryVault;
 
 use super::*;
-use crate::testing::{FakeServer, Fault, SimulatedClock, config};
-use crate::{
-    Client, Clock, Config, ExposeSecret as _, Home, Registration, Scope, ServiceLocation, SignIn, SignOut, SignedOut,
-    Status,
-};
+use crate::parts::Clock;
+use crate::simulation::{FakeServer, Fault, SimulatedClock, config};
+use crate::values::{ExposeSecret as _, SignedOut};
+use crate::{Client, Config, Home, Registration, Scope, ServiceLocation, SignIn, SignOut, Status};
 
 const TTL: Duration = Duration::from_secs(900);
 const HTML: Fault = Fault::Answer(200, "text/html", "<html>Welcome to the hotel</html>");
@@ -517,5 +516,5 @@ async fn p8_every_state_is_explained_in_a_sentence_with_its_timeline() {
     world.pilotlight.sign_out("work", SignOut::LocalOnly).await.unwrap();
     assert!(explain().await.sentence.contains("Signed out here only"));
     assert_eq!(world.pilotlight.explain("never").await.unwrap_err().code(), ErrorCode::NoSuchAccount);
-    assert_eq!(world.pilotlight.verify_journal().await.unwrap(), crate::Chain::Whole);
+    assert_eq!(world.pilotlight.verify_journal().await.unwrap(), crate::journal::Chain::Whole);
 }

@@ -8,11 +8,12 @@ use tokio::sync::mpsc;
 
 use crate::anchor::share;
 use crate::grant::{EndReason, State, pause};
+use crate::journal::EventKind;
 use crate::lifecycle::Pilotlight;
 use crate::outside::{self, News};
 use crate::page::Held;
 use crate::record::{Ended, GrantRecord};
-use crate::{Error, ErrorCode, EventKind};
+use crate::{Error, ErrorCode};
 
 /// While nothing is planned, the task waits for news.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use pilotlight_vault::{GrantId, MemoryVault, Vault as _};
 
-use crate::testing::{FakeServer, Fault, SimulatedClock, Weather, config, record};
-use crate::{
-    Client, Clock as _, Config, ErrorCode, ExposeSecret as _, Home, Pilotlight, Registration, Scope, ServiceLocation,
-    SignIn, Status,
-};
+use crate::parts::Clock as _;
+use crate::simulation::{FakeServer, Fault, SimulatedClock, Weather, config, record};
+use crate::values::ExposeSecret as _;
+use crate::{Client, Config, ErrorCode, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status};
 
 const TTL: Duration = Duration::from_secs(900);
 
@@ -187,8 +186,8 @@ struct PanicsOnce {
     done: std::sync::atomic::AtomicBool,
 }
 
-impl crate::Transport for PanicsOnce {
-    fn send(&self, request: pilotlight_oauth::HttpRequest) -> crate::Answer<'_> {
+impl crate::parts::Transport for PanicsOnce {
+    fn send(&self, request: pilotlight_oauth::HttpRequest) -> crate::parts::Answer<'_> {
         let first = !self.done.swap(true, std::sync::atomic::Ordering::SeqCst);
         assert!(!first, "a fault of a library");
         self.server.send(request)

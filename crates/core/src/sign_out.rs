@@ -2,10 +2,12 @@
 
 use pilotlight_vault::GrantId;
 
+use crate::journal::EventKind;
 use crate::lifecycle::Pilotlight;
 use crate::record::GrantRecord;
 use crate::refresh::unavailable;
-use crate::{Error, ErrorCode, EventKind, SignOut, SignedOut};
+use crate::values::SignedOut;
+use crate::{Error, ErrorCode, SignOut};
 
 impl Pilotlight {
     /// Signs out of the account called `name`. Waits for a refresh in flight, so that the newest token is the one revoked.

@@ -9,7 +9,8 @@ use pilotlight_oauth::{ExposeSecret, HttpRequest, HttpResponse, Method, http_dat
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use zeroize::Zeroizing;
 
-use crate::{Clock, Error, ErrorCode};
+use crate::parts::Clock;
+use crate::{Error, ErrorCode};
 
 /// No answer of an authorization server is longer than this; what is longer is not read.
 const LONGEST_ANSWER: usize = 1024 * 1024;

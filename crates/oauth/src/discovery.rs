@@ -117,6 +117,9 @@ pub struct Metadata {
     pub revocation_endpoint: Option<Url>,
     /// `userinfo_endpoint`.
     pub userinfo_endpoint: Option<Url>,
+    /// `device_authorization_endpoint`, RFC 8628 section 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_authorization_endpoint: Option<Url>,
     /// `authorization_response_iss_parameter_supported`, RFC 9207.
     #[serde(default)]
     pub iss_in_response: bool,
@@ -199,6 +202,10 @@ pub fn parse_metadata(issuer: &Issuer, response: &HttpResponse) -> Result<Metada
             .ok_or_else(|| malformed("token_endpoint is missing"))?,
         revocation_endpoint: endpoint("revocation_endpoint", &document.revocation_endpoint)?,
         userinfo_endpoint: endpoint("userinfo_endpoint", &document.userinfo_endpoint)?,
+        device_authorization_endpoint: endpoint(
+            "device_authorization_endpoint",
+            &document.device_authorization_endpoint,
+        )?,
         iss_in_response: document.authorization_response_iss_parameter_supported.is_true(),
         secret_in_form: wants_secret_in_form(&document.token_endpoint_auth_methods_supported),
     })
@@ -218,6 +225,8 @@ struct Document<'a> {
     revocation_endpoint: Field<'a>,
     #[serde(borrow)]
     userinfo_endpoint: Field<'a>,
+    #[serde(borrow)]
+    device_authorization_endpoint: Field<'a>,
     #[serde(borrow)]
     token_endpoint_auth_methods_supported: Field<'a>,
     #[serde(borrow)]

@@ -4,8 +4,9 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    HttpResponse, Issuer, Metadata, PlainJson, Scope, Service, Timestamp, Verdict, discovery_requests, http_date,
-    jwt_expiry, parse_callback, parse_endpoint, parse_metadata, parse_userinfo, read_id_token, retry_after, words,
+    DeviceVerdict, HttpResponse, Issuer, Metadata, PlainJson, Scope, Service, Timestamp, Verdict, discovery_requests,
+    http_date, jwt_expiry, parse_callback, parse_device_code, parse_endpoint, parse_metadata, parse_userinfo,
+    read_id_token, retry_after, words,
 };
 
 /// What libFuzzer calls.
@@ -14,6 +15,7 @@ pub type Target = fn(&[u8]);
 /// Name and function of each target.
 pub const TARGETS: &[(&str, Target)] = &[
     ("token-answer", token_answer),
+    ("device-code", device_code),
     ("discovery", discovery),
     ("id-token", id_token),
     ("callback", callback),
@@ -70,6 +72,25 @@ fn token_answer(bytes: &[u8]) {
             Verdict::Unavailable { .. } | Verdict::Misbehaved { .. } => {}
         }
     }
+}
+
+fn device_code(bytes: &[u8]) {
+    let answer = response(bytes);
+    match parse_device_code(&answer) {
+        Ok(code) => {
+            assert_eq!(answer.status, 200);
+            assert!(!code.user_code.chars().any(char::is_control) && !code.user_code.is_empty());
+            assert!((1..=300).contains(&code.interval.as_secs()) && (1..=3600).contains(&code.expires_in.as_secs()));
+        }
+        Err(verdict) => assert!(!matches!(verdict, Verdict::Granted(_)), "no tokens come from here"),
+    }
+    let service = Service::TokenEndpoint { url: parse_endpoint(ISSUER).unwrap_or_else(|error| panic!("{error}")) };
+    let verdict = service.classify_device(&answer, NOW);
+    assert!(!matches!(verdict, DeviceVerdict::Granted(_)) || answer.status == 200);
+    assert!(
+        !matches!(verdict, DeviceVerdict::Denied | DeviceVerdict::Expired) || answer.status < 500,
+        "trouble ends nothing"
+    );
 }
 
 fn assert_is_clean(text: Option<&str>, longest: usize) {

@@ -11,7 +11,7 @@
 //!  code ◀──────────── parse_callback ◀┄┄┄┄┄┄┄┄┄┄┄┄┄┄ loopback redirect
 //!
 //!  Service ─────────▶ code_request, password_request,
-//!                     refresh_request, revoke_request ┄┄▶ authorization
+//!                     refresh_request, exchange_request, revoke_request ┄┄▶ authorization
 //!  Verdict ◀───────── Service::classify ◀┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ server
 //! ```
 //!
@@ -53,6 +53,7 @@
 
 mod authorize;
 mod client;
+mod device;
 mod discovery;
 mod encoding;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -70,6 +71,7 @@ mod words;
 
 pub use authorize::{AuthorizationRequest, CallbackError, parse_callback};
 pub use client::Client;
+pub use device::{DeviceCode, DeviceVerdict, parse_device_code};
 pub use discovery::{DiscoveryError, Issuer, Metadata, discovery_requests, parse_endpoint, parse_metadata};
 pub use http::{HttpRequest, HttpResponse, Method};
 pub use id_token::{IdTokenError, Person, jwt_expiry, parse_userinfo, read_id_token};

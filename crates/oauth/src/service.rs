@@ -7,6 +7,9 @@ use url::Url;
 use crate::verdict::{Dialect, classify};
 use crate::{Client, HttpRequest, HttpResponse, Metadata, Method, Scope, Timestamp, Verdict, encoding};
 
+/// The grant type of RFC 8628 section 3.4.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// A home-made service: `POST login_url {username, password}` and `POST refresh_url {refresh_token}`, both answering
 /// `{access_token, refresh_token[, expires_in]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +91,25 @@ impl Service {
         Some(token_endpoint.request(client, pairs, None))
     }
 
+    /// Asks for a code that a person types into a browser elsewhere (RFC 8628 section 3.1). `None` where the service has no
+    /// device authorization endpoint.
+    #[must_use]
+    pub fn device_request(&self, client: &Client, scope: &Scope) -> Option<HttpRequest> {
+        let Self::OAuth(metadata) = self else { return None };
+        let url = metadata.device_authorization_endpoint.as_ref()?;
+        let scope = scope.to_string();
+        let pairs = if scope.is_empty() { vec![] } else { vec![("scope", scope.as_str())] };
+        Some(FormEndpoint { url, secret_in_form: metadata.secret_in_form }.request(client, pairs, None))
+    }
+
+    /// Asks whether the person has decided (RFC 8628 section 3.4). `None` where the dialect has no device flow.
+    #[must_use]
+    pub fn device_token_request(&self, client: &Client, device_code: &SecretString) -> Option<HttpRequest> {
+        let Wire::Form(token_endpoint) = self.wire() else { return None };
+        let pairs = vec![("grant_type", DEVICE_CODE), ("device_code", device_code.expose_secret())];
+        Some(token_endpoint.request(client, pairs, None))
+    }
+
     /// RFC 6749 section 6. The key goes into the header `Idempotency-Key` (P9), which servers that do not know it ignore.
     #[must_use]
     pub fn refresh_request(&self, client: &Client, refresh_token: &SecretString, idempotency_key: &str) -> HttpRequest {
@@ -100,6 +122,32 @@ impl Service {
             }
             Wire::Json(plain) => json_request(&plain.refresh_url, &[("refresh_token", refresh_token)], key),
         }
+    }
+
+    /// RFC 8693 section 2.1: asks for an access token with no more than `scope` (empty: all of it) and for `audience` alone
+    /// (`None`: for whom the token that is given is for). `None` where the dialect has no token exchange. Whether the service
+    /// offers it, and to this client, its answer tells: read it with [`Self::classify_exchange`].
+    #[must_use]
+    pub fn exchange_request(
+        &self,
+        client: &Client,
+        access_token: &SecretString,
+        audience: Option<&str>,
+        scope: &Scope,
+    ) -> Option<HttpRequest> {
+        let Wire::Form(token_endpoint) = self.wire() else { return None };
+        let scope = scope.to_string();
+        let mut pairs = vec![
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", access_token.expose_secret()),
+            ("subject_token_type", ACCESS_TOKEN_TYPE),
+            ("requested_token_type", ACCESS_TOKEN_TYPE),
+        ];
+        pairs.extend(audience.map(|audience| ("audience", audience)));
+        if !scope.is_empty() {
+            pairs.push(("scope", &scope));
+        }
+        Some(token_endpoint.request(client, pairs, None))
     }
 
     /// RFC 7009 section 2.1, for the refresh token. `None` where the service has no revocation endpoint.
@@ -138,6 +186,22 @@ impl Service {
         classify(dialect, response, received_at)
     }
 
+    /// The same for the answer to [`Self::exchange_request`]. No refresh token was spent, so no answer can end the grant: what
+    /// would be [`Verdict::InvalidGrant`] is [`Verdict::Refused`] here. A refresh token in the answer is nothing that was
+    /// asked for, and is dropped.
+    #[must_use]
+    pub fn classify_exchange(&self, response: &HttpResponse, received_at: Timestamp) -> Verdict {
+        match self.classify(response, received_at) {
+            Verdict::InvalidGrant(refusal) => Verdict::Refused(refusal),
+            Verdict::Granted(mut tokens) => {
+                tokens.refresh_token = None;
+                tokens.refresh_expires_at = None;
+                Verdict::Granted(tokens)
+            }
+            other => other,
+        }
+    }
+
     fn wire(&self) -> Wire<'_> {
         match self {
             Self::OAuth(metadata) => {
@@ -148,6 +212,9 @@ impl Service {
         }
     }
 }
+
+/// RFC 8693 section 3.
+const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// How a token request is written.
 enum Wire<'a> {

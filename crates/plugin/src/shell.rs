@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use pilotlight::{
-    Client, Error, ErrorCode, JournalEntry, Pilotlight, Registration, Scope, SecretString, ServiceLocation, SignIn,
-    Strategy, VaultStatus,
-};
+use pilotlight::journal::JournalEntry;
+use pilotlight::storage::{Strategy, VaultStatus};
+use pilotlight::values::SecretString;
+use pilotlight::{Client, Error, ErrorCode, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
 use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
 use tokio::task::AbortHandle;
 

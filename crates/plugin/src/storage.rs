@@ -1,9 +1,9 @@
 //! How the grants are kept, as the webview sees it, and what it may ask for to change that.
 
-use pilotlight::{
-    ErrorCode, ErrorKind, Exposure, Finding, Health, Moved, Moving, Need, Pilotlight, SecretString, Strategy,
-    VaultInfo, VaultStatus,
-};
+use pilotlight::diagnosis::{Finding, Health};
+use pilotlight::storage::{Exposure, Moved, Moving, Need, Strategy, VaultInfo, VaultStatus};
+use pilotlight::values::SecretString;
+use pilotlight::{ErrorCode, ErrorKind, Pilotlight};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

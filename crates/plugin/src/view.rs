@@ -2,7 +2,10 @@
 //!
 //! ts-rs writes these types to `ui/src/bindings/` (`cargo xtask bindings`); a test holds the committed files against them.
 
-use pilotlight::{Account, Error, ErrorCode, Explanation, ExposeSecret as _, JournalEntry, Status, Timestamp};
+use pilotlight::diagnosis::Explanation;
+use pilotlight::journal::JournalEntry;
+use pilotlight::values::{ExposeSecret as _, Timestamp};
+use pilotlight::{Account, Error, ErrorCode, Status};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

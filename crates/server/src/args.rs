@@ -198,6 +198,9 @@ pub(crate) struct AddClient {
     /// Give it tokens only where it proves to have a key (DPoP, RFC 9449)
     #[arg(long)]
     pub(crate) dpop_required: bool,
+    /// Let it exchange its access tokens for narrower ones (RFC 8693)
+    #[arg(long)]
+    pub(crate) exchange: bool,
     /// Let it ask for tokens for this resource server (RFC 8707), an absolute URI; may be repeated
     #[arg(long = "resource")]
     pub(crate) resources: Vec<String>,

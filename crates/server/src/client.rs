@@ -67,10 +67,18 @@ pub enum Setting {
     Registered,
     /// It must prove to have a key with every request for tokens (RFC 9449 section 5.2, `dpop_bound_access_tokens`).
     DpopRequired,
+    /// It may exchange its access tokens for narrower ones, RFC 8693.
+    Exchange,
 }
 
-const SETTINGS: [Setting; 5] =
-    [Setting::Device, Setting::IntrospectAny, Setting::PushedOnly, Setting::DpopRequired, Setting::Registered];
+const SETTINGS: [Setting; 6] = [
+    Setting::Device,
+    Setting::IntrospectAny,
+    Setting::PushedOnly,
+    Setting::DpopRequired,
+    Setting::Registered,
+    Setting::Exchange,
+];
 
 impl Setting {
     /// The word for stores.
@@ -82,6 +90,7 @@ impl Setting {
             Self::PushedOnly => "pushed_only",
             Self::Registered => "registered",
             Self::DpopRequired => "dpop_required",
+            Self::Exchange => "exchange",
         }
     }
 

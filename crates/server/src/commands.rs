@@ -275,7 +275,7 @@ fn allow(
     client: &mut ClientRecord,
     own_scope: Option<&str>,
     resources: Vec<String>,
-    settings: [(bool, Setting); 4],
+    settings: [(bool, Setting); 5],
 ) -> Result<(), BadClient> {
     if let Some(scope) = own_scope {
         client.allow_own_scope(Scope::parse(scope))?;
@@ -296,6 +296,7 @@ fn add_client(store: &dyn Store, wanted: AddClient) -> Result<(), Failure> {
         (wanted.introspect_any, Setting::IntrospectAny),
         (wanted.pushed_only, Setting::PushedOnly),
         (wanted.dpop_required, Setting::DpopRequired),
+        (wanted.exchange, Setting::Exchange),
     ];
     allow(&mut client, wanted.own_scope.as_deref(), wanted.resources, settings)?;
     if !store.add_client(&client)? {

@@ -24,6 +24,8 @@ use crate::system::{NoEntropy, make_random};
 pub(crate) const SCOPES: [&str; 4] = ["openid", "profile", "offline_access", DEVICES];
 /// To see where the person is signed in, and to end it. Granted only where it is asked for by name.
 pub(crate) const DEVICES: &str = "devices";
+/// RFC 8693 section 3.
+pub(crate) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// What is granted to whoever asks for nothing.
 const DEFAULT_SCOPE: &str = "openid profile offline_access";
 
@@ -87,6 +89,8 @@ pub(crate) struct Issued {
     expires_in: u64,
     refresh_expires_in: Option<u64>,
     refresh_uses_left: Option<u32>,
+    /// For token exchange alone.
+    kind: Option<&'static str>,
     bound: bool,
 }
 
@@ -95,6 +99,8 @@ pub(crate) struct Issued {
 #[derive(Serialize)]
 pub(crate) struct Answer<'a> {
     access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +118,7 @@ impl Issued {
     pub(crate) fn answer(&self) -> Answer<'_> {
         Answer {
             access_token: self.access_token.expose_secret(),
+            issued_token_type: self.kind,
             token_type: if self.bound { "DPoP" } else { "Bearer" },
             expires_in: self.expires_in,
             refresh_token: self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
@@ -272,6 +279,7 @@ impl App {
             expires_in: until.since(now).as_secs(),
             refresh_expires_in: Some(refresh_until.since(now).as_secs()),
             refresh_uses_left,
+            kind: None,
             bound: narrowed.key.is_some(),
         })
     }
@@ -295,6 +303,34 @@ impl App {
             expires_in: until.since(now).as_secs(),
             refresh_expires_in: None,
             refresh_uses_left: None,
+            kind: None,
+            bound: key.is_some(),
+        })
+    }
+
+    /// An access token in place of one that says as much or more (RFC 8693 section 2.2.1), until `until` at the latest. No
+    /// refresh token: the grant has one already.
+    pub(crate) fn issue_narrower(
+        &self,
+        grant: &Grant,
+        scope: &Scope,
+        resources: &[String],
+        key: Option<Thumbprint>,
+        until: Timestamp,
+    ) -> Result<Issued, Problem> {
+        let now = self.now();
+        let until = now.plus(self.config.access_token_ttl).min(until);
+        let until = grant.ends_at.map_or(until, |end| end.min(until));
+        let scope = scope.to_string();
+        Ok(Issued {
+            access_token: self.access_token(Bearer::Person(grant), &scope, resources, key, now..until)?,
+            refresh_token: None,
+            id_token: None,
+            scope,
+            expires_in: until.since(now).as_secs(),
+            refresh_expires_in: None,
+            refresh_uses_left: None,
+            kind: Some(ACCESS_TOKEN_TYPE),
             bound: key.is_some(),
         })
     }

@@ -26,6 +26,15 @@ impl Audience {
         }
     }
 
+    /// Reads [`Self::of`].
+    pub(crate) fn resources(&self, issuer: &str) -> Vec<String> {
+        let all = match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        };
+        all.iter().map(|name| if name == issuer { String::new() } else { name.clone() }).collect()
+    }
+
     pub(crate) fn contains(&self, audience: &str) -> bool {
         match self {
             Self::One(one) => one == audience,

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pilotlight::testing::{FakeServer, config};
-use pilotlight::{AuthorizedClient, ErrorCode, Home, Pilotlight, SystemClock, SystemRandom};
+use pilotlight::parts::{SystemClock, SystemRandom};
+use pilotlight::simulation::{FakeServer, config};
+use pilotlight::{AuthorizedClient, ErrorCode, Home, Pilotlight};
 use pilotlight_vault::MemoryVault;
 use reqwest::{Body, Method, Request, StatusCode};
 

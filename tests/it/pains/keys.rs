@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight::{Config, ErrorCode, ExposeSecret as _, Keystore, Pilotlight, Status, VaultStatus};
+use pilotlight::parts::Keystore;
+use pilotlight::storage::VaultStatus;
+use pilotlight::values::ExposeSecret as _;
+use pilotlight::{Config, ErrorCode, Pilotlight, Status};
 use pilotlight_vault::KeystoreError;
 use pilotlight_vault::keystore::{KeystoreSecret, MemoryKeystore};
 

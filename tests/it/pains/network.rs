@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use pilotlight::testing::{Fault, Weather};
+use pilotlight::simulation::{Fault, Weather};
 use pilotlight::{ErrorCode, ErrorKind, Status};
 use pilotlight_oauth::HttpResponse;
 

@@ -1,7 +1,9 @@
 //! 28 and 29: what people see: no tabs that nobody asked for, and a reason for every end.
 
-use pilotlight::testing::{Fault, Weather};
-use pilotlight::{ErrorCode, ErrorKind, EventKind, ExposeSecret as _, Status};
+use pilotlight::journal::EventKind;
+use pilotlight::simulation::{Fault, Weather};
+use pilotlight::values::ExposeSecret as _;
+use pilotlight::{ErrorCode, ErrorKind, Status};
 
 use super::world::{HOUR, TTL, World, sign_in, status, token, told, with_body};
 
@@ -136,8 +138,8 @@ async fn pain_29_the_end_of_an_account_without_refresh_token_is_announced_and_wr
     tokio::time::sleep(TTL).await;
     assert!(changes.has_changed().unwrap());
     tasks.into_iter().for_each(|task| task.abort());
-    let ends = |events: Vec<pilotlight::JournalEntry>| {
-        events.iter().filter(|entry| entry.kind == pilotlight::EventKind::Ended).count()
+    let ends = |events: Vec<pilotlight::journal::JournalEntry>| {
+        events.iter().filter(|entry| entry.kind == pilotlight::journal::EventKind::Ended).count()
     };
     assert_eq!(ends(world.process().events(Some("work"), 100).await.unwrap()), 1);
     assert_eq!(world.server.refreshes(), 0);

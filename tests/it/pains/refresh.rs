@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use pilotlight::testing::Fault;
-use pilotlight::{Clock as _, ErrorCode, EventKind, ExposeSecret as _, Pilotlight, Status, TransportError};
+use pilotlight::journal::EventKind;
+use pilotlight::parts::{Clock as _, TransportError};
+use pilotlight::simulation::Fault;
+use pilotlight::values::ExposeSecret as _;
+use pilotlight::{ErrorCode, Pilotlight, Status};
 use pilotlight_vault::SqliteVault;
 
 use super::world::{HOUR, OnFullDisk, TTL, World, page, sign_in, status, token, told, with_body};

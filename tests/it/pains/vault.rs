@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use pilotlight::{Clock as _, ErrorCode, GrantId, SignOut, Vault as _};
+use pilotlight::parts::Clock as _;
+use pilotlight::storage::Vault as _;
+use pilotlight::values::GrantId;
+use pilotlight::{ErrorCode, SignOut};
 use pilotlight_vault::SqliteVault;
 
 use super::world::{HOUR, TTL, World, sign_in, token};

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pilotlight::testing::{FakeServer, RecordingBrowser, SimulatedClock, config};
+use pilotlight::journal::EventKind;
+use pilotlight::parts::{Answer, Transport, TransportError};
+use pilotlight::simulation::{FakeServer, RecordingBrowser, SimulatedClock, config};
+use pilotlight::storage::Vault;
+use pilotlight::values::{ExposeSecret as _, GrantId};
 use pilotlight::{
-    Account, Answer, Client, Config, Error, EventKind, ExposeSecret as _, GrantId, Home, Pilotlight, Registration,
-    Scope, ServiceLocation, SignIn, Status, Transport, TransportError, Vault,
+    Account, Client, Config, Error, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status,
 };
 use pilotlight_oauth::{HttpRequest, HttpResponse};
 use pilotlight_vault::keystore::FaultyKeystore;

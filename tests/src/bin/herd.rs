@@ -7,7 +7,9 @@ use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight::{Clock, Config, ExposeSecret as _, Home, HttpTransport, Pilotlight, Sleep, SystemClock, Timestamp};
+use pilotlight::parts::{Clock, HttpTransport, Sleep, SystemClock};
+use pilotlight::values::{ExposeSecret as _, Timestamp};
+use pilotlight::{Config, Home, Pilotlight};
 
 struct AheadBy(Duration);
 

@@ -30,7 +30,7 @@ mod linux {
     use std::process::ExitCode;
 
     use pilotlight::Home;
-    use pilotlight::testing::{Life, scale};
+    use pilotlight::simulation::{Life, scale};
     use pilotlight_tests::torture::{
         Keys, Points, Summary, Tally, kill_at_random_instants, outwait_the_stopped_holder, sweep,
     };

@@ -1,6 +1,7 @@
 //! Chance that can be had again.
 
-use pilotlight::{Random as _, testing::SeededRandom};
+use pilotlight::parts::Random as _;
+use pilotlight::simulation::SeededRandom;
 
 /// Numbers from a seed: the same seed gives the same ones in the same order.
 pub struct Dice(SeededRandom);

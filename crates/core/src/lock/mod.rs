@@ -39,7 +39,7 @@ pub trait Locks: Send + Sync {
 /// A lock, held until it is dropped.
 pub struct Lock {
     _held: Box<dyn Any + Send + Sync>,
-    /// When it ends by itself, on [`crate::Clock::elapsed`]; never, for an OS lock.
+    /// When it ends by itself, on [`crate::parts::Clock::elapsed`]; never, for an OS lock.
     ends: Option<Duration>,
 }
 

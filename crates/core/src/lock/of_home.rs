@@ -5,7 +5,8 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::{FileLocks, Locks};
-use crate::{Clock, Error, Home};
+use crate::parts::Clock;
+use crate::{Error, Home};
 
 /// Locks for the home, whichever strategy it has now or will move to. `redis` is the address of the Redis, where there is one.
 #[cfg(not(feature = "redis"))]
@@ -23,8 +24,8 @@ pub(crate) fn of_home(
     use secrecy::ExposeSecret as _;
     let files = FileLocks::new(home);
     let Some(address) = redis else { return Ok(Arc::new(files)) };
-    let random = Arc::new(crate::SystemRandom);
-    let leases = crate::RedisLocks::new(address.expose_secret(), "pilotlight:lock:", Arc::clone(clock), random)?;
+    let random = Arc::new(crate::parts::SystemRandom);
+    let leases = crate::parts::RedisLocks::new(address.expose_secret(), "pilotlight:lock:", Arc::clone(clock), random)?;
     Ok(Arc::new(shared::HomeLocks { home: home.clone(), files, leases }))
 }
 
@@ -34,9 +35,10 @@ mod shared {
     use std::pin::Pin;
 
     use super::FileLocks;
+    use crate::Home;
     use crate::lock::{Lock, Locking, Locks};
+    use crate::parts::RedisLocks;
     use crate::storage::is_shared;
-    use crate::{Home, RedisLocks};
 
     /// A file lock, and a lease too while the home's vault is shared with other hosts.
     pub(super) struct HomeLocks {

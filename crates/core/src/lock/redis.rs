@@ -11,8 +11,9 @@ use tokio::sync::OnceCell;
 
 use super::{Lock, Locking, Locks, busy};
 use crate::flights::Flights;
+use crate::parts::{Clock, Random};
 use crate::random::make_text;
-use crate::{Clock, Error, ErrorCode, Random};
+use crate::{Error, ErrorCode};
 
 /// How long a lease lasts. It has to outlive one exchange with the authorization server and the commit.
 const LEASE: Duration = Duration::from_secs(40);

@@ -1,7 +1,12 @@
 //! Signing in: find the service, get tokens, make them durable, and only then say that somebody is signed in.
 
 mod by_browser;
+mod by_device;
+#[cfg(test)]
+mod by_device_tests;
 mod loopback;
+
+pub use by_device::{DeviceInvitation, DeviceProgress, DeviceWatcher};
 
 use std::sync::Arc;
 
@@ -11,11 +16,12 @@ use pilotlight_oauth::{
 };
 use pilotlight_vault::GrantId;
 
+use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::page::Held;
 use crate::record::GrantRecord;
 use crate::refresh::{misbehaved, refused, unavailable};
-use crate::{Account, Error, ErrorCode, ErrorKind, EventKind, Registration, ServiceLocation, SignIn, Status, random};
+use crate::{Account, Error, ErrorCode, ErrorKind, Registration, ServiceLocation, SignIn, Status, random};
 
 /// Tokens, and whose they are.
 struct Obtained {
@@ -41,6 +47,10 @@ impl Pilotlight {
                 let request = service.password_request(&client, &username, &password, &scope);
                 drop(password);
                 let obtained = self.obtain(&service, &client, &scope, request, None, Some(username)).await?;
+                self.keep(registration.name, service, client, scope, obtained).await?
+            }
+            SignIn::Device(watcher) => {
+                let obtained = self.by_device(&service, &client, &scope, &watcher).await?;
                 self.keep(registration.name, service, client, scope, obtained).await?
             }
             SignIn::Browser => {
@@ -107,6 +117,22 @@ impl Pilotlight {
             Verdict::Unavailable { status, .. } => return Err(unavailable(status)),
             Verdict::Misbehaved { status, why } => return Err(misbehaved(status, why)),
         };
+        self.whose(service, client, scope, tokens, nonce, username).await.map(|mut obtained| {
+            obtained.clock_offset_ms = clock_offset_ms;
+            obtained
+        })
+    }
+
+    /// Finds out whose tokens these are.
+    async fn whose(
+        &self,
+        service: &Service,
+        client: &Client,
+        scope: &Scope,
+        tokens: Tokens,
+        nonce: Option<&str>,
+        username: Option<String>,
+    ) -> Result<Obtained, Error> {
         let mut person = match (service, &tokens.id_token) {
             (Service::OAuth(metadata), Some(token)) => {
                 read_id_token(token, &metadata.issuer, &client.id, nonce, self.now()).map_err(|error| {
@@ -119,7 +145,7 @@ impl Pilotlight {
             self.ask_who(service, &tokens, &mut person).await;
         }
         person.label = person.label.or(username);
-        Ok(Obtained { tokens, person, clock_offset_ms })
+        Ok(Obtained { tokens, person, clock_offset_ms: None })
     }
 
     /// Asks the userinfo endpoint, which may only add a label: never another subject than the id_token's (OpenID Connect Core 5.3.2).

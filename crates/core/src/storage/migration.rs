@@ -18,8 +18,10 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Choice, Witness};
+use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
-use crate::{Error, ErrorCode, EventKind, Home, Lock, files};
+use crate::parts::Lock;
+use crate::{Error, ErrorCode, Home, files};
 
 /// How many records are copied in one step, and between two words about how far it is. In tests a move of a few grants has
 /// several, to be killed between.

@@ -10,14 +10,16 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pilotlight_vault::{GrantId, Need, Strategy, Vault, VaultError, Vaults};
+pub use pilotlight_vault::{Aead, Exposure, Exposures, Need, SlotInfo, Strategy, Vault};
+use pilotlight_vault::{GrantId, VaultError, Vaults};
 use secrecy::SecretString;
 
 use self::choice::{Choice, Witness};
 pub use self::info::VaultInfo;
 pub use self::migration::{Moved, Moving};
+use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
-use crate::{Error, ErrorCode, EventKind};
+use crate::{Error, ErrorCode};
 
 /// Whose vaults these are; bound into everything that is sealed.
 const APP: &str = "dev.pilotlight";

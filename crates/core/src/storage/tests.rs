@@ -8,11 +8,10 @@ use std::time::Duration;
 use pilotlight_vault::Strategy;
 
 use super::{Moving, VaultStatus};
-use crate::testing::{FakeServer, SimulatedClock, Weather, config};
-use crate::{
-    Client, Config, ErrorCode, EventKind, ExposeSecret as _, Home, Pilotlight, Registration, Scope, ServiceLocation,
-    SignIn,
-};
+use crate::journal::EventKind;
+use crate::simulation::{FakeServer, SimulatedClock, Weather, config};
+use crate::values::ExposeSecret as _;
+use crate::{Client, Config, ErrorCode, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
 
 const TTL: Duration = Duration::from_secs(900);
 

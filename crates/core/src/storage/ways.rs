@@ -4,8 +4,9 @@ use pilotlight_vault::{Aead, Strategy, VaultError, Vaults};
 use secrecy::SecretString;
 
 use super::choice::Choice;
+use crate::Error;
+use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
-use crate::{Error, EventKind};
 
 impl Pilotlight {
     /// Lets this passphrase open the vault too, in place of an earlier one.

@@ -57,6 +57,19 @@ fn after(seconds: u64) -> Option<Timestamp> {
 }
 
 #[test]
+fn rfc8693_section_2_2_no_answer_to_an_exchange_ends_the_grant_or_brings_a_refresh_token() {
+    let refused = oauth().classify_exchange(&json(400, INVALID_GRANT), NOW);
+    assert!(matches!(&refused, Verdict::Refused(refusal) if refusal.error == "invalid_grant"), "{refused:?}");
+    let body = r#"{"access_token":"a1","issued_token_type":"urn:ietf:params:oauth:token-type:access_token",
+        "token_type":"Bearer","expires_in":60,"refresh_token":"r2","refresh_expires_in":90}"#;
+    let Verdict::Granted(tokens) = oauth().classify_exchange(&json(200, body), NOW) else { panic!("not granted") };
+    assert_eq!((tokens.access_token.expose_secret(), tokens.access_expires_at), ("a1", after(60)));
+    assert!(tokens.refresh_token.is_none() && tokens.refresh_expires_at.is_none());
+    let away = oauth().classify_exchange(&json(503, "{}"), NOW);
+    assert!(matches!(away, Verdict::Unavailable { status: 503, .. }), "{away:?}");
+}
+
+#[test]
 fn rfc6749_section_5_1_successful_response() {
     let body = r#"{
       "access_token":"2YotnFZFEjr1zCsicMWpAA",

@@ -171,6 +171,24 @@ fn rfc7009_section_2_1_revocation_request() {
 }
 
 #[test]
+fn rfc8693_section_2_1_exchange_request() {
+    let kind = "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token";
+    let common = format!(
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=t\
+         &subject_token_type={kind}&requested_token_type={kind}"
+    );
+    let scope = Scope::parse("read");
+    let request = oauth("").exchange_request(&public(), &"t".into(), Some("https://api.example"), &scope).unwrap();
+    let more = "&audience=https%3A%2F%2Fapi.example&scope=read&client_id=s6BhdRkqt3";
+    assert_eq!(pairs(body(&request)), pairs(&format!("{common}{more}")));
+    assert_eq!(request.idempotency_key, None, "nothing is spent");
+    let request = oauth("").exchange_request(&confidential(), &"t".into(), None, &Scope::default()).unwrap();
+    assert_eq!(pairs(body(&request)), pairs(&common));
+    assert_eq!(authorization(&request), Some("Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW"));
+    assert!(plain().exchange_request(&public(), &"t".into(), None, &scope).is_none());
+}
+
+#[test]
 fn openid_connect_core_section_5_3_1_userinfo_request() {
     let request = oauth("").userinfo_request(&"SlAV32hkKG".into()).unwrap();
     assert_eq!((request.method, request.url.as_str()), (Method::Get, "https://server.example.com/userinfo"));

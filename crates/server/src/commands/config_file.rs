@@ -194,6 +194,10 @@ struct DeclaredClient {
     #[serde(default)]
     dpop_required: bool,
     #[serde(default)]
+    exchange: bool,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
+    #[serde(default)]
     resources: Vec<String>,
 }
 
@@ -206,11 +210,13 @@ impl DeclaredClient {
         if let Some(hash) = &self.secret_hash {
             client.set_secret_hash(hash)?;
         }
+        client.allow_returns(self.post_logout_redirect_uris.clone())?;
         let settings = [
             (self.device, Setting::Device),
             (self.introspect_any, Setting::IntrospectAny),
             (self.pushed_only, Setting::PushedOnly),
             (self.dpop_required, Setting::DpopRequired),
+            (self.exchange, Setting::Exchange),
         ];
         super::allow(&mut client, self.own_scope.as_deref(), self.resources.clone(), settings)?;
         Ok(client)

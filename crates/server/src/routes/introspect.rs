@@ -96,7 +96,7 @@ async fn refresh_token(app: &App, token: &str, caller: &Client) -> Result<Option
     Ok(Some(described))
 }
 
-async fn living_grant(app: &App, id: GrantId) -> Result<Option<Grant>, Problem> {
+pub(super) async fn living_grant(app: &App, id: GrantId) -> Result<Option<Grant>, Problem> {
     let grant = app.ask(move |store| store.grant(id)).await?;
     Ok(grant.filter(|grant| grant.revoked.is_none() && grant.ends_at.is_none_or(|end| app.now() < end)))
 }

@@ -13,12 +13,13 @@ use crate::device::DEVICE_GRANT;
 use crate::dpop::ALGORITHMS;
 use crate::issue::SCOPES;
 use crate::routes::Registration;
+use crate::routes::token_exchange::TOKEN_EXCHANGE;
 
 /// Neither document is secret, and both change only with the operator's settings.
 const CACHE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "public, max-age=300")];
 
 pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
-    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT];
+    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT, TOKEN_EXCHANGE];
     if app.config.password_sign_in {
         grants.push("password");
     }

@@ -21,6 +21,7 @@ mod security;
 mod sign_in;
 mod sign_out;
 mod token;
+mod token_exchange;
 mod userinfo;
 
 use std::sync::Arc;

@@ -22,14 +22,15 @@ use crate::params::{Form, Params, Peer, idempotency_key};
 use crate::problem::{Problem, Refused};
 use crate::proven::Proven;
 use crate::resource::asked_resources;
+use crate::routes::token_exchange::{TOKEN_EXCHANGE, narrower};
 use crate::system::make_random;
 
 /// Who asks for tokens, what for, and with which key.
-struct Asking<'a> {
-    caller: Caller,
-    params: &'a Params,
-    resources: Vec<String>,
-    proven: Option<Proven>,
+pub(super) struct Asking<'a> {
+    pub(super) caller: Caller,
+    pub(super) params: &'a Params,
+    pub(super) resources: Vec<String>,
+    pub(super) proven: Option<Proven>,
 }
 
 impl<'a> Asking<'a> {
@@ -43,7 +44,7 @@ impl<'a> Asking<'a> {
         Ok(Self { caller, params, resources, proven })
     }
 
-    fn key(&self) -> Option<Thumbprint> {
+    pub(super) fn key(&self) -> Option<Thumbprint> {
         self.proven.as_ref().map(Proven::key)
     }
 }
@@ -62,6 +63,7 @@ pub(crate) async fn token(
         "password" if app.config.password_sign_in => sign_in(&app, &asking, &headers, peer).await?,
         "client_credentials" => in_its_own_name(&app, &asking).await?,
         DEVICE_GRANT => poll(&app, &asking).await?,
+        TOKEN_EXCHANGE => narrower(&app, &asking).await?,
         _ => return Err(Problem::UnsupportedGrantType),
     };
     let mut response = Json(issued.answer()).into_response();

@@ -44,6 +44,8 @@ fn options_people_and_clients_come_from_the_file_and_the_command_line_comes_befo
         [[client]]
         id = "backend"
         secret-hash = "{secret}"
+        post-logout-redirect-uris = ["https://backend.example/done"]
+        exchange = true
         own-scope = "reports.read"
         resources = ["https://api.example/v1"]
         "#
@@ -93,6 +95,7 @@ fn a_file_that_is_not_understood_is_refused_with_the_place_and_no_value_is_repea
         ("[[client]]\nid = \"a\"\nsecret-hash = \"secret-value\"", "`a`"),
         ("[[client]]\nid = \"a\"\nown-scope = \"x\"", "confidential"),
         ("[[client]]\nid = \"a\"\nredirect-uris = [\"http://evil.example\"]", "no safe redirect URI"),
+        ("[[client]]\nid = \"a\"\npost-logout-redirect-uris = [\"http://evil.example\"]", "no safe redirect URI"),
         ("[user]\nname = \"ada\"", "[[user]]"),
     ];
     for (text, told) in cases {

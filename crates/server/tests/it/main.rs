@@ -67,6 +67,8 @@ mod rfc8414;
 #[cfg(test)]
 mod rfc8628;
 #[cfg(test)]
+mod rfc8693;
+#[cfg(test)]
 mod rfc8707;
 #[cfg(test)]
 mod rfc9068;

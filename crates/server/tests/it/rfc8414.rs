@@ -31,7 +31,8 @@ async fn section_2_every_advertised_endpoint_answers() {
         assert!(statuses.iter().any(|status| *status != 404 && *status != 405), "{address}: {statuses:?}");
     }
     let device = "urn:ietf:params:oauth:grant-type:device_code";
-    let grants = json!(["authorization_code", "refresh_token", "client_credentials", device, "password"]);
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let grants = json!(["authorization_code", "refresh_token", "client_credentials", device, exchange, "password"]);
     assert_eq!(metadata["grant_types_supported"], grants);
 }
 

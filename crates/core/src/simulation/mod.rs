@@ -16,7 +16,8 @@ use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse, Timestamp};
 use pilotlight_vault::keystore::MemoryKeystore;
 use url::Url;
 
-use crate::{Answer, Browser, Clock, Config, Error, FileLocks, Home, Random, Sleep, Transport, TransportError};
+use crate::parts::{Answer, Browser, Clock, FileLocks, Random, Sleep, Transport, TransportError};
+use crate::{Config, Error, Home};
 
 /// Starts at a fixed instant and moves with Tokio's clock, so that one `tokio::time::advance` moves wall clock, timers and
 /// expiry together. Its wall clock can be set wrong, and the machine can sleep, over which Tokio's timers stand still.

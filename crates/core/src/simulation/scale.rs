@@ -7,8 +7,9 @@ use pilotlight_oauth::{Client, Person, Scope, Service, Timestamp};
 use pilotlight_vault::{GrantId, MemoryVault, Vault as _};
 
 use super::{FakeServer, SimulatedClock, config};
+use crate::parts::Clock as _;
 use crate::record::GrantRecord;
-use crate::{AccessToken, Clock as _, Error, ErrorCode, Home, Pilotlight};
+use crate::{AccessToken, Error, ErrorCode, Home, Pilotlight};
 
 /// How long the tokens of [`scale`] live: ten hours.
 const LIFE: Duration = Duration::from_secs(36_000);

@@ -7,10 +7,8 @@ use std::time::Duration;
 use pilotlight_vault::MemoryVault;
 
 use super::{FakeServer, SeededRandom, SimulatedClock, Weather, config};
-use crate::{
-    Client, Clock as _, Config, Error, Home, Pilotlight, Random as _, Registration, Scope, ServiceLocation, SignIn,
-    Status,
-};
+use crate::parts::{Clock as _, Random as _};
+use crate::{Client, Config, Error, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Access tokens live an hour, as with most services.
@@ -58,7 +56,7 @@ impl Life {
         let outcome = Outcome { signed_in: true, refreshes: 0, ideal: 0, requests: 0, reuses: 0, kills: 0 };
         let vault = Arc::new(MemoryVault::default());
         let random = SeededRandom::new(seed ^ 0xa5a5_a5a5);
-        let ideal_at = crate::Clock::elapsed(&*clock);
+        let ideal_at = crate::parts::Clock::elapsed(&*clock);
         let mut life = Self { random, clock, server, config, vault, process: None, outcome, ideal_at };
         let registration = Registration {
             name: "work".into(),

@@ -1,0 +1,4 @@
+//! What is wrong and what to do about it: of everything Pilotlight stands on, and of a single account.
+
+pub use crate::doctor::{Finding, Health};
+pub use crate::explain::Explanation;
