@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pilotlight::{Home, Pilotlight, Status};
 use pilotlight::values::ExposeSecret as _;
+use pilotlight::{Home, Pilotlight, Status};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use zeroize::Zeroizing;
