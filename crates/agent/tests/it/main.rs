@@ -2,7 +2,11 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
 mod asking;
+#[cfg(test)]
 mod place;
+#[cfg(test)]
 mod trouble;
+#[cfg(test)]
 mod world;
