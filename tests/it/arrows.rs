@@ -87,3 +87,41 @@ fn packages_of_others_stay_where_they_belong() {
         }
     }
 }
+
+/// What the crate brings only to those who ask for it, or not at all: packages by the beginning of their names, and SQLCipher
+/// by its feature.
+const HEAVY: [&str; 9] =
+    ["tauri", "wry", "axum", "redis", "openssl-sys", "openssl-src", "native-tls", "tss-", "pilotlight-server"];
+
+/// The crate and all it stands on, for this machine's target: `NAME vVERSION FEATURES`, each once.
+fn stands_on(features: &[&str]) -> BTreeSet<String> {
+    let mut command = Command::new(env!("CARGO"));
+    let arguments = ["tree", "--offline", "--package", "pilotlight", "--edges", "normal", "--prefix", "none"];
+    command.args(arguments).args(["--format", "{p} {f}"]).args(features).current_dir(binaries::repository());
+    let output = command.output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+fn heavy(tree: &BTreeSet<String>) -> Vec<&str> {
+    let is_heavy = |line: &str| HEAVY.iter().any(|name| line.starts_with(name)) || line.contains("bundled-sqlcipher");
+    tree.iter().map(String::as_str).filter(|line| is_heavy(line)).collect()
+}
+
+#[test]
+fn the_crate_brings_nothing_heavy_that_was_not_asked_for() {
+    for features in [&[][..], &["--no-default-features"]] {
+        let tree = stands_on(features);
+        assert!(tree.iter().any(|line| line.starts_with("rusqlite ")), "this is not its tree: {tree:?}");
+        assert_eq!(heavy(&tree), [""; 0], "with {features:?}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_seen_in_the_tree() {
+    for (feature, brings) in [("redis", "redis "), ("sqlcipher", "libsqlite3-sys ")] {
+        let tree = stands_on(&["--features", feature]);
+        assert!(heavy(&tree).iter().any(|line| line.starts_with(brings)), "{feature} brings {:?}", heavy(&tree));
+    }
+}

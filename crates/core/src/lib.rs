@@ -66,6 +66,11 @@ pub mod storage;
 mod transport;
 pub mod values;
 
+/// The guide's examples, run as tests.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../../docs/crate.md")]
+struct Guide;
+
 pub use account::{AccessToken, Account, Registration, ServiceLocation, SignIn, SignOut, Status};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use home::Home;

@@ -1,14 +1,66 @@
-//! Parts for tests: a clock that moves with Tokio's paused time, randomness from a seed, an authorization server in memory
-//! that can be told to fail, a browser that remembers.
+//! All [`parts`](crate::parts) simulated, so that a test of your app needs no network, no keystore and no waiting.
+//!
+//! | What | Stands for | What a test does with it |
+//! |---|---|---|
+//! | [`config`] | [`Config::system`] | puts the parts below together; every field can be replaced |
+//! | [`SimulatedClock`] | the wall clock, timers, the machine's sleep | `tokio::time::advance`, [`SimulatedClock::sleep_machine`], [`SimulatedClock::set_wrong_by`] |
+//! | [`FakeServer`] | the network, and an authorization server at `https://as.test` | [`FakeServer::fail_next`] for single requests, [`FakeServer::set_weather`] until told otherwise, [`FakeServer::revoke`]; then asks what it saw |
+//! | [`RecordingBrowser`] | the person's browser | asks which addresses were opened |
+//! | [`SeededRandom`] | the system's randomness | chooses the seed |
+//! | [`kill()`] | the end of the process | calls it, and starts a second [`Pilotlight`](crate::Pilotlight) from the same [`Config`] |
+//! | [`Life`], [`scale()`] | months of a person's days; very many grants | runs them against changes to this crate |
+//!
+//! The server knows the password `demo`, takes every client, rotates each refresh token and ends a grant whose consumed token
+//! comes back. Tokio's time should be paused: then an hour takes no time, and each run is like the last.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use pilotlight::simulation::{FakeServer, SimulatedClock, Weather, config};
+//! use pilotlight::{Client, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let home = Home::at(folder.path().join("home"))?;
+//! let hour = Duration::from_secs(3600);
+//! let clock = Arc::new(SimulatedClock::start());
+//! let server = Arc::new(FakeServer::new(clock.clone(), hour));
+//! let pilotlight = Pilotlight::new(config(home, clock.clone(), server.clone()));
+//! let registration = Registration {
+//!     name: "work".into(),
+//!     service: ServiceLocation::Issuer("https://as.test".into()),
+//!     client: Client { id: "my-app".into(), secret: None },
+//!     scope: Scope::default(),
+//! };
+//! pilotlight.sign_in(registration, SignIn::Password { username: "ada".into(), password: "demo".into() }).await?;
+//!
+//! // The lid is closed for a night, and opened where there is no network.
+//! clock.sleep_machine(8 * hour);
+//! server.set_weather(Weather::Offline);
+//! assert!(pilotlight.access_token("work", Duration::ZERO).await.is_err());
+//!
+//! // The network comes back. Nobody has to sign in again.
+//! server.set_weather(Weather::Fine);
+//! tokio::time::advance(hour).await;
+//! pilotlight.access_token("work", Duration::ZERO).await?;
+//! assert_eq!(pilotlight.account("work").await?.status, Status::SignedIn);
+//! assert_eq!((server.refreshes(), server.reuses()), (1, 0));
+//! # Ok(())
+//! # }
+//! ```
 
+mod clock;
+mod kill;
 mod life;
 mod scale;
 
+pub use clock::SimulatedClock;
+pub use kill::kill;
 pub use life::{Life, Outcome};
 pub use scale::{Scale, scale};
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,70 +68,8 @@ use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse, Timestamp};
 use pilotlight_vault::keystore::MemoryKeystore;
 use url::Url;
 
-use crate::parts::{Answer, Browser, Clock, FileLocks, Random, Sleep, Transport, TransportError};
+use crate::parts::{Answer, Browser, Clock, FileLocks, Random, Transport, TransportError};
 use crate::{Config, Error, Home};
-
-/// Starts at a fixed instant and moves with Tokio's clock, so that one `tokio::time::advance` moves wall clock, timers and
-/// expiry together. Its wall clock can be set wrong, and the machine can sleep, over which Tokio's timers stand still.
-pub struct SimulatedClock {
-    base: tokio::time::Instant,
-    wrong_by_ms: AtomicI64,
-    slept_ms: AtomicU64,
-    woke: tokio::sync::Notify,
-}
-
-impl SimulatedClock {
-    /// 2026-01-01T00:00:00Z, at Tokio's present instant.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the simulated clock is made of Tokio's, which tests pause")]
-    pub fn start() -> Self {
-        let base = tokio::time::Instant::now();
-        Self { base, wrong_by_ms: 0.into(), slept_ms: 0.into(), woke: tokio::sync::Notify::new() }
-    }
-
-    /// Sets the wall clock off by `millis` from the truth.
-    pub fn set_wrong_by(&self, millis: i64) {
-        self.wrong_by_ms.store(millis, Ordering::SeqCst);
-    }
-
-    /// The machine sleeps for `time`, and wakes.
-    pub fn sleep_machine(&self, time: Duration) {
-        self.slept_ms.fetch_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
-        self.woke.notify_waiters();
-    }
-
-    /// The true time, which servers have.
-    #[must_use]
-    pub fn truth(&self) -> Timestamp {
-        Timestamp::from_millis(1_767_225_600_000).plus(self.elapsed())
-    }
-}
-
-impl Clock for SimulatedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.truth().as_millis() + self.wrong_by_ms.load(Ordering::SeqCst))
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.base.elapsed() + Duration::from_millis(self.slept_ms.load(Ordering::SeqCst))
-    }
-
-    fn sleep_until(&self, elapsed: Duration) -> Sleep<'_> {
-        Box::pin(async move {
-            loop {
-                let woke = self.woke.notified();
-                let left = elapsed.saturating_sub(self.elapsed());
-                if left.is_zero() {
-                    return;
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(left) => {}
-                    () = woke => {}
-                }
-            }
-        })
-    }
-}
 
 /// Reproducible bytes (SplitMix64). Never for keys that matter.
 pub struct SeededRandom(AtomicU64);
