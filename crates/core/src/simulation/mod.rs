@@ -64,7 +64,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse, Timestamp};
+use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse};
 use pilotlight_vault::keystore::MemoryKeystore;
 use url::Url;
 
@@ -417,7 +417,7 @@ pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) 
 
 /// A record of a token that lives for `life` from `at`.
 #[cfg(test)]
-pub(crate) fn record(at: Timestamp, life: Duration) -> crate::record::GrantRecord {
+pub(crate) fn record(at: pilotlight_oauth::Timestamp, life: Duration) -> crate::record::GrantRecord {
     use pilotlight_oauth::{Client, Person, Scope, Service};
     crate::record::GrantRecord {
         name: "work".into(),
