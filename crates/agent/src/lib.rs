@@ -6,6 +6,8 @@
 //!
 //! docs/agent.md describes the protocol for those who write a client.
 
+#![cfg(target_os = "linux")]
+
 mod client;
 mod consent;
 mod place;
