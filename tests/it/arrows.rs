@@ -9,15 +9,16 @@ use serde_json::Value;
 
 /// Every package of the workspace, and those of ours it depends on. Tests may depend on all of them and xtask on none, so
 /// that it is built in seconds.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("pilotlight-oauth", &[]),
     ("pilotlight-vault", &[]),
     ("pilotlight-server", &["pilotlight-oauth"]),
     ("pilotlight", &["pilotlight-oauth", "pilotlight-vault"]),
     ("tauri-plugin-pilotlight", &["pilotlight"]),
+    ("pilotlight-agent", &["pilotlight"]),
     // The lab's judge is the server's rule of rotation.
     ("pilotlight-lab", &["pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
-    ("pilotlight-cli", &["pilotlight", "pilotlight-lab"]),
+    ("pilotlight-cli", &["pilotlight", "pilotlight-agent", "pilotlight-lab"]),
     ("pilotlight-desktop", &["pilotlight", "pilotlight-lab", "tauri-plugin-pilotlight"]),
     ("pilotlight-tests", &["pilotlight", "pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("xtask", &[]),
@@ -37,6 +38,7 @@ const CONFINED: [(&str, &[&str]); 8] = [
         "tokio",
         &[
             "pilotlight",
+            "pilotlight-agent",
             "tauri-plugin-pilotlight",
             "pilotlight-server",
             "pilotlight-cli",

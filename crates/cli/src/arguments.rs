@@ -88,6 +88,17 @@ pub(crate) enum Command {
     Vault(VaultCommand),
     /// Look at everything that Pilotlight stands on, and tell what is wrong and what to do
     Doctor,
+    /// Lend access tokens to other programs, over a socket, until it is ended
+    #[cfg(target_os = "linux")]
+    Agent {
+        /// What becomes of programs that nobody decided about
+        #[arg(long, value_name = "HOW", default_value = "deny")]
+        consent: crate::agent::Consent,
+    },
+    /// Which programs the agent lends to
+    #[cfg(target_os = "linux")]
+    #[command(subcommand)]
+    Programs(crate::agent::ProgramsCommand),
     /// Attack every way to keep grants, on this machine, and tell what each withstands and costs
     #[cfg(all(feature = "lab", target_os = "linux"))]
     #[command(subcommand)]
@@ -170,6 +181,9 @@ pub(crate) struct TokenArguments {
     /// Refresh now, whatever is stored
     #[arg(long, conflicts_with = "min_ttl")]
     pub(crate) refresh: bool,
+    /// Read the vault, even if an agent runs; --refresh and --json do so too
+    #[arg(long)]
+    pub(crate) no_agent: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,8 @@
 //! Secrets come in by standard input or the terminal, never by arguments or the environment; the only secret that goes out is
 //! an access token, to standard output, when `token` asks for it. docs/cli.md is the guide.
 
+#[cfg(target_os = "linux")]
+mod agent;
 mod arguments;
 mod browser;
 mod command;
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
     if let Some(code) = pilotlight_lab::work_if_asked() {
         return code;
     }
+    #[cfg(target_os = "linux")]
+    if let Some(code) = agent::fast_token(std::env::args_os().skip(1)) {
+        return ExitCode::from(code);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => {
@@ -74,6 +80,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Version => version(form),
         Command::Completions { shell } => completions(shell),
+        #[cfg(target_os = "linux")]
+        Command::Programs(command) => agent::programs(form, command),
         command => start(form, arguments.passphrase_file.as_deref(), command),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))

@@ -1,0 +1,102 @@
+//! Where the socket is, and that nobody else can have put it there.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use pilotlight::Home;
+
+/// Why the socket is not to be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// Something else than we would have made is there.
+    #[error("{0} is not a place for the agent's socket: it has to be yours alone, and no link")]
+    Unsafe(PathBuf),
+    /// Another agent serves it.
+    #[error("an agent is running already")]
+    Taken,
+    /// The system refuses.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+}
+
+/// The socket's place.
+#[derive(Debug, Clone)]
+pub struct Place {
+    folder: PathBuf,
+}
+
+impl Place {
+    /// `$XDG_RUNTIME_DIR/pilotlight`, or the folder `agent` of a home that `PILOTLIGHT_HOME` names: each home has its own
+    /// agent.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the place that reads the environment")]
+    pub fn of(home: &Home) -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        match (set("PILOTLIGHT_HOME"), set("XDG_RUNTIME_DIR")) {
+            (None, Some(runtime)) if runtime.is_absolute() => Self { folder: runtime.join("pilotlight") },
+            _ => Self::within(home),
+        }
+    }
+
+    /// The folder `agent` of this home.
+    #[must_use]
+    pub fn within(home: &Home) -> Self {
+        Self { folder: home.path().join("agent") }
+    }
+
+    /// The socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("agent.sock")
+    }
+
+    /// Whether there is a socket; an error where it is not safe to use.
+    pub fn examine(&self) -> Result<bool, PlaceError> {
+        let folder_there = examine(&self.folder, |found| found.is_dir() && found.permissions().mode() & 0o077 == 0)?;
+        Ok(folder_there && examine(&self.socket(), |found| found.file_type().is_socket())?)
+    }
+
+    /// Makes the folder, takes the place of an agent that is dead, and listens. The file is the proof that no other agent
+    /// lives; it is to be kept for as long as the listener.
+    pub(crate) fn listen(&self) -> Result<(std::os::unix::net::UnixListener, File), PlaceError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |error| PlaceError::Io(path, error)
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(io(&self.folder))?;
+        examine(&self.folder, |found| found.is_dir() && found.permissions().mode() & 0o077 == 0)?;
+        let lock_path = self.folder.join("agent.lock");
+        examine(&lock_path, std::fs::Metadata::is_file)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(&lock_path).map_err(io(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(PlaceError::Taken),
+            Err(TryLockError::Error(error)) => return Err(PlaceError::Io(lock_path, error)),
+        }
+        let socket = self.socket();
+        if self.examine()? {
+            std::fs::remove_file(&socket).map_err(io(&socket))?;
+        }
+        // Between these two lines the folder alone keeps others out.
+        let listener = std::os::unix::net::UnixListener::bind(&socket).map_err(io(&socket))?;
+        std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o600)).map_err(io(&socket))?;
+        Ok((listener, lock))
+    }
+}
+
+/// Whether something is at `path`; an error where it is another user's, or not of the right kind. Links are not followed.
+fn examine(path: &Path, right: impl Fn(&std::fs::Metadata) -> bool) -> Result<bool, PlaceError> {
+    match path.symlink_metadata() {
+        Ok(found) if found.uid() == own_uid() && right(&found) => Ok(true),
+        Ok(_) => Err(PlaceError::Unsafe(path.to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(PlaceError::Io(path.to_owned(), error)),
+    }
+}
+
+pub(crate) fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}

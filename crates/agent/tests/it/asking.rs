@@ -1,0 +1,117 @@
+//! What a client gets, and which program gets nothing.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use pilotlight_agent::{Answer, Client, Decision, Programs, Request, Unknown};
+use serde_json::json;
+
+use crate::world::{TTL, World};
+
+const TOKEN: &str = r#"{"ask":"token","account":"work"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_gets_the_version_the_accounts_a_status_and_a_token() {
+    let world = World::lending().await;
+    let mut connection = world.connect();
+    assert_eq!(connection.ask(r#"{"ask":"hello"}"#), json!({"hello": {"version": 1}}));
+    assert_eq!(connection.ask(r#"{"ask":"list"}"#), json!({"accounts": ["work"]}));
+    assert_eq!(connection.ask(r#"{"ask":"status","account":"work"}"#), json!({"status": "signed_in"}));
+    let answer = connection.ask(TOKEN);
+    assert!(answer["token"]["access_token"].as_str().unwrap().starts_with("at.1.0."), "{answer}");
+    assert_eq!(answer["token"]["token_type"], "Bearer");
+    assert!(answer["token"]["expires_at"].as_i64().unwrap() > 1_700_000_000, "{answer}");
+    assert!(!answer.to_string().contains("rt."), "{answer}");
+    assert_eq!(world.server.refreshes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_core_refuses_comes_with_its_code_and_its_hint() {
+    let world = World::lending().await;
+    let mut connection = world.connect();
+    for ask in ["token", "status"] {
+        let answer = connection.ask(&format!(r#"{{"ask":"{ask}","account":"nobody"}}"#));
+        assert_eq!(answer["error"]["code"], pilotlight::ErrorCode::NoSuchAccount.as_str());
+        assert_ne!(answer["error"]["hint"], "");
+    }
+    let answer = connection.ask(r#"{"ask":"token","account":"work","audience":"https://api.test"}"#);
+    assert_eq!(answer["error"]["code"], "not_offered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_requests_at_expiry_make_one_refresh_and_none_fails() {
+    let world = World::lending().await;
+    world.clock.by(TTL + Duration::from_secs(1));
+    // As many connections as one process may have, each with its share of the requests sent before any answer is read.
+    let mut connections: Vec<_> = (0..32).map(|_| world.connect()).collect();
+    let share = |n: usize| 1000 / 32 + usize::from(n < 1000 % 32);
+    for (n, connection) in connections.iter_mut().enumerate() {
+        connection.send(format!("{TOKEN}\n").repeat(share(n)).as_bytes());
+    }
+    let mut answers = 0;
+    for (n, connection) in connections.iter_mut().enumerate() {
+        for _ in 0..share(n) {
+            let answer = connection.answer();
+            assert!(
+                answer["token"]["access_token"].as_str().is_some_and(|token| token.starts_with("at.1.1.")),
+                "{answer}"
+            );
+            answers += 1;
+        }
+    }
+    assert_eq!((answers, world.server.refreshes(), world.server.requests(), world.server.reuses()), (1000, 1, 2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_nobody_allowed_is_refused_and_told_how_to_be_allowed() {
+    let world = World::signed_in().await;
+    tokio::spawn(world.agent(Unknown::Deny).unwrap().serve());
+    let mut connection = world.connect();
+    let answer = connection.ask(TOKEN);
+    assert_eq!(answer["error"]["code"], "not_allowed");
+    let hint = answer["error"]["hint"].as_str().unwrap();
+    let program = hint.strip_prefix("To allow it: pilotlight programs allow ").unwrap().to_owned();
+    // Names are no secret: list and status need no consent.
+    assert_eq!(connection.ask(r#"{"ask":"list"}"#), json!({"accounts": ["work"]}));
+
+    let programs = Programs::of(&world.home());
+    programs.decide(Path::new(&program), Some(Decision::Always)).unwrap();
+    assert!(connection.ask(TOKEN)["token"].is_object());
+    programs.decide(Path::new(&program), Some(Decision::Never)).unwrap();
+    assert_eq!(connection.ask(TOKEN)["error"]["code"], "not_allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_of_this_crate_asks_again_and_again() {
+    let world = World::lending().await;
+    let mut client = Client::connect(&world.place()).unwrap();
+    for _ in 0..3 {
+        let request = Request::Token { account: "work".into(), min_ttl: 60, audience: None, scope: None };
+        assert!(
+            matches!(client.ask(&request).unwrap(), Answer::Token { access_token, .. } if access_token.starts_with("at.1.0."))
+        );
+    }
+    assert!(matches!(client.ask(&Request::List).unwrap(), Answer::Accounts(names) if names == ["work"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_in_python_is_refused_then_allowed() {
+    let world = World::signed_in().await;
+    tokio::spawn(world.agent(Unknown::Deny).unwrap().serve());
+    let refused = python(&world);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && refused.stdout.is_empty(), "{said}");
+    let program = said.trim_end().rsplit_once("pilotlight programs allow ").unwrap().1;
+    Programs::of(&world.home()).decide(Path::new(program), Some(Decision::Always)).unwrap();
+    let lent = python(&world);
+    assert!(lent.status.success(), "{}", String::from_utf8_lossy(&lent.stderr));
+    assert!(lent.stdout.starts_with(b"at.1.0."));
+}
+
+fn python(world: &World) -> Output {
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/agent-client/pilotlight_token.py");
+    let mut command = Command::new("python3");
+    command.arg(client).args(["work", "60"]).env("PILOTLIGHT_HOME", world.home().path());
+    command.output().unwrap()
+}
