@@ -306,18 +306,7 @@ impl App {
     ) -> Result<Issued, Problem> {
         let now = self.now();
         let until = now.plus(self.config.access_token_ttl);
-        let scope = scope.to_string();
-        Ok(Issued {
-            access_token: self.access_token(Bearer::Client(client), &scope, resources, key, now..until)?,
-            refresh_token: None,
-            id_token: None,
-            scope,
-            expires_in: until.since(now).as_secs(),
-            refresh_expires_in: None,
-            refresh_uses_left: None,
-            kind: None,
-            bound: key.is_some(),
-        })
+        self.access_token_alone(Bearer::Client(client), scope, resources, key, now..until)
     }
 
     /// An access token in place of one that says as much or more (RFC 8693 section 2.2.1), until `until` at the latest. No
@@ -333,16 +322,30 @@ impl App {
         let now = self.now();
         let until = now.plus(self.config.access_token_ttl).min(until);
         let until = grant.ends_at.map_or(until, |end| end.min(until));
+        let alone = self.access_token_alone(Bearer::Person(grant), scope, resources, key, now..until)?;
+        Ok(Issued { kind: Some(ACCESS_TOKEN_TYPE), ..alone })
+    }
+
+    /// An access token without a refresh token or an ID token beside it.
+    fn access_token_alone(
+        &self,
+        bearer: Bearer<'_>,
+        scope: &Scope,
+        resources: &[String],
+        key: Option<Thumbprint>,
+        life: Range<Timestamp>,
+    ) -> Result<Issued, Problem> {
         let scope = scope.to_string();
+        let expires_in = life.end.since(life.start).as_secs();
         Ok(Issued {
-            access_token: self.access_token(Bearer::Person(grant), &scope, resources, key, now..until)?,
+            access_token: self.access_token(bearer, &scope, resources, key, life)?,
             refresh_token: None,
             id_token: None,
             scope,
-            expires_in: until.since(now).as_secs(),
+            expires_in,
             refresh_expires_in: None,
             refresh_uses_left: None,
-            kind: Some(ACCESS_TOKEN_TYPE),
+            kind: None,
             bound: key.is_some(),
         })
     }
