@@ -1,7 +1,10 @@
 //! Tokens in the hands of the real programs: each asks Pilotlight in its own words, and a service checks what it was sent.
 
+mod agent;
+mod asked;
 mod git;
 mod kube;
+mod proxy;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Exec(programs::exec::ExecArguments),
     /// Print the header that carries a token, for curl -H @-
     Header(programs::header::HeaderArguments),
+    /// Stand for a service on this machine, with the token in every request, for programs that know nothing of tokens
+    Proxy(Box<programs::proxy::ProxyArguments>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -120,6 +122,26 @@ pub(crate) enum Command {
     },
     /// Print the version
     Version,
+}
+
+impl Command {
+    /// Whether it lends tokens to another program, and so asks an agent before it opens the vault.
+    pub(crate) const fn lends(&self) -> bool {
+        matches!(
+            self,
+            Self::GitCredential(_)
+                | Self::KubeCredential(_)
+                | Self::DockerCredential(_)
+                | Self::Exec(_)
+                | Self::Header(_)
+                | Self::Proxy(_)
+        )
+    }
+
+    /// Whether it tells of the vault, and of a locked one too.
+    pub(crate) const fn looks_only(&self) -> bool {
+        matches!(self, Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies))
+    }
 }
 
 /// What to do with the vault.

@@ -1,7 +1,5 @@
 //! `pilotlight docker-credential`: the protocol of docker's credential helpers, which skopeo and podman speak too.
 
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 use pilotlight::values::ExposeSecret as _;
 use serde::Serialize;
@@ -11,8 +9,9 @@ use super::hosts::Hosts;
 use super::{request, require_private};
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;
+use crate::lend::Lending;
+use crate::output;
 use crate::output::Form;
-use crate::{lend, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct DockerArguments {
@@ -24,9 +23,8 @@ pub(crate) struct DockerArguments {
     /// The user name that the registry wants beside a token
     #[arg(long, value_name = "NAME", default_value = "oauth2")]
     username: String,
-    /// The token must live at least this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    min_ttl: u64,
+    #[command(flatten)]
+    lending: Lending,
     /// What docker asks for; it adds this by itself
     operation: Operation,
 }
@@ -44,7 +42,7 @@ enum Operation {
 }
 
 impl Run {
-    pub(crate) async fn docker_credential(self, arguments: &DockerArguments) -> Outcome {
+    pub(crate) async fn docker_credential(self, arguments: DockerArguments) -> Outcome {
         match arguments.operation {
             Operation::Get => {}
             Operation::Store => {
@@ -66,7 +64,7 @@ impl Run {
             return Ok(1);
         }
         require_private(&url)?;
-        let token = lend::bearer(&self.pilotlight, &arguments.account, Duration::from_secs(arguments.min_ttl)).await?;
+        let token = self.lender(arguments.lending).bearer(&arguments.account).await?;
         let answer = Credentials { server, username: &arguments.username, secret: token.token.expose_secret() };
         Form::Json.print(&answer, String::new)?;
         Ok(0)
