@@ -2,6 +2,7 @@
 
 mod agent;
 mod asked;
+mod aws;
 mod git;
 mod kube;
 mod proxy;

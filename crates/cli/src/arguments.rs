@@ -109,6 +109,8 @@ pub(crate) enum Command {
     KubeCredential(programs::kube::KubeArguments),
     /// Answer docker, podman and skopeo when they need a registry's password
     DockerCredential(programs::docker::DockerArguments),
+    /// Answer AWS's programs with temporary keys of a role
+    Aws(Box<programs::aws::AwsArguments>),
     /// Run a command with a fresh token in its environment
     Exec(programs::exec::ExecArguments),
     /// Print the header that carries a token, for curl -H @-
@@ -135,6 +137,7 @@ impl Command {
                 | Self::Exec(_)
                 | Self::Header(_)
                 | Self::Proxy(_)
+                | Self::Aws(_)
         )
     }
 

@@ -49,6 +49,7 @@ impl Run {
             Command::DockerCredential(arguments) => self.docker_credential(arguments).await,
             Command::Exec(arguments) => self.exec(arguments).await,
             Command::Header(arguments) => self.header(arguments).await,
+            Command::Aws(arguments) => self.aws(*arguments).await,
             Command::Proxy(arguments) => self.proxy(*arguments).await,
             Command::StartOver { yes } => self.start_over(yes).await,
             #[cfg(all(feature = "lab", target_os = "linux"))]

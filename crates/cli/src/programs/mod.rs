@@ -1,5 +1,6 @@
 //! Tokens for other programs, in the words that each of them speaks. docs/programs.md is the guide.
 
+pub(crate) mod aws;
 pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod git;
@@ -7,6 +8,7 @@ pub(crate) mod header;
 mod hosts;
 pub(crate) mod kube;
 pub(crate) mod proxy;
+mod sts_answer;
 mod web;
 
 use pilotlight::values::SecretString;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pilotlight::{Error, ErrorCode};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -32,4 +33,16 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
         cause = next;
     }
     if error.is_timeout() { "it took too long".to_owned() } else { cause.to_string() }
+}
+
+/// The body of an answer, or why there is none. What is longer than `most` bytes is not read.
+pub(super) async fn read(mut answer: reqwest::Response, most: usize) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut body = Zeroizing::new(Vec::with_capacity(most));
+    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
+        if body.len() + chunk.len() > most {
+            return Err("it is too long".to_owned());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
