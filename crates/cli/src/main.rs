@@ -57,7 +57,8 @@ fn main() -> ExitCode {
     if let Some(code) = agent::fast_token(std::env::args_os().skip(1)) {
         return ExitCode::from(code);
     }
-    let arguments = match Arguments::try_parse() {
+    let words = programs::docker::meant(std::env::args_os().collect());
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(refusal) => {
             let json = std::env::args_os().any(|argument| argument == "--json");

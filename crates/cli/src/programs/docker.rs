@@ -1,5 +1,8 @@
 //! `pilotlight docker-credential`: the protocol of docker's credential helpers, which skopeo and podman speak too.
 
+use std::ffi::OsString;
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 use pilotlight::values::ExposeSecret as _;
 use serde::Serialize;
@@ -71,6 +74,24 @@ impl Run {
     }
 }
 
+/// How docker calls a link to this program: `docker-credential-` and whatever its configuration names.
+const LINK: &str = "docker-credential-pilotlight";
+
+/// The command line that is meant where this program is called by a link `docker-credential-pilotlight-ACCOUNT@HOST`; docker
+/// itself can name neither account nor host. Any other command line as it is.
+pub(crate) fn meant(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments.first().and_then(|program| Path::new(program).file_name()).and_then(|name| name.to_str());
+    let name = name.map(|name| name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(name));
+    let Some(of_link) = name.and_then(|name| name.strip_prefix(LINK)) else { return arguments };
+    let mut meant: Vec<OsString> = ["pilotlight", "docker-credential"].map(OsString::from).into();
+    // Without the two, clap tells what is missing. An account's name may have an @, a host none.
+    if let Some((account, host)) = of_link.strip_prefix('-').and_then(|rest| rest.rsplit_once('@')) {
+        meant.extend(["--account", account, "--host", host].map(OsString::from));
+    }
+    meant.extend(arguments.drain(1..));
+    meant
+}
+
 /// On standard output with a failing exit code, this has docker go on without credentials; its programs compare the words.
 const NOT_FOUND: &str = "credentials not found in native keychain\n";
 
@@ -103,6 +124,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_link_names_account_and_host() {
+        let meant = |program: &str| {
+            let words = meant(vec![program.into(), "get".into()]);
+            words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        for (link, account, host) in [
+            ("/usr/bin/docker-credential-pilotlight-work@registry.example:5000", "work", "registry.example:5000"),
+            ("docker-credential-pilotlight-alex@work@registry.example", "alex@work", "registry.example"),
+        ] {
+            assert_eq!(meant(link), format!("pilotlight docker-credential --account {account} --host {host} get"));
+        }
+        assert_eq!(meant("docker-credential-pilotlight"), "pilotlight docker-credential get");
+        assert_eq!(meant("/usr/bin/pilotlight"), "/usr/bin/pilotlight get");
+    }
 
     #[test]
     fn a_registry_is_a_host_or_a_url_and_is_named_back_as_it_was() {
