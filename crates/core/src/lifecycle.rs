@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 
 use crate::anchor::Anchor;
+use crate::exchange::Exchanged;
 use crate::flights::Flights;
 use crate::grant::EndReason;
 use crate::journal::Journal;
@@ -84,6 +85,7 @@ pub(crate) struct Inner {
     book: Mutex<HashMap<GrantId, Page>>,
     plan: Mutex<Plan>,
     pub(crate) flights: Flights,
+    pub(crate) exchanged: Exchanged,
     pub(crate) paces: Paces,
     /// The plan's first instant has changed.
     pub(crate) replanned: Notify,
@@ -118,6 +120,7 @@ impl Pilotlight {
             book: Mutex::default(),
             plan: Mutex::default(),
             flights: Flights::default(),
+            exchanged: Exchanged::default(),
             paces: Paces::default(),
             replanned: Notify::new(),
             reread: Notify::new(),
@@ -338,7 +341,7 @@ impl Pilotlight {
         Ok(held)
     }
 
-    fn refuse_ended(&self, held: &Held) -> Result<(), Error> {
+    pub(crate) fn refuse_ended(&self, held: &Held) -> Result<(), Error> {
         match self.account_of(held).status {
             Status::Ended { problem, .. } => Err(problem),
             _ => Ok(()),

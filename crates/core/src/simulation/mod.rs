@@ -50,6 +50,7 @@
 //! ```
 
 mod clock;
+mod exchange;
 mod kill;
 mod life;
 mod scale;
@@ -312,6 +313,7 @@ impl FakeServer {
                 self.granted(id, 0, true)
             }
             Some("refresh_token") => self.refresh(inner, form.get("refresh_token").map_or("", String::as_str), key),
+            Some(exchange::GRANT_TYPE) => self.exchange(inner, form),
             _ => json(400, r#"{"error":"invalid_grant"}"#),
         }
     }
