@@ -85,6 +85,10 @@ fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
+        #[cfg(target_os = "linux")]
+        Command::Agent { command: Some(command), .. } => {
+            agent::command(form, arguments.passphrase_file.as_deref(), command)
+        }
         command => start(form, arguments.passphrase_file, command),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))

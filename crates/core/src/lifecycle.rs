@@ -21,6 +21,7 @@ use crate::pace::Paces;
 use crate::page::{Held, Page, Standing};
 use crate::parts::{Browser, Clock, HttpTransport, Locks, Random, SystemBrowser, SystemClock, SystemRandom, Transport};
 use crate::plan::Plan;
+use crate::recent::Recent;
 use crate::record::Ended;
 use crate::storage::Storage;
 use crate::values::Accounts;
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     pub(crate) flights: Flights,
     pub(crate) exchanged: Exchanged,
     pub(crate) paces: Paces,
+    pub(crate) recent: Recent,
     /// The plan's first instant has changed.
     pub(crate) replanned: Notify,
     /// The vault has to be read again.
@@ -122,6 +124,7 @@ impl Pilotlight {
             flights: Flights::default(),
             exchanged: Exchanged::default(),
             paces: Paces::default(),
+            recent: Recent::default(),
             replanned: Notify::new(),
             reread: Notify::new(),
             wake_ups: AtomicU64::new(0),
@@ -155,14 +158,20 @@ impl Pilotlight {
 
     /// An access token that lives at least `min_ttl` from now: the stored one, or a new one by a refresh.
     ///
-    /// Where `min_ttl` is longer than a token's whole life, a fresh one is given. While the service is out of reach, a token
+    /// Where `min_ttl` is longer than a token's whole life, a fresh one is given, at most half a minute old, so that many who
+    /// ask for too much at once share one refresh. While the service is out of reach, a token
     /// that is still alive is given where `min_ttl` is zero.
     pub async fn access_token(&self, name: &str, min_ttl: Duration) -> Result<AccessToken, Error> {
+        if let Some(token) = self.lent_lately(name, min_ttl) {
+            return Ok(token);
+        }
+        let stamp = self.stamp();
         let held = self.find(name).await?;
         self.refuse_ended(&held)?;
         if self.anchor(&held).outlives(self.elapsed(), min_ttl)
             && let Some(token) = self.lend(&held)
         {
+            self.keep_lent(stamp, &held, &token);
             return Ok(token);
         }
         match self.refreshed(&held, false).await {
@@ -298,8 +307,8 @@ impl Pilotlight {
         self.plan(|plan| plan.set(id, None));
     }
 
-    /// Writes to the journal. A journal that cannot be written stops nothing; it is said in the log.
-    pub(crate) async fn note(&self, account: &str, kind: EventKind, text: &str) {
+    /// Writes to the journal, one sentence free of secrets. A journal that cannot be written stops nothing; it is said in the log.
+    pub async fn note(&self, account: &str, kind: EventKind, text: &str) {
         let (journal, at) = (self.0.journal.clone(), self.now());
         let (account, text) = (account.to_owned(), text.to_owned());
         if let Err(error) = blocking(move || journal.append(at, &account, kind, &text)).await {
