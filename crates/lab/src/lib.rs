@@ -18,6 +18,7 @@ mod cell;
 mod child;
 mod companions;
 mod cost;
+mod digest;
 pub mod expected;
 mod html;
 mod judge;

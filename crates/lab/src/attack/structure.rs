@@ -3,6 +3,7 @@
 use super::tampering::Trials;
 use super::{Attack, Attacker};
 use crate::cell::{Cell, EVIL, HOST, Known, Seen, read_back};
+use crate::digest;
 use crate::protocol::Place;
 use crate::snapshot::Snapshot;
 use crate::structure::{self, Altered, Form, Sqlite};
@@ -127,7 +128,9 @@ fn try_all(
     let (finding, tried) = {
         let mut trials = Trials::new(cell, right)?;
         for (index, file) in files.files.iter().enumerate() {
-            for altered in alter(index, &file.bytes)? {
+            let mut all = alter(index, &file.bytes)?;
+            all.extend(digest::renewed(&all));
+            for altered in all {
                 if !trials.go_on() {
                     break;
                 }
@@ -216,6 +219,10 @@ fn redirect_tokens(cell: &mut Cell) -> Outcome {
                 file.bytes[at..at + HOST.len()].copy_from_slice(EVIL.as_bytes());
                 replaced += 1;
             }
+        }
+        if let Some((bytes, places)) = digest::with_another_host(&file.bytes, HOST, EVIL) {
+            file.bytes = bytes;
+            replaced += places;
         }
     }
     cell.did(format!("Looked for the token endpoint's host in every file, wrote another one over it in {replaced} places, and read the record."));
