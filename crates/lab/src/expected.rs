@@ -126,9 +126,15 @@ const LIMITS: &[Limit] = &[
         decision: LIST,
     },
     Limit {
+        subjects: &["plain-sqlite", "sqlcipher", "sqlite-aead", "hardware"],
+        attacks: &["files-touched-within"],
+        why: "SQLite's locks are the process's: other code in it that closes the vault's file drops them. Pilotlight opens the file by SQLite alone and takes a lock of its own for each refresh; a program that embeds it must not open the file besides.",
+        decision: "0079-files-touched-within-the-process",
+    },
+    Limit {
         subjects: ALL,
         attacks: &["changing-names"],
-        why: "SQLite opens its files by name, and a name can lead elsewhere a moment after it was looked at. Whoever can rename the home owns the folder above it; what is written elsewhere is sealed as it is at home.",
+        why: "Files are opened by name, SQLite's always, and a name can lead elsewhere a moment after it was looked at. Whoever can rename the home may write in the folder above it, which is the same user's; what is written elsewhere is as sealed there as at home.",
         decision: "0076-names-above-the-home",
     },
     Limit {
@@ -173,7 +179,7 @@ mod tests {
     fn the_default_strategy_has_few_limits_and_a_program_of_somebody_elses_none_but_those_of_all() {
         let of =
             |subject: &str| crate::attacks().iter().filter(|attack| reason(subject, attack.name).is_some()).count();
-        assert_eq!(of("sqlite-aead"), 8);
+        assert_eq!(of("sqlite-aead"), 9);
         assert_eq!(of("my-store"), 6);
     }
 }

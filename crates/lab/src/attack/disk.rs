@@ -102,7 +102,11 @@ fn torn_writes(cell: &mut Cell) -> Outcome {
             None if sync == 1 => {
                 home.put(&cell.home())?;
                 keystore.put(&cell.keystore())?;
-                without_syncs(cell, &known, &next)?
+                let cut = without_syncs(cell, &known, &next)?;
+                if tear(&cut.before, &cut.after, &cut.synced).is_none() {
+                    return Halt::not_applicable("a commit changes no byte of its files: there is nothing to tear");
+                }
+                cut
             }
             None => break,
         };

@@ -41,6 +41,8 @@ fn locked(id: u32) -> std::io::Result<HashSet<u64>> {
 fn swappable_memory(cell: &mut Cell) -> Outcome {
     let mut live = cell.start_as(&Launch { harden: false, ..cell.launch.clone() })?;
     let (known, next) = busy(cell, &mut live)?;
+    // What it last said is wiped when it is asked for something else.
+    cell.usable(live.stats())?;
     let search = Search::new(&[keys(cell), vec![known.canary, next.canary]].concat());
     let refused =
         |error: std::io::Error| Halt::Inconclusive(format!("the process's memory cannot be read here: {}", error.kind()));
