@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pilotlight::parts::{Clock, Sleep, SystemClock, SystemRandom};
-use pilotlight::simulation::{FakeServer, config};
+use pilotlight::simulation::{FakeServer, config, sign_in};
 use pilotlight::values::Timestamp;
-use pilotlight::{Client, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
+use pilotlight::{Home, Pilotlight};
 use pilotlight_agent::{Agent, Place, PlaceError, Unknown};
 use pilotlight_vault::MemoryVault;
 use serde_json::Value;
@@ -61,14 +61,7 @@ impl World {
         let mut config = config(Home::at(folder.path().join("home")).unwrap(), clock.clone(), server.clone());
         config.random = Arc::new(SystemRandom);
         let pilotlight = Pilotlight::with_vault(config, Arc::new(MemoryVault::default()));
-        let registration = Registration {
-            name: "work".into(),
-            service: ServiceLocation::Issuer("https://as.test".into()),
-            client: Client { id: "pilotlight".into(), secret: None },
-            scope: Scope::default(),
-        };
-        let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
-        pilotlight.sign_in(registration, with).await.unwrap();
+        sign_in(&pilotlight, "work").await.unwrap();
         Self { folder, clock, server, pilotlight }
     }
 
