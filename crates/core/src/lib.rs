@@ -54,6 +54,7 @@ mod pace;
 mod page;
 pub mod parts;
 mod plan;
+pub mod presets;
 mod random;
 mod record;
 mod refresh;
