@@ -3,6 +3,7 @@
 import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 import type { AccountView } from "./bindings/AccountView";
+import type { DeviceView } from "./bindings/DeviceView";
 import type { EventView } from "./bindings/EventView";
 import type { ExplanationView } from "./bindings/ExplanationView";
 import type { FindingView } from "./bindings/FindingView";
@@ -13,7 +14,9 @@ import type { LabRequest } from "./bindings/LabRequest";
 import type { LabView } from "./bindings/LabView";
 import type { MovedView } from "./bindings/MovedView";
 import type { MovingView } from "./bindings/MovingView";
+import type { PresetView } from "./bindings/PresetView";
 import type { SignInRequest } from "./bindings/SignInRequest";
+import type { SignInWith } from "./bindings/SignInWith";
 import type { Snapshot } from "./bindings/Snapshot";
 import type { StorageRequest } from "./bindings/StorageRequest";
 import type { StorageView } from "./bindings/StorageView";
@@ -22,6 +25,8 @@ import type { StorageView } from "./bindings/StorageView";
 export interface Listeners {
   snapshot: (snapshot: Snapshot) => void;
   event: (event: EventView) => void;
+  /** What to type elsewhere, for the sign-in that is pending. */
+  device: (device: DeviceView) => void;
 }
 
 /** The whole contract with the host; `api.fake.ts` has the same face. */
@@ -32,9 +37,13 @@ export interface Api {
   events(account: string | null, limit: number): Promise<EventView[]>;
   /** Why the account stands as it does, and what led to it. */
   explain(account: string): Promise<ExplanationView>;
-  /** Resolves when the person is signed in: for the browser flow that may take minutes. */
+  /** The well-known services. */
+  presets(): Promise<PresetView[]>;
+  /** Resolves when the person is signed in: in a browser that may take minutes. */
   signIn(request: SignInRequest): Promise<AccountView>;
-  /** Ends a pending browser sign-in, which then rejects with `sign_in_cancelled`. */
+  /** The same for an account whose sign-in has ended. */
+  signInAgain(account: string, how: SignInWith): Promise<AccountView>;
+  /** Ends a pending sign-in, which then rejects with `sign_in_cancelled`. */
   cancelSignIn(): Promise<void>;
   refresh(account: string): Promise<void>;
   signOut(account: string): Promise<void>;
@@ -68,7 +77,9 @@ export const api: Api = {
   snapshot: () => invoke("plugin:pilotlight|snapshot"),
   events: (account, limit) => invoke("plugin:pilotlight|events", { account, limit }),
   explain: (account) => invoke("plugin:pilotlight|explain", { account }),
+  presets: () => invoke("plugin:pilotlight|presets"),
   signIn: (request) => invoke("plugin:pilotlight|sign_in", { request }),
+  signInAgain: (account, how) => invoke("plugin:pilotlight|sign_in_again", { account, with: how }),
   cancelSignIn: () => invoke("plugin:pilotlight|cancel_sign_in"),
   refresh: (account) => invoke("plugin:pilotlight|refresh", { account }),
   signOut: (account) => invoke("plugin:pilotlight|sign_out", { account }),
@@ -92,10 +103,11 @@ export const api: Api = {
     return invoke<void>("plugin:lab|measure").finally(stop);
   },
   labStop: () => invoke("plugin:lab|stop"),
-  subscribe: async ({ snapshot, event }) => {
+  subscribe: async ({ snapshot, event, device }) => {
     const stops = await Promise.all([
       listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),
       listen<EventView>("pilotlight://event", ({ payload }) => event(payload)),
+      listen<DeviceView>("pilotlight://device", ({ payload }) => device(payload)),
     ]);
     return () => stops.forEach((stop) => stop());
   },

@@ -16,16 +16,17 @@
 
 mod commands;
 mod shell;
+mod sign_in;
 mod storage;
 mod view;
 
+pub use sign_in::{DeviceView, Picture, PlaceRequest, PresetPlace, PresetView, SignInRequest, SignInWith};
 pub use storage::{
     ExposureView, FindingView, Mend, MovedView, MovingView, NeedView, Phase, Protection, StorageRequest, StorageView,
     StrategyView, WayView,
 };
 pub use view::{
-    AccountView, EventView, ExplanationView, Password, Problem, ServiceView, SignInRequest, SignInWith, Snapshot,
-    StatusView, VaultView,
+    AccountView, EventView, ExplanationView, Password, Problem, ServiceView, Snapshot, StatusView, VaultView,
 };
 
 use pilotlight::Pilotlight;
@@ -44,7 +45,9 @@ pub fn init<R: Runtime>(pilotlight: Pilotlight, services: Vec<ServiceView>) -> T
             commands::snapshot,
             commands::events,
             commands::explain,
+            commands::presets,
             commands::sign_in,
+            commands::sign_in_again,
             commands::cancel_sign_in,
             commands::refresh,
             commands::sign_out,
