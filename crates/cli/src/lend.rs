@@ -9,6 +9,7 @@ use pilotlight::values::{ExposeSecret as _, SecretString, Timestamp};
 use pilotlight::{AccessToken, Error, ErrorCode, Pilotlight};
 use tokio::sync::OnceCell;
 
+use crate::arguments::Purpose;
 use crate::failure::Failure;
 use crate::vault;
 
@@ -95,7 +96,7 @@ impl Lender {
         let open = async || {
             // Before anything secret is read. Where the system refuses, the command is still worth running.
             pilotlight::process::harden();
-            vault::unlock(&self.pilotlight, self.passphrase.as_deref(), false).await
+            vault::unlock(&self.pilotlight, self.passphrase.as_deref(), Purpose::Work).await
         };
         self.opened.get_or_try_init(open).await?;
         Ok(&self.pilotlight)
