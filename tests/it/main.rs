@@ -10,6 +10,8 @@ mod contract;
 #[cfg(target_os = "linux")]
 mod crash;
 #[cfg(target_os = "linux")]
+mod headless;
+#[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
 mod kit;
@@ -23,6 +25,8 @@ mod person;
 mod program;
 #[cfg(target_os = "linux")]
 mod programs;
+#[cfg(target_os = "linux")]
+mod shells;
 #[cfg(target_os = "linux")]
 mod storage;
 #[cfg(target_os = "linux")]
