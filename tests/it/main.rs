@@ -9,6 +9,7 @@ mod clients;
 mod contract;
 #[cfg(target_os = "linux")]
 mod crash;
+mod exchange;
 #[cfg(target_os = "linux")]
 mod headless;
 #[cfg(target_os = "linux")]
@@ -31,6 +32,8 @@ mod shells;
 mod storage;
 #[cfg(target_os = "linux")]
 mod window;
+#[cfg(target_os = "linux")]
+mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;
 #[cfg(target_os = "linux")]

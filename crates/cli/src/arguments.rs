@@ -95,6 +95,8 @@ pub(crate) enum Command {
         /// What becomes of programs that nobody decided about
         #[arg(long, value_name = "HOW", default_value = "deny")]
         consent: crate::agent::Consent,
+        #[command(subcommand)]
+        command: Option<crate::agent::AgentCommand>,
     },
     /// Which programs the agent lends to
     #[cfg(target_os = "linux")]

@@ -56,7 +56,7 @@ impl Run {
             #[cfg(all(feature = "lab", target_os = "linux"))]
             Command::Lab(_) => Ok(0),
             #[cfg(target_os = "linux")]
-            Command::Agent { consent } => crate::agent::serve(self.pilotlight, consent).await,
+            Command::Agent { consent, .. } => crate::agent::serve(self.pilotlight, consent).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) => Ok(0),
             Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),

@@ -81,16 +81,16 @@ fn main() -> ExitCode {
     }
     log(arguments.verbose);
     let form = Form::of(arguments.json);
+    let passphrase = arguments.passphrase_file.or_else(surroundings::passphrase_of_service);
     let outcome = match arguments.command {
         Command::Version => version(form),
         Command::Completions { shell } => completions(shell),
         Command::ManPages { folder } => man_pages(&folder),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
-        command => {
-            let passphrase = arguments.passphrase_file.or_else(surroundings::passphrase_of_service);
-            start(form, passphrase, command)
-        }
+        #[cfg(target_os = "linux")]
+        Command::Agent { command: Some(command), .. } => agent::command(form, passphrase.as_deref(), command),
+        command => start(form, passphrase, command),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))
 }
