@@ -8,6 +8,7 @@ use pilotlight::storage::Strategy;
 use url::Url;
 
 use crate::programs;
+use crate::surroundings::Screen;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -123,6 +124,11 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Write a manual page for each command into a folder
+    ManPages {
+        /// The folder, such as ~/.local/share/man/man1
+        folder: PathBuf,
     },
     /// Print the version
     Version,
@@ -262,7 +268,7 @@ pub(crate) struct SignInArguments {
     #[arg(long, help_heading = "Client")]
     pub(crate) client_secret_stdin: bool,
 
-    /// How to sign in [default: browser with --issuer, else password]
+    /// How to sign in [default: with --issuer browser, or device where there is no screen; else password]
     #[arg(long, help_heading = "Sign-in")]
     pub(crate) flow: Option<Flow>,
     /// Your user name there; asked for at the terminal when missing
@@ -327,14 +333,16 @@ pub(crate) enum Flow {
 
 impl SignInArguments {
     /// The flow asked for, or the one that the other arguments speak of.
-    pub(crate) fn flow(&self) -> Flow {
+    pub(crate) fn flow(&self, screen: Screen) -> Flow {
         self.flow.unwrap_or({
             if self.refresh_token_stdin {
                 Flow::RefreshToken
             } else if self.password_stdin || self.username.is_some() || self.issuer.is_none() {
                 Flow::Password
-            } else {
+            } else if screen == Screen::Here {
                 Flow::Browser
+            } else {
+                Flow::Device
             }
         })
     }
@@ -368,11 +376,16 @@ mod tests {
 
     #[test]
     fn the_flow_follows_from_the_service_and_the_secrets() {
-        assert_eq!(sign_in(&[]).unwrap().flow(), Flow::Browser);
-        assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(), Flow::Password);
-        assert_eq!(sign_in(&["--password-stdin"]).unwrap().flow(), Flow::Password);
-        assert_eq!(sign_in(&["--refresh-token-stdin"]).unwrap().flow(), Flow::RefreshToken);
-        assert_eq!(sign_in(&["--flow", "password"]).unwrap().flow(), Flow::Password);
+        assert_eq!(sign_in(&[]).unwrap().flow(Screen::Here), Flow::Browser);
+        for screen in [Screen::Elsewhere, Screen::None] {
+            assert_eq!(sign_in(&[]).unwrap().flow(screen), Flow::Device);
+            assert_eq!(sign_in(&["--flow", "browser"]).unwrap().flow(screen), Flow::Browser);
+            assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(screen), Flow::Password);
+        }
+        assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(Screen::Here), Flow::Password);
+        assert_eq!(sign_in(&["--password-stdin"]).unwrap().flow(Screen::Here), Flow::Password);
+        assert_eq!(sign_in(&["--refresh-token-stdin"]).unwrap().flow(Screen::Here), Flow::RefreshToken);
+        assert_eq!(sign_in(&["--flow", "password"]).unwrap().flow(Screen::Here), Flow::Password);
     }
 
     #[test]
@@ -384,7 +397,7 @@ mod tests {
             let line = format!("pilotlight sign-in home {service}");
             let parsed = Arguments::try_parse_from(line.split(' ')).expect(service);
             let Command::SignIn(arguments) = parsed.command else { panic!("{service}") };
-            assert_eq!((arguments.flow(), arguments.client_id), (Flow::Password, None));
+            assert_eq!((arguments.flow(Screen::Here), arguments.client_id), (Flow::Password, None));
         }
     }
 
