@@ -5,7 +5,8 @@
 //! cargo xtask test       everything that must pass, with the counts in the last line
 //! cargo xtask torture    the long crash tests and simulated months, with their figures
 //! cargo xtask fuzz       every parser under libFuzzer, a minute each
-//! cargo xtask bench      the vault's strategies measured, in fsyncs; `bench server`: what a refresh costs
+//! cargo xtask bench      the vault's strategies measured, in fsyncs; `bench server`: what a refresh costs,
+//!                        `bench agent`: what lending costs beside oidc-agent
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
 //! cargo xtask fmt        format Rust sources
@@ -68,7 +69,7 @@ enum Task {
     Bench(bench::Bench),
     /// Install what `run` and `test` need, and nothing else
     Setup,
-    /// Write ui/src/bindings anew from the Rust types
+    /// Write the TypeScript types anew from the Rust types
     Bindings,
     /// Format the Rust sources
     Fmt,
@@ -126,5 +127,5 @@ fn bindings() -> Result<(), Failure> {
     let mut progress = Progress::of(2 + npm::STEPS);
     npm::install(&mut progress)?;
     progress.step("Build the UI", |step| step.run(npm::script("build")))?;
-    progress.step("Write ui/src/bindings", bindings::write)
+    progress.step("Write the types", bindings::write)
 }

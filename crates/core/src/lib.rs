@@ -56,6 +56,7 @@ mod page;
 pub mod parts;
 mod plan;
 mod random;
+mod recent;
 mod record;
 mod refresh;
 mod schedule;
@@ -63,6 +64,7 @@ mod sign_in;
 mod sign_out;
 #[cfg(any(test, feature = "testing"))]
 pub mod simulation;
+mod stamp;
 pub mod storage;
 mod transport;
 pub mod values;

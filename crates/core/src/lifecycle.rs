@@ -19,8 +19,11 @@ use crate::journal::Journal;
 use crate::journal::{Chain, EventKind, JournalEntry};
 use crate::pace::Paces;
 use crate::page::{Held, Page, Standing};
-use crate::parts::{Browser, Clock, HttpTransport, Locks, Random, SystemBrowser, SystemClock, SystemRandom, Transport};
+use crate::parts::{
+    Browser, Clock, FileLocks, HttpTransport, Locks, Random, SystemBrowser, SystemClock, SystemRandom, Transport,
+};
 use crate::plan::Plan;
+use crate::recent::Recent;
 use crate::record::Ended;
 use crate::storage::Storage;
 use crate::values::Accounts;
@@ -57,20 +60,35 @@ pub struct Config {
 impl Config {
     /// The system's own parts.
     pub fn system(home: Home) -> Result<Self, Error> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let redis = crate::home::redis_address();
-        Ok(Self {
-            locks: crate::lock::of_home(&home, redis.as_ref(), &clock)?,
+        let locks = crate::lock::of_home(&home, redis.as_ref(), &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
+        Ok(Self { locks, redis, tpm: crate::home::tpm_device(), ..Self::local(home, KEYSTORE_SERVICE) })
+    }
+
+    /// The system's own parts for an app that keeps its accounts apart from those of every other: its home is
+    /// [`Home::of_app`], and the keystore's entries stand under its identifier. No variable of the environment has a say.
+    ///
+    /// # Errors
+    /// As [`Home::of_app`].
+    pub fn of_app(identifier: &str) -> Result<Self, Error> {
+        Ok(Self::local(Home::of_app(identifier)?, identifier))
+    }
+
+    /// One machine: neither a shared vault nor another TPM than the usual one.
+    fn local(home: Home, keystore_service: &str) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self {
+            locks: Arc::new(FileLocks::new(&home)),
             home,
             transport: Arc::new(HttpTransport::new(clock.clone())),
             clock,
             random: Arc::new(SystemRandom),
-            keystore: Arc::new(OsKeystore::new(KEYSTORE_SERVICE)),
-            redis,
-            tpm: crate::home::tpm_device(),
+            keystore: Arc::new(OsKeystore::new(keystore_service)),
+            redis: None,
+            tpm: None,
             browser: Arc::new(SystemBrowser),
             watch: true,
-        })
+        }
     }
 }
 
@@ -87,6 +105,7 @@ pub(crate) struct Inner {
     pub(crate) flights: Flights,
     pub(crate) exchanged: Exchanged,
     pub(crate) paces: Paces,
+    pub(crate) recent: Recent,
     /// The plan's first instant has changed.
     pub(crate) replanned: Notify,
     /// The vault has to be read again.
@@ -122,6 +141,7 @@ impl Pilotlight {
             flights: Flights::default(),
             exchanged: Exchanged::default(),
             paces: Paces::default(),
+            recent: Recent::default(),
             replanned: Notify::new(),
             reread: Notify::new(),
             wake_ups: AtomicU64::new(0),
@@ -155,14 +175,20 @@ impl Pilotlight {
 
     /// An access token that lives at least `min_ttl` from now: the stored one, or a new one by a refresh.
     ///
-    /// Where `min_ttl` is longer than a token's whole life, a fresh one is given. While the service is out of reach, a token
+    /// Where `min_ttl` is longer than a token's whole life, a fresh one is given, at most half a minute old, so that many who
+    /// ask for too much at once share one refresh. While the service is out of reach, a token
     /// that is still alive is given where `min_ttl` is zero.
     pub async fn access_token(&self, name: &str, min_ttl: Duration) -> Result<AccessToken, Error> {
+        if let Some(token) = self.lent_lately(name, min_ttl) {
+            return Ok(token);
+        }
+        let stamp = self.stamp();
         let held = self.find(name).await?;
         self.refuse_ended(&held)?;
         if self.anchor(&held).outlives(self.elapsed(), min_ttl)
             && let Some(token) = self.lend(&held)
         {
+            self.keep_lent(stamp, &held, &token);
             return Ok(token);
         }
         match self.refreshed(&held, false).await {
@@ -298,8 +324,8 @@ impl Pilotlight {
         self.plan(|plan| plan.set(id, None));
     }
 
-    /// Writes to the journal. A journal that cannot be written stops nothing; it is said in the log.
-    pub(crate) async fn note(&self, account: &str, kind: EventKind, text: &str) {
+    /// Writes to the journal, one sentence free of secrets. A journal that cannot be written stops nothing; it is said in the log.
+    pub async fn note(&self, account: &str, kind: EventKind, text: &str) {
         let (journal, at) = (self.0.journal.clone(), self.now());
         let (account, text) = (account.to_owned(), text.to_owned());
         if let Err(error) = blocking(move || journal.append(at, &account, kind, &text)).await {

@@ -5,6 +5,9 @@
 //! | [`config`] | [`Config::system`] | puts the parts below together; every field can be replaced |
 //! | [`SimulatedClock`] | the wall clock, timers, the machine's sleep | `tokio::time::advance`, [`SimulatedClock::sleep_machine`], [`SimulatedClock::set_wrong_by`] |
 //! | [`FakeServer`] | the network, and an authorization server at `https://as.test` | [`FakeServer::fail_next`] for single requests, [`FakeServer::set_weather`] until told otherwise, [`FakeServer::revoke`]; then asks what it saw |
+//! | [`sign_in()`], [`registration()`], [`password()`] | the person | signs `ada` in at the fake server |
+//! | [`SimulatedKeystore`] | the system's keystore | locks it, takes it away, lets it hang, gives it another key |
+//! | [`CrashingVault`] | a vault, and the end of the process within a refresh | ends it at each [`CrashPoint`] |
 //! | [`RecordingBrowser`] | the person's browser | asks which addresses were opened |
 //! | [`SeededRandom`] | the system's randomness | chooses the seed |
 //! | [`kill()`] | the end of the process | calls it, and starts a second [`Pilotlight`](crate::Pilotlight) from the same [`Config`] |
@@ -15,8 +18,8 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use pilotlight::simulation::{FakeServer, SimulatedClock, Weather, config};
-//! use pilotlight::{Client, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status};
+//! use pilotlight::simulation::{FakeServer, SimulatedClock, Weather, config, sign_in};
+//! use pilotlight::{Home, Pilotlight, Status};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,13 +29,7 @@
 //! let clock = Arc::new(SimulatedClock::start());
 //! let server = Arc::new(FakeServer::new(clock.clone(), hour));
 //! let pilotlight = Pilotlight::new(config(home, clock.clone(), server.clone()));
-//! let registration = Registration {
-//!     name: "work".into(),
-//!     service: ServiceLocation::Issuer("https://as.test".into()),
-//!     client: Client { id: "my-app".into(), secret: None },
-//!     scope: Scope::default(),
-//! };
-//! pilotlight.sign_in(registration, SignIn::Password { username: "ada".into(), password: "demo".into() }).await?;
+//! sign_in(&pilotlight, "work").await?;
 //!
 //! // The lid is closed for a night, and opened where there is no network.
 //! clock.sleep_machine(8 * hour);
@@ -50,14 +47,20 @@
 //! ```
 
 mod clock;
+mod crash;
 mod exchange;
+mod keystore;
 mod kill;
 mod life;
+mod person;
 mod scale;
 
 pub use clock::SimulatedClock;
+pub use crash::{CrashPoint, CrashingVault};
+pub use keystore::{KeystoreState, SimulatedKeystore};
 pub use kill::kill;
 pub use life::{Life, Outcome};
+pub use person::{password, registration, sign_in};
 pub use scale::{Scale, scale};
 
 use std::collections::{HashMap, VecDeque};
@@ -67,6 +70,7 @@ use std::time::Duration;
 
 use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse};
 use pilotlight_vault::keystore::MemoryKeystore;
+use tokio::sync::watch;
 use url::Url;
 
 use crate::parts::{Answer, Browser, Clock, FileLocks, Random, Transport, TransportError};
@@ -150,6 +154,7 @@ pub struct FakeServer {
     access_ttl: Duration,
     knows_keys: bool,
     latency: Duration,
+    held: watch::Sender<bool>,
     inner: Mutex<Inner>,
 }
 
@@ -178,7 +183,8 @@ impl FakeServer {
     /// A server whose access tokens live for `access_ttl`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, access_ttl: Duration) -> Self {
-        Self { clock, access_ttl, knows_keys: true, latency: Duration::from_millis(20), inner: Mutex::default() }
+        let latency = Duration::from_millis(20);
+        Self { clock, access_ttl, knows_keys: true, latency, held: watch::Sender::new(false), inner: Mutex::default() }
     }
 
     /// The same, with strict reuse detection and no knowledge of `Idempotency-Key`.
@@ -193,6 +199,11 @@ impl FakeServer {
     pub const fn slow(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
+    }
+
+    /// Keeps every answer back from now on, as a server that hangs, or lets them go.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     /// What happens to the next token requests, one each.
@@ -363,6 +374,8 @@ impl Transport for FakeServer {
             let _under_way = UnderWay::begin(self);
             let answered = self.handle(&request);
             tokio::time::sleep(self.latency).await;
+            // The sender lives as long as this server.
+            let _ = self.held.subscribe().wait_for(|held| !held).await;
             answered
         })
     }
