@@ -29,6 +29,8 @@ mod storage;
 #[cfg(target_os = "linux")]
 mod window;
 #[cfg(target_os = "linux")]
+mod window_example;
+#[cfg(target_os = "linux")]
 mod window_lab;
 #[cfg(target_os = "linux")]
 mod window_storage;
