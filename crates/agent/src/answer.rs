@@ -5,13 +5,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight::values::{ExposeSecret as _, SecretString};
-use pilotlight::{Error, Status};
+use pilotlight::{Error, Scope, Status};
 use zeroize::Zeroizing;
 
+use crate::audit::Entry;
 use crate::consent::{Decision, Unknown};
 use crate::program::{self, Asking};
 use crate::protocol::{Answer, Passphrase, Request, Trouble, VERSION, Verdict};
 use crate::server::Agent;
+
+/// Which token is asked for.
+struct Wish {
+    account: String,
+    audience: Option<String>,
+    scope: Scope,
+    min_ttl: Duration,
+}
+
+impl Wish {
+    fn entry(&self, asking: &Asking, lent: bool) -> Entry {
+        Entry { program: asking.program.clone(), account: self.account.clone(), what: self.told(), lent }
+    }
+
+    /// What of it is beside the usual, for the journal. The words are the program's, so their characters are made harmless.
+    fn told(&self) -> String {
+        let mut told = String::new();
+        if let Some(audience) = &self.audience {
+            told += &format!(" for {:?}", shortened(audience));
+        }
+        if !self.scope.is_empty() {
+            told += &format!(" with the scope {:?}", shortened(&self.scope.to_string()));
+        }
+        told
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
 
 impl Agent {
     pub(crate) async fn answer(self: &Arc<Self>, request: Request, pid: i32) -> Zeroizing<Vec<u8>> {
@@ -26,14 +57,14 @@ impl Agent {
                 Err(error) => failed(&error),
                 Ok(account) => Answer::Status(word(&account.status).into()).line(),
             },
-            Request::Token { audience: Some(_), .. } | Request::Token { scope: Some(_), .. } => {
-                let message = "A token for another audience or scope is not offered.";
-                Answer::Error(Trouble::new("not_offered", message, "Ask without audience and scope.")).line()
+            Request::Token { account, min_ttl, audience, scope } => {
+                let scope = Scope::parse(scope.as_deref().unwrap_or_default());
+                let wish = Wish { account, audience, scope, min_ttl: Duration::from_secs(min_ttl) };
+                match self.consent(pid, &wish).await {
+                    Err(refused) => Answer::Error(refused).line(),
+                    Ok(asking) => self.lend(&asking, &wish).await,
+                }
             }
-            Request::Token { account, min_ttl, .. } => match self.consent(pid, &account).await {
-                Err(refused) => Answer::Error(refused).line(),
-                Ok(asking) => self.lend(&asking, &account, Duration::from_secs(min_ttl)).await,
-            },
             // Connections begin to listen by themselves.
             Request::Subscribe { .. } => Answer::Done(true).line(),
             Request::Decide { .. } if !self.is_own(pid) => Answer::Error(not_ours()).line(),
@@ -56,21 +87,21 @@ impl Agent {
     }
 
     /// The program that asks, if it may have the token; or why not.
-    async fn consent(self: &Arc<Self>, pid: i32, account: &str) -> Result<Asking, Trouble> {
+    async fn consent(self: &Arc<Self>, pid: i32, wish: &Wish) -> Result<Asking, Trouble> {
         let Some(asking) = program::asking(pid, &self.own) else {
             let message = "The system does not tell which program asks.";
             return Err(not_allowed(message, "Ask from a program that is not closed to its neighbours."));
         };
-        match self.may(&asking, account).await {
+        match self.may(&asking, &wish.account).await {
             Ok(true) => Ok(asking),
             Ok(false) => {
-                self.enter(&asking, account, false);
+                self.enter(asking.pid, wish.entry(&asking, false));
                 let path = asking.program.display();
                 let hint = format!("To allow it: pilotlight programs allow {path}");
                 Err(not_allowed(&format!("The program {path} may not have tokens."), &hint))
             }
             Err(trouble) => {
-                self.enter(&asking, account, false);
+                self.enter(asking.pid, wish.entry(&asking, false));
                 Err(trouble)
             }
         }
@@ -108,11 +139,12 @@ impl Agent {
         }
     }
 
-    async fn lend(self: &Arc<Self>, asking: &Asking, account: &str, min_ttl: Duration) -> Zeroizing<Vec<u8>> {
-        match self.pilotlight.access_token(account, min_ttl).await {
+    async fn lend(self: &Arc<Self>, asking: &Asking, wish: &Wish) -> Zeroizing<Vec<u8>> {
+        let Wish { account, audience, scope, min_ttl } = wish;
+        match self.pilotlight.exchanged_token(account, audience.as_deref(), scope, *min_ttl).await {
             Err(error) => Answer::Error((&error).into()).line(),
             Ok(token) => {
-                self.enter(asking, account, true);
+                self.enter(asking.pid, wish.entry(asking, true));
                 let answer = Answer::Token {
                     access_token: token.token.expose_secret().into(),
                     token_type: token.token_type.as_str().into(),
