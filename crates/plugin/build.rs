@@ -15,6 +15,9 @@ const COMMANDS: &[&str] = &[
     "choose",
     "migrate",
     "unlock",
+    "fetch",
+    "fetch_body",
+    "cancel_fetch",
 ];
 
 fn main() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Every package of the workspace, and those of ours it depends on. Tests may depend on all of them and xtask on none, so
 /// that it is built in seconds.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("pilotlight-oauth", &[]),
     ("pilotlight-vault", &[]),
     ("pilotlight-server", &["pilotlight-oauth"]),
@@ -20,18 +20,19 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("pilotlight-lab", &["pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("pilotlight-cli", &["pilotlight", "pilotlight-agent", "pilotlight-lab"]),
     ("pilotlight-desktop", &["pilotlight", "pilotlight-lab", "tauri-plugin-pilotlight"]),
+    ("pilotlight-example", &["tauri-plugin-pilotlight"]),
     ("pilotlight-tests", &["pilotlight", "pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("xtask", &[]),
 ];
 
 /// Packages of others that only some of ours may name.
 const CONFINED: [(&str, &[&str]); 8] = [
-    ("tauri", &["tauri-plugin-pilotlight", "pilotlight-desktop"]),
+    ("tauri", &["tauri-plugin-pilotlight", "pilotlight-desktop", "pilotlight-example"]),
     ("axum", &["pilotlight-server"]),
     ("rusqlite", &["pilotlight-vault", "pilotlight-server", "pilotlight-lab", "pilotlight-tests"]),
     ("keyring-core", &["pilotlight-vault"]),
     ("aes-gcm", &["pilotlight-vault"]),
-    ("reqwest", &["pilotlight", "pilotlight-tests"]),
+    ("reqwest", &["pilotlight", "pilotlight-cli", "tauri-plugin-pilotlight", "pilotlight-tests"]),
     ("clap", &["pilotlight-server", "pilotlight-cli", "pilotlight-desktop", "xtask"]),
     // The protocol is pure, and the vault is blocking: neither knows a runtime.
     (

@@ -9,6 +9,7 @@ mod clients;
 mod contract;
 #[cfg(target_os = "linux")]
 mod crash;
+mod exchange;
 #[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
@@ -27,6 +28,8 @@ mod programs;
 mod storage;
 #[cfg(target_os = "linux")]
 mod window;
+#[cfg(target_os = "linux")]
+mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;
 #[cfg(target_os = "linux")]

@@ -1,14 +1,17 @@
 // The host, in memory: for developing in a browser and for the UI checks. Never part of the app.
 // `?scenario=` chooses how things stand; `window.pilotlightFake` plays the host's part in what follows.
 
-import type { Api, Listeners } from "./api";
-import type { AccountView } from "./bindings/AccountView";
-import type { EventView } from "./bindings/EventView";
-import type { ExplanationView } from "./bindings/ExplanationView";
-import type { FindingView } from "./bindings/FindingView";
-import type { Problem } from "./bindings/Problem";
-import type { SignInRequest } from "./bindings/SignInRequest";
-import type { Snapshot } from "./bindings/Snapshot";
+import type { Api } from "./api";
+import type {
+  AccountView,
+  EventView,
+  ExplanationView,
+  FindingView,
+  Listeners,
+  Problem,
+  SignInRequest,
+  Snapshot,
+} from "tauri-plugin-pilotlight-api";
 import { labCells, labCosts, labView } from "./fake/lab";
 import { scenario } from "./fake/scenarios";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";

@@ -1,7 +1,6 @@
 // What the sign-in form holds and when it may be sent. Pure; the host checks again.
 
-import type { SignInRequest } from "./bindings/SignInRequest";
-import type { SignInWith } from "./bindings/SignInWith";
+import type { SignInRequest, SignInWith } from "tauri-plugin-pilotlight-api";
 import type { Text } from "./text";
 
 export interface Form {

@@ -2,10 +2,7 @@
 // It never polls and decides nothing about tokens; it only counts down to the times it was told.
 
 import { api } from "#api";
-import type { EventView } from "./bindings/EventView";
-import type { Problem } from "./bindings/Problem";
-import type { SignInRequest } from "./bindings/SignInRequest";
-import type { Snapshot } from "./bindings/Snapshot";
+import type { EventView, Problem, SignInRequest, Snapshot } from "tauri-plugin-pilotlight-api";
 import { announcement } from "./announce";
 import type { Form } from "./form";
 import { chooseLanguage, texts, type Language, type Text } from "./text";

@@ -66,7 +66,7 @@ enum Task {
     Bench(bench::Bench),
     /// Install what `run` and `test` need, and nothing else
     Setup,
-    /// Write ui/src/bindings anew from the Rust types
+    /// Write the TypeScript types anew from the Rust types
     Bindings,
     /// Format the Rust sources
     Fmt,
@@ -123,5 +123,5 @@ fn bindings() -> Result<(), Failure> {
     let mut progress = Progress::of(2 + npm::STEPS);
     npm::install(&mut progress)?;
     progress.step("Build the UI", |step| step.run(npm::script("build")))?;
-    progress.step("Write ui/src/bindings", bindings::write)
+    progress.step("Write the types", bindings::write)
 }

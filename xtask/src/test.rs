@@ -49,10 +49,10 @@ impl Test {
 
     fn steps(&self) -> usize {
         match self.only {
-            None => setup::STEPS + 13,
+            None => setup::STEPS + 15,
             Some(Part::Rust) => 5,
-            Some(Part::Ui) => 2,
-            Some(Part::E2e) => 3,
+            Some(Part::Ui) => 4,
+            Some(Part::E2e) => 5,
             Some(Part::Lint) => 6,
         }
     }
@@ -77,6 +77,10 @@ impl Test {
 
     /// The app carries the built UI, so nothing of the app compiles before it.
     fn front_end(&self, gate: &mut Gate) -> Result<(), Failure> {
+        if self.wants(Part::Ui) || self.wants(Part::E2e) {
+            gate.count("Build and test the plugin's package", |_| Ok(npm::script_in(&place::package(), "test")));
+            gate.check("Build the example's page", |step| step.run(npm::script_in(&place::example(), "build")));
+        }
         if self.wants(Part::Ui) {
             gate.check("Check the UI", |step| step.run(npm::script("check")));
             // Its script builds first.
@@ -88,7 +92,7 @@ impl Test {
     }
 
     fn programs(&self, gate: &mut Gate) -> Result<(), Failure> {
-        gate.progress.step("Build the programs", |step| step.run(cargo::build_programs()))?;
+        gate.progress.step("Build the programs", |step| step.run(cargo::build_all_programs()))?;
         let fresh = bindings::fresh_folder()?;
         let name = if self.only == Some(Part::E2e) { "End-to-end tests" } else { "Rust tests" };
         gate.count(name, |_| {
@@ -143,6 +147,9 @@ const LINT: [&str; 4] = ["--all-targets", "--", "--deny", "warnings"];
 fn lint(gate: &mut Gate) {
     gate.check("Lints", |step| step.run(cargo::workspace(&["clippy"], &LINT)));
     gate.check("Lints of the vault under SQLCipher", |step| step.run(cargo::vault_under_sqlcipher(&["clippy"], &LINT)));
+    gate.check("Lints of the command line without the lab", |step| {
+        step.run(cargo::small_command_line(&["clippy"], &["--bins", "--", "--deny", "warnings"]))
+    });
     gate.check("Documentation", |step| {
         let mut command = cargo::workspace(&["doc"], &["--no-deps", "--lib"]);
         command.env("RUSTDOCFLAGS", "--deny warnings");

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight::values::{ExposeSecret as _, SecretString};
-use pilotlight::{Error, Scope, Status};
+use pilotlight::{AccessToken, Error, Scope, Status};
 use zeroize::Zeroizing;
 
 use crate::audit::Entry;
 use crate::consent::{Decision, Unknown};
 use crate::program::{self, Asking};
-use crate::protocol::{Answer, Passphrase, Request, Trouble, VERSION, Verdict};
+use crate::protocol::{Answer, Request, Secret, Trouble, VERSION, Verdict};
 use crate::server::Agent;
+
+/// A token that is refused soon after a refresh brought it is not replaced: a service that refuses every token is not cured
+/// by another. As long as the authorized HTTP client waits.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Which token is asked for.
 struct Wish {
@@ -20,6 +24,7 @@ struct Wish {
     audience: Option<String>,
     scope: Scope,
     min_ttl: Duration,
+    other_than: Option<Secret>,
 }
 
 impl Wish {
@@ -57,9 +62,9 @@ impl Agent {
                 Err(error) => failed(&error),
                 Ok(account) => Answer::Status(word(&account.status).into()).line(),
             },
-            Request::Token { account, min_ttl, audience, scope } => {
+            Request::Token { account, min_ttl, audience, scope, other_than } => {
                 let scope = Scope::parse(scope.as_deref().unwrap_or_default());
-                let wish = Wish { account, audience, scope, min_ttl: Duration::from_secs(min_ttl) };
+                let wish = Wish { account, audience, scope, min_ttl: Duration::from_secs(min_ttl), other_than };
                 match self.consent(pid, &wish).await {
                     Err(refused) => Answer::Error(refused).line(),
                     Ok(asking) => self.lend(&asking, &wish).await,
@@ -140,8 +145,7 @@ impl Agent {
     }
 
     async fn lend(self: &Arc<Self>, asking: &Asking, wish: &Wish) -> Zeroizing<Vec<u8>> {
-        let Wish { account, audience, scope, min_ttl } = wish;
-        match self.pilotlight.exchanged_token(account, audience.as_deref(), scope, *min_ttl).await {
+        match self.token(wish).await {
             Err(error) => Answer::Error((&error).into()).line(),
             Ok(token) => {
                 self.enter(asking.pid, wish.entry(asking, true));
@@ -155,11 +159,25 @@ impl Agent {
         }
     }
 
-    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Error> {
+    async fn token(&self, wish: &Wish) -> Result<AccessToken, Error> {
+        if let Some(refused) = &wish.other_than {
+            let current = self.pilotlight.access_token(&wish.account, Duration::ZERO).await?;
+            if current.token.expose_secret() == refused.0.as_str() {
+                let account = self.pilotlight.account(&wish.account).await?;
+                let age = self.pilotlight.now().as_secs().abs_diff(account.refreshed_at.as_secs());
+                if account.refreshes == 0 || age >= PAUSE.as_secs() {
+                    self.pilotlight.refresh(&wish.account).await?;
+                }
+            }
+        }
+        self.pilotlight.exchanged_token(&wish.account, wish.audience.as_deref(), &wish.scope, wish.min_ttl).await
+    }
+
+    async fn unlock(&self, passphrase: Option<Secret>) -> Result<(), Error> {
         // One at a time: each costs as much memory as a passphrase is worth.
         let _turn = self.unlocking.lock().await;
         match passphrase {
-            Some(Passphrase(text)) => self.pilotlight.unlock_with(SecretString::from(text.as_str())).await,
+            Some(Secret(text)) => self.pilotlight.unlock_with(SecretString::from(text.as_str())).await,
             None => self.pilotlight.unlock().await,
         }
     }

@@ -9,7 +9,7 @@ use pilotlight::values::{ExposeSecret as _, SecretString};
 use pilotlight::{ErrorCode, Pilotlight};
 use serde_json::{Value, json};
 
-use crate::arguments::{Cipher, Command, TypedWay, VaultCommand};
+use crate::arguments::{Cipher, TypedWay, VaultCommand};
 use crate::command::{Outcome, Run};
 use crate::failure::{DISK, Failure};
 use crate::words::{harmless, table};
@@ -130,10 +130,8 @@ impl Run {
 pub(crate) async fn unlock(
     pilotlight: &Pilotlight,
     file: Option<&std::path::Path>,
-    command: &Command,
+    looks_only: bool,
 ) -> Result<(), Failure> {
-    // What tells of the vault tells of a locked one too.
-    let looks_only = matches!(command, Command::Doctor | Command::Vault(VaultCommand::Info | VaultCommand::Strategies));
     if (looks_only && file.is_none()) || !pilotlight.takes_passphrase().await.unwrap_or(false) {
         return Ok(());
     }

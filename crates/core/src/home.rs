@@ -34,6 +34,28 @@ impl Home {
             .ok_or_else(|| Error::new(ErrorCode::UnsafePath, "There is no home folder to keep anything in."))
     }
 
+    /// The folder of an app that keeps its accounts apart: `IDENTIFIER/pilotlight` in the platform's folder for local application
+    /// data. The identifier is the app's, e.g. `com.example.notes`.
+    ///
+    /// # Errors
+    /// `bad_input` where the identifier cannot name a folder, `unsafe_path` where there is no home.
+    pub fn of_app(identifier: &str) -> Result<Self, Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if identifier.starts_with('.')
+            || identifier.is_empty()
+            || identifier.len() > 200
+            || !identifier.bytes().all(plain)
+        {
+            return Err(Error::new(
+                ErrorCode::BadInput,
+                "The app's identifier must be letters, digits, dots and hyphens.",
+            ));
+        }
+        directories::BaseDirs::new()
+            .map(|dirs| Self(dirs.data_local_dir().join(identifier).join("pilotlight")))
+            .ok_or_else(|| Error::new(ErrorCode::UnsafePath, "There is no home folder to keep anything in."))
+    }
+
     /// A folder of one's own choice; it must be an absolute path.
     pub fn at(path: PathBuf) -> Result<Self, Error> {
         if path.is_absolute() {

@@ -37,6 +37,7 @@ mod clock;
 pub mod diagnosis;
 mod doctor;
 mod error;
+mod exchange;
 mod explain;
 mod files;
 mod flights;

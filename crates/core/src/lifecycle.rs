@@ -12,13 +12,16 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 
 use crate::anchor::Anchor;
+use crate::exchange::Exchanged;
 use crate::flights::Flights;
 use crate::grant::EndReason;
 use crate::journal::Journal;
 use crate::journal::{Chain, EventKind, JournalEntry};
 use crate::pace::Paces;
 use crate::page::{Held, Page, Standing};
-use crate::parts::{Browser, Clock, HttpTransport, Locks, Random, SystemBrowser, SystemClock, SystemRandom, Transport};
+use crate::parts::{
+    Browser, Clock, FileLocks, HttpTransport, Locks, Random, SystemBrowser, SystemClock, SystemRandom, Transport,
+};
 use crate::plan::Plan;
 use crate::recent::Recent;
 use crate::record::Ended;
@@ -57,20 +60,35 @@ pub struct Config {
 impl Config {
     /// The system's own parts.
     pub fn system(home: Home) -> Result<Self, Error> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let redis = crate::home::redis_address();
-        Ok(Self {
-            locks: crate::lock::of_home(&home, redis.as_ref(), &clock)?,
+        let locks = crate::lock::of_home(&home, redis.as_ref(), &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
+        Ok(Self { locks, redis, tpm: crate::home::tpm_device(), ..Self::local(home, KEYSTORE_SERVICE) })
+    }
+
+    /// The system's own parts for an app that keeps its accounts apart from those of every other: its home is
+    /// [`Home::of_app`], and the keystore's entries stand under its identifier. No variable of the environment has a say.
+    ///
+    /// # Errors
+    /// As [`Home::of_app`].
+    pub fn of_app(identifier: &str) -> Result<Self, Error> {
+        Ok(Self::local(Home::of_app(identifier)?, identifier))
+    }
+
+    /// One machine: neither a shared vault nor another TPM than the usual one.
+    fn local(home: Home, keystore_service: &str) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self {
+            locks: Arc::new(FileLocks::new(&home)),
             home,
             transport: Arc::new(HttpTransport::new(clock.clone())),
             clock,
             random: Arc::new(SystemRandom),
-            keystore: Arc::new(OsKeystore::new(KEYSTORE_SERVICE)),
-            redis,
-            tpm: crate::home::tpm_device(),
+            keystore: Arc::new(OsKeystore::new(keystore_service)),
+            redis: None,
+            tpm: None,
             browser: Arc::new(SystemBrowser),
             watch: true,
-        })
+        }
     }
 }
 
@@ -85,6 +103,7 @@ pub(crate) struct Inner {
     book: Mutex<HashMap<GrantId, Page>>,
     plan: Mutex<Plan>,
     pub(crate) flights: Flights,
+    pub(crate) exchanged: Exchanged,
     pub(crate) paces: Paces,
     pub(crate) recent: Recent,
     /// The plan's first instant has changed.
@@ -120,6 +139,7 @@ impl Pilotlight {
             book: Mutex::default(),
             plan: Mutex::default(),
             flights: Flights::default(),
+            exchanged: Exchanged::default(),
             paces: Paces::default(),
             recent: Recent::default(),
             replanned: Notify::new(),
@@ -347,7 +367,7 @@ impl Pilotlight {
         Ok(held)
     }
 
-    fn refuse_ended(&self, held: &Held) -> Result<(), Error> {
+    pub(crate) fn refuse_ended(&self, held: &Held) -> Result<(), Error> {
         match self.account_of(held).status {
             Status::Ended { problem, .. } => Err(problem),
             _ => Ok(()),

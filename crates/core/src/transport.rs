@@ -69,7 +69,7 @@ impl HttpTransport {
         match slot.get() {
             Some(client) => Ok(client),
             None => {
-                let made = client(loopback).map_err(|error| TransportError::NotSent(reason(&error)))?;
+                let made = client(loopback, DEADLINE).map_err(|error| TransportError::NotSent(reason(&error)))?;
                 Ok(slot.get_or_init(|| made))
             }
         }
@@ -97,18 +97,19 @@ impl Transport for HttpTransport {
 }
 
 /// A reqwest client with Pilotlight's TLS, time-outs and no redirects.
-fn client(loopback: bool) -> reqwest::Result<reqwest::Client> {
+pub(crate) fn client(loopback: bool, deadline: Duration) -> reqwest::Result<reqwest::Client> {
     // Another part of the program may have chosen a provider already; any is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
         .user_agent(concat!("Pilotlight/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_DEADLINE)
-        .timeout(DEADLINE);
+        .timeout(deadline);
     let builder = if loopback { builder.no_proxy() } else { builder };
     builder.build()
 }
 
+/// Whether an address is on this machine: a loopback address, or `localhost`.
 pub(crate) fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -1,7 +1,13 @@
 //! The commands: one per action, so that the ACL sees each. Only here errors become text.
 
-use tauri::{AppHandle, Runtime, State, command};
+use std::sync::Arc;
 
+use tauri::ipc::{CommandScope, Response};
+use tauri::{AppHandle, Runtime, State, Webview, command};
+
+use crate::fetch::{FetchHead, FetchRequest};
+use crate::fetches::{Fetches, Key};
+use crate::scope::FetchScope;
 use crate::shell::{self, Shell};
 use crate::storage::{FindingView, MovedView, StorageRequest, StorageView};
 use crate::view::{AccountView, EventView, ExplanationView, Password, Problem, SignInRequest, Snapshot};
@@ -91,4 +97,36 @@ pub(crate) async fn migrate<R: Runtime>(
 #[command]
 pub(crate) async fn unlock(shell: State<'_, Shell>, passphrase: Password) -> Result<(), Problem> {
     shell.unlock(passphrase.0).await
+}
+
+#[command]
+pub(crate) async fn fetch<R: Runtime>(
+    webview: Webview<R>,
+    shell: State<'_, Shell>,
+    fetches: State<'_, Arc<Fetches>>,
+    scope: CommandScope<FetchScope>,
+    request: FetchRequest,
+) -> Result<FetchHead, Problem> {
+    let (key, account) = (Key::new(webview.label(), request.id), request.account.clone());
+    let request = request.checked(scope.allows(), scope.denies())?;
+    fetches.begin(shell.pilotlight(), &account, key, request).await
+}
+
+#[command]
+pub(crate) async fn fetch_body<R: Runtime>(
+    webview: Webview<R>,
+    fetches: State<'_, Arc<Fetches>>,
+    id: u32,
+) -> Result<Response, Problem> {
+    fetches.piece(&Key::new(webview.label(), id)).await.map(Response::new)
+}
+
+#[command]
+pub(crate) async fn cancel_fetch<R: Runtime>(
+    webview: Webview<R>,
+    fetches: State<'_, Arc<Fetches>>,
+    id: u32,
+) -> Result<(), Problem> {
+    fetches.cancel(&Key::new(webview.label(), id));
+    Ok(())
 }

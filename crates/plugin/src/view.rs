@@ -1,6 +1,6 @@
 //! What crosses to the webview: whole small snapshots, never a token, password or key.
 //!
-//! ts-rs writes these types to `ui/src/bindings/` (`cargo xtask bindings`); a test holds the committed files against them.
+//! ts-rs writes these types to `crates/plugin/guest-js/src/bindings/` (`cargo xtask bindings`); a test holds the committed files against them.
 
 use pilotlight::diagnosis::Explanation;
 use pilotlight::journal::JournalEntry;
@@ -242,6 +242,11 @@ impl<'de> Deserialize<'de> for Password {
 impl Problem {
     pub(crate) fn new(code: ErrorCode, message: &str) -> Self {
         Self::from(Error::new(code, message))
+    }
+
+    /// A problem that only the plugin has.
+    pub(crate) fn of(code: &str, message: &str, hint: &str) -> Self {
+        Self { code: code.to_owned(), message: message.to_owned(), hint: hint.to_owned() }
     }
 }
 

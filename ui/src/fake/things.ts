@@ -1,8 +1,6 @@
 // What the scenarios are made of.
 
-import type { AccountView } from "../bindings/AccountView";
-import type { Problem } from "../bindings/Problem";
-import type { ServiceView } from "../bindings/ServiceView";
+import type { AccountView, Problem, ServiceView } from "tauri-plugin-pilotlight-api";
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;

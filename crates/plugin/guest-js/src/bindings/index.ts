@@ -1,0 +1,26 @@
+// Written by `cargo xtask bindings`.
+export type { AccountView } from "./AccountView.js";
+export type { EventView } from "./EventView.js";
+export type { ExplanationView } from "./ExplanationView.js";
+export type { ExposureView } from "./ExposureView.js";
+export type { FetchHead } from "./FetchHead.js";
+export type { FetchRequest } from "./FetchRequest.js";
+export type { FindingView } from "./FindingView.js";
+export type { Mend } from "./Mend.js";
+export type { MovedView } from "./MovedView.js";
+export type { MovingView } from "./MovingView.js";
+export type { NeedView } from "./NeedView.js";
+export type { Password } from "./Password.js";
+export type { Phase } from "./Phase.js";
+export type { Problem } from "./Problem.js";
+export type { Protection } from "./Protection.js";
+export type { ServiceView } from "./ServiceView.js";
+export type { SignInRequest } from "./SignInRequest.js";
+export type { SignInWith } from "./SignInWith.js";
+export type { Snapshot } from "./Snapshot.js";
+export type { StatusView } from "./StatusView.js";
+export type { StorageRequest } from "./StorageRequest.js";
+export type { StorageView } from "./StorageView.js";
+export type { StrategyView } from "./StrategyView.js";
+export type { VaultView } from "./VaultView.js";
+export type { WayView } from "./WayView.js";
