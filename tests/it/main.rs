@@ -9,6 +9,7 @@ mod clients;
 mod contract;
 #[cfg(target_os = "linux")]
 mod crash;
+mod exchange;
 #[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]

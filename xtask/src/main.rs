@@ -5,7 +5,8 @@
 //! cargo xtask test       everything that must pass, with the counts in the last line
 //! cargo xtask torture    the long crash tests and simulated months, with their figures
 //! cargo xtask fuzz       every parser under libFuzzer, a minute each
-//! cargo xtask bench      the vault's strategies measured, in fsyncs; `bench server`: what a refresh costs
+//! cargo xtask bench      the vault's strategies measured, in fsyncs; `bench server`: what a refresh costs,
+//!                        `bench agent`: what lending costs beside oidc-agent
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
 //! cargo xtask fmt        format Rust sources

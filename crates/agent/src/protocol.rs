@@ -1,8 +1,10 @@
 //! The lines on the socket: one JSON object each, a request up and an answer down, in order.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u32 = 1;
@@ -38,6 +40,69 @@ pub enum Request {
         /// The account's name.
         account: String,
     },
+    /// To be told whenever an account or the vault changes, for as long as the connection lasts.
+    Subscribe {
+        /// Also to be asked about programs that nobody decided about. Only our own programs are.
+        #[serde(default)]
+        decide: bool,
+    },
+    /// The answer to a question.
+    Decide {
+        /// The question's number.
+        question: u64,
+        /// What the person says.
+        verdict: Verdict,
+    },
+    /// To forget the keys until somebody unlocks.
+    Lock,
+    /// To open the vault again.
+    Unlock {
+        /// Where the vault takes one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passphrase: Option<Passphrase>,
+    },
+}
+
+/// What a person says of a program that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It gets this token.
+    Once,
+    /// It gets tokens as long as this process of it lives.
+    Run,
+    /// It gets tokens.
+    Always,
+    /// It does not get this token.
+    No,
+    /// It gets none.
+    Never,
+}
+
+/// A passphrase on its way through the socket.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Passphrase(pub Zeroizing<String>);
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase")
+    }
+}
+
+/// A program that asks, and what for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its number.
+    pub id: u64,
+    /// The executable.
+    pub program: String,
+    /// Who ran it, and who ran that, up to the first process.
+    pub parents: Vec<String>,
+    /// Its process.
+    pub pid: i32,
+    /// Whose token.
+    pub account: String,
 }
 
 /// What the agent answers. Not `Debug`: it may hold a token.
@@ -63,6 +128,19 @@ pub enum Answer<'a> {
     Accounts(Vec<String>),
     /// To `status`: `signed_in`, `refreshing`, `waiting` or `ended`.
     Status(Cow<'a, str>),
+    /// To `subscribe`, `decide`, `lock` and `unlock`: it is done.
+    Done(bool),
+    /// To a subscriber: how an account is now.
+    Account {
+        /// Its name.
+        name: Cow<'a, str>,
+        /// As in `status`, or `gone`.
+        status: Cow<'a, str>,
+    },
+    /// To a subscriber: whether the vault can be used, `ready`, `closed` or the code of what is wrong.
+    Vault(Cow<'a, str>),
+    /// To a subscriber who decides.
+    Question(Question),
     /// Instead of any other.
     Error(Trouble),
 }
@@ -70,7 +148,7 @@ pub enum Answer<'a> {
 /// Why a request was not met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// One of the core's codes, or `not_allowed`, `not_offered`, `bad_request`, `busy`.
+    /// One of the core's codes, or `not_allowed`, `not_offered`, `bad_request`, `busy`, `no_such_question`, `slow`.
     pub code: String,
     /// A sentence.
     pub message: String,
@@ -87,6 +165,26 @@ impl Trouble {
 impl From<&pilotlight::Error> for Trouble {
     fn from(error: &pilotlight::Error) -> Self {
         Self::new(error.code().as_str(), error.message(), error.hint())
+    }
+}
+
+/// A request or an answer as a line. The room suffices for any secret in it, so that no growth leaves a copy behind.
+pub(crate) fn line_of(value: &impl Serialize, secrets: usize) -> Zeroizing<Vec<u8>> {
+    // JSON writes a character in at most six.
+    let mut line = Zeroizing::new(Vec::with_capacity(6 * secrets + 256));
+    if serde_json::to_writer(&mut *line, value).is_err() {
+        line.clear();
+    }
+    line.push(b'\n');
+    line
+}
+
+impl Answer<'_> {
+    pub(crate) fn line(&self) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Token { access_token, token_type, .. } => line_of(self, access_token.len() + token_type.len()),
+            _ => line_of(self, 0),
+        }
     }
 }
 

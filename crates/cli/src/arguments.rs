@@ -94,6 +94,8 @@ pub(crate) enum Command {
         /// What becomes of programs that nobody decided about
         #[arg(long, value_name = "HOW", default_value = "deny")]
         consent: crate::agent::Consent,
+        #[command(subcommand)]
+        command: Option<crate::agent::AgentCommand>,
     },
     /// Which programs the agent lends to
     #[cfg(target_os = "linux")]
@@ -109,10 +111,14 @@ pub(crate) enum Command {
     KubeCredential(programs::kube::KubeArguments),
     /// Answer docker, podman and skopeo when they need a registry's password
     DockerCredential(programs::docker::DockerArguments),
+    /// Answer AWS's programs with temporary keys of a role
+    Aws(Box<programs::aws::AwsArguments>),
     /// Run a command with a fresh token in its environment
     Exec(programs::exec::ExecArguments),
     /// Print the header that carries a token, for curl -H @-
     Header(programs::header::HeaderArguments),
+    /// Stand for a service on this machine, with the token in every request, for programs that know nothing of tokens
+    Proxy(Box<programs::proxy::ProxyArguments>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -120,6 +126,27 @@ pub(crate) enum Command {
     },
     /// Print the version
     Version,
+}
+
+impl Command {
+    /// Whether it lends tokens to another program, and so asks an agent before it opens the vault.
+    pub(crate) const fn lends(&self) -> bool {
+        matches!(
+            self,
+            Self::GitCredential(_)
+                | Self::KubeCredential(_)
+                | Self::DockerCredential(_)
+                | Self::Exec(_)
+                | Self::Header(_)
+                | Self::Proxy(_)
+                | Self::Aws(_)
+        )
+    }
+
+    /// Whether it tells of the vault, and of a locked one too.
+    pub(crate) const fn looks_only(&self) -> bool {
+        matches!(self, Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies))
+    }
 }
 
 /// What to do with the vault.

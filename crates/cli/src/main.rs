@@ -33,7 +33,7 @@ mod vault;
 mod words;
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -57,7 +57,8 @@ fn main() -> ExitCode {
     if let Some(code) = agent::fast_token(std::env::args_os().skip(1)) {
         return ExitCode::from(code);
     }
-    let arguments = match Arguments::try_parse() {
+    let words = programs::docker::meant(std::env::args_os().collect());
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(refusal) => {
             let json = std::env::args_os().any(|argument| argument == "--json");
@@ -74,7 +75,9 @@ fn main() -> ExitCode {
         command => Arguments { command, ..arguments },
     };
     // Before anything secret is read. Where the system refuses, the command is still worth running.
-    pilotlight::process::harden();
+    if !arguments.command.lends() {
+        pilotlight::process::harden();
+    }
     log(arguments.verbose);
     let form = Form::of(arguments.json);
     let outcome = match arguments.command {
@@ -82,7 +85,11 @@ fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
-        command => start(form, arguments.passphrase_file.as_deref(), command),
+        #[cfg(target_os = "linux")]
+        Command::Agent { command: Some(command), .. } => {
+            agent::command(form, arguments.passphrase_file.as_deref(), command)
+        }
+        command => start(form, arguments.passphrase_file, command),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))
 }
@@ -101,7 +108,7 @@ fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
 }
 
 /// Runs a command that needs the core. One thread does: whatever blocks has threads of its own.
-fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, Failure> {
+fn start(form: Form, passphrase: Option<PathBuf>, command: Command) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Error::new(ErrorCode::Internal, format!("The program cannot start: {error}.")))?;
@@ -114,8 +121,11 @@ fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, 
     let next = Rc::new(Cell::new(None));
     let code = runtime.block_on(async {
         let outcome = async {
-            vault::unlock(&pilotlight, passphrase, &command).await?;
-            Run { form, pilotlight: pilotlight.clone(), vault, next: Rc::clone(&next) }.carry_out(command).await
+            if !command.lends() {
+                vault::unlock(&pilotlight, passphrase.as_deref(), command.looks_only()).await?;
+            }
+            let run = Run { form, pilotlight: pilotlight.clone(), vault, passphrase, next: Rc::clone(&next) };
+            run.carry_out(command).await
         };
         let outcome = outcome.await;
         // Whichever command it was that heard the clock of a service.

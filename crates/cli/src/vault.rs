@@ -9,7 +9,7 @@ use pilotlight::values::{ExposeSecret as _, SecretString};
 use pilotlight::{ErrorCode, Pilotlight};
 use serde_json::{Value, json};
 
-use crate::arguments::{Cipher, Command, TypedWay, VaultCommand};
+use crate::arguments::{Cipher, TypedWay, VaultCommand};
 use crate::command::{Outcome, Run};
 use crate::failure::{DISK, Failure};
 use crate::words::{harmless, table};
@@ -130,10 +130,8 @@ impl Run {
 pub(crate) async fn unlock(
     pilotlight: &Pilotlight,
     file: Option<&std::path::Path>,
-    command: &Command,
+    looks_only: bool,
 ) -> Result<(), Failure> {
-    // What tells of the vault tells of a locked one too.
-    let looks_only = matches!(command, Command::Doctor | Command::Vault(VaultCommand::Info | VaultCommand::Strategies));
     if (looks_only && file.is_none()) || !pilotlight.takes_passphrase().await.unwrap_or(false) {
         return Ok(());
     }
@@ -144,6 +142,12 @@ pub(crate) async fn unlock(
         Err(error) if wants_passphrase(error.code()) => {}
         // Whatever else is wrong, the command itself meets it and says so.
         _ => return Ok(()),
+    }
+    #[cfg(target_os = "linux")]
+    if matches!(command, Command::Agent { .. }) && !std::io::stdin().is_terminal() {
+        // Started by a service manager: it says to everybody what is missing until somebody unlocks it.
+        output::note("The vault needs its passphrase: run `pilotlight agent unlock`.");
+        return Ok(());
     }
     let passphrase = secrets::ask("vault's passphrase or recovery code", "Pass --passphrase-file FILE.")?;
     Ok(pilotlight.unlock_with(passphrase).await?)

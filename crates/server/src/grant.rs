@@ -41,7 +41,8 @@ impl FromStr for GrantId {
         if text.len() != DIGITS {
             return Err(NotAGrantId);
         }
-        let half = |digit: u8| char::from(digit).to_digit(16).and_then(|half| u8::try_from(half).ok()).ok_or(NotAGrantId);
+        let half =
+            |digit: u8| char::from(digit).to_digit(16).and_then(|half| u8::try_from(half).ok()).ok_or(NotAGrantId);
         let mut id = [0; 16];
         for (byte, pair) in id.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
             *byte = half(pair[0])? << 4 | half(pair[1])?;
@@ -267,7 +268,7 @@ impl Grant {
         if let Some((_, reason)) = self.revoked {
             return Outcome::Revoked(reason);
         }
-        if presented.now >= self.refresh_expires_at(presented.idle) {
+        if self.is_over(presented) {
             return Outcome::Expired;
         }
         let refused = self.asks_too_much(presented);
@@ -285,6 +286,14 @@ impl Grant {
             }
             other => other,
         }
+    }
+
+    /// A store that lost its last writes does not know when a newer token than its own was made: of that one only the end of
+    /// the whole grant is certain.
+    fn is_over(&self, presented: &Redemption) -> bool {
+        let newer = presented.generation > self.generation;
+        let end = if newer { self.ends_at } else { Some(self.refresh_expires_at(presented.idle)) };
+        end.is_some_and(|end| presented.now >= end)
     }
 
     fn asks_too_much(&self, presented: &Redemption) -> Option<Outcome> {
@@ -381,6 +390,16 @@ mod tests {
         Duplicate(usize),
         /// The store is set back to what it was some time ago.
         Restored,
+    }
+
+    #[test]
+    fn a_token_newer_than_the_store_is_healed_however_old_the_stores_copy_is_until_the_grant_ends() {
+        let (mut old, mut over) = (grant(), grant());
+        let late = Redemption { now: NOW.plus(Duration::from_secs(600)), ..presented(3, None) };
+        assert_eq!(old.redeem(&Redemption { generation: 0, ..late.clone() }), Outcome::Expired);
+        assert!(matches!(old.redeem(&late), Outcome::Healed(grant) if grant.rotated_at == late.now));
+        over.ends_at = Some(late.now);
+        assert_eq!(over.redeem(&late), Outcome::Expired);
     }
 
     proptest! {

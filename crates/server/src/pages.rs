@@ -50,8 +50,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) ticket: &'a str,
     pub(crate) username: &'a str,
     pub(crate) wishes: Vec<&'static str>,
-    /// Said of a client that registered itself.
-    pub(crate) unverified: Option<String>,
+    /// Whether the client registered itself.
+    pub(crate) unverified: bool,
     pub(crate) note: String,
     /// Where another person can sign in.
     pub(crate) another: &'a str,

@@ -158,6 +158,8 @@ export const en = {
       "started-over": "Started over",
       moved: "Storage changed",
       "keys-changed": "Keys changed",
+      lent: "Lent to a program",
+      refused: "Refused to a program",
     },
   },
 
@@ -268,6 +270,7 @@ export const en = {
       message: "The vault could not be read or written.",
       hint: "Free space on the disk or make its folder writable. What could not be saved is kept in memory until it can.",
     },
+    locked: { message: "Pilotlight is locked.", hint: "Unlock it to go on. Your accounts are kept." },
     passphrase_needed: { message: "The vault is locked by a passphrase.", hint: "Enter the passphrase to open it." },
     wrong_passphrase: {
       message: "The passphrase is wrong.",

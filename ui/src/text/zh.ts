@@ -158,6 +158,8 @@ export const zh: Text = {
       "started-over": "已重新开始",
       moved: "存储方式已更改",
       "keys-changed": "密钥已更改",
+      lent: "已借给程序",
+      refused: "已拒绝程序",
     },
   },
 
@@ -204,6 +206,7 @@ export const zh: Text = {
     vault_newer: { message: "这个保险库由更新版本的 Pilotlight 写入。", hint: "请更新 Pilotlight，然后重试。" },
     vault_busy: { message: "另一个程序占用了保险库。", hint: "请关闭它，然后重试。" },
     vault_io: { message: "无法读写保险库。", hint: "请清理磁盘空间，或使其文件夹可写。未能保存的内容会留在内存中，直到可以保存。" },
+    locked: { message: "Pilotlight 已锁定。", hint: "请解锁后继续。您的账户均已保留。" },
     passphrase_needed: { message: "保险库由口令锁定。", hint: "请输入口令以打开它。" },
     wrong_passphrase: { message: "口令不正确。", hint: "请检查口令和键盘布局后重试。没有任何更改。" },
     strategy_unavailable: { message: "此处无法使用这种存储方式。", hint: "请补齐所需条件后重试，或选择其他方式。" },

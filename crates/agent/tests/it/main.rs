@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
+mod news;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod trouble;

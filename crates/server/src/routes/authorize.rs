@@ -171,7 +171,7 @@ fn consent(app: &App, visit: &Visit, asked: Asked, client: &Client, session: &Se
         ticket: &ticket,
         username: &session.user.name,
         wishes,
-        unverified: client.has(Setting::Registered).then(|| (texts.consent.unverified)(&place)),
+        unverified: client.has(Setting::Registered),
         note: (texts.consent.note)(&place),
         another: &format!("{here}&another=1"),
     };

@@ -25,9 +25,7 @@ pub(super) static TEXTS: Texts = Texts {
     consent: Consent {
         title: |client| format!("Allow {client}?"),
         lead: ["You are signed in as ", ". ", " wants to:"],
-        unverified: |place| {
-            format!("Unverified: this app registered itself, for {place}. Nobody here has checked its name.")
-        },
+        unverified: "Unverified: this app registered itself. Nobody here has checked its name.",
         note: |place| format!("The answer goes to {place}. Allow it only if you started this yourself, just now."),
         this_computer: "an app on this computer",
         allow: "Allow",

@@ -51,8 +51,8 @@ pub(crate) struct Consent {
     pub(crate) title: fn(&str) -> String,
     /// Around the person and the app.
     pub(crate) lead: [&'static str; 3],
-    /// Of a client that registered itself, with where its answers go.
-    pub(crate) unverified: fn(&str) -> String,
+    /// Of a client that registered itself.
+    pub(crate) unverified: &'static str,
     pub(crate) note: fn(&str) -> String,
     pub(crate) this_computer: &'static str,
     pub(crate) allow: &'static str,

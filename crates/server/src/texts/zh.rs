@@ -25,7 +25,7 @@ pub(super) static TEXTS: Texts = Texts {
     consent: Consent {
         title: |client| format!("允许 {client} 吗？"),
         lead: ["您已登录为 ", "。", " 请求："],
-        unverified: |place| format!("未经验证：此应用是自行注册的（{place}）。这里没有人核实过它的名称。"),
+        unverified: "未经验证：此应用是自行注册的。这里没有人核实过它的名称。",
         note: |place| format!("结果将发送到{place}。请仅在您本人刚刚发起此操作时允许。"),
         this_computer: "这台电脑上的应用",
         allow: "允许",

@@ -81,8 +81,7 @@ async fn section_5_people_are_told_that_nobody_has_checked_a_client_that_registe
     });
     let id = register(&world, &metadata).await.text("client_id");
     let asked = [("client_id", &*id), ("redirect_uri", "https://app.example/cb")];
-    for (language, words) in [("en", "Unverified: this app registered itself, for app.example."), ("zh", "未经验证")]
-    {
+    for (language, words) in [("en", "Unverified: this app registered itself."), ("zh", "未经验证")] {
         let page = world.visit(&cookie, &request(&[&asked[..], &[("ui_locales", language)]].concat())).await;
         assert!(page.body.contains("id=\"unverified\"") && page.body.contains(words), "{page:?}");
     }

@@ -21,6 +21,7 @@ mod packed;
 mod people;
 mod queue;
 mod records;
+mod sentinel;
 mod swap;
 mod unsettled;
 
@@ -118,6 +119,17 @@ impl RedisStore {
         }
     }
 
+    /// Keeps a new grant, or leaves nothing of it: its caller is told an error, so that nobody has its token.
+    fn keep_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+        let (key, record) = (grant_key(grant.id), Marked { grant: grant.clone(), mark: make_grant_mark()? }.write());
+        self.index(&grant.subject, grant.id)?;
+        let kept = self.change(&key, Some(self.remember), |_| Ok((Some(record.clone()), ())));
+        if kept.is_err() {
+            self.forget_one(&key).ok();
+        }
+        kept
+    }
+
     fn forget_one(&self, key: &str) -> Result<(), StoreError> {
         self.connections.ask_once(|connection| redis::cmd("DEL").arg(key).exec(connection))
     }
@@ -182,7 +194,7 @@ impl Store for RedisStore {
             let becomes = admitted.filter(|name| seen != Some(*name)).map(records::write_key_name);
             Ok((becomes.transpose()?, admitted.is_some()))
         };
-        self.change(NEWEST_KEY, None, decide, |_, _| {})
+        self.change(NEWEST_KEY, None, decide)
     }
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
@@ -224,13 +236,13 @@ impl Store for RedisStore {
             let becomes = records::write_user(&user)?;
             Ok((Some(becomes).filter(|becomes| becomes != is), true))
         };
-        self.change(&user_key(name), None, decide, |_, _| {})
+        self.change(&user_key(name), None, decide)
     }
 
     fn put_client(&self, client: &Client) -> Result<(), StoreError> {
         let record = records::write_client(client)?;
         let decide = |is: Option<&[u8]>| Ok((Some(record.clone()).filter(|record| Some(record.as_slice()) != is), ()));
-        self.change(&client_key(&client.id), None, decide, |_, _| {})
+        self.change(&client_key(&client.id), None, decide)
     }
 
     fn registered_clients(&self) -> Result<u64, StoreError> {
@@ -253,9 +265,7 @@ impl Store for RedisStore {
     }
 
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
-        let record = Marked { grant: grant.clone(), mark: make_grant_mark()? }.write();
-        self.index(&grant.subject, grant.id)?;
-        self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
+        self.keep_grant(grant)
     }
 
     fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
@@ -294,7 +304,7 @@ impl Store for RedisStore {
             Ok((becomes, outcome))
         };
         let doubted = |before: &[u8], after: &[u8]| self.note_doubt(id, before, after);
-        self.change(&grant_key(id), Some(self.remember), decide, doubted)
+        self.change_at_once(&grant_key(id), Some(self.remember), decide, doubted)
     }
 
     fn queues(&self) -> bool {
@@ -317,13 +327,13 @@ impl Store for RedisStore {
             let becomes = first.then(|| Marked { grant, mark }.write());
             Ok((becomes, Some(first)))
         };
-        self.change(&grant_key(id), None, decide, |_, _| {})
+        self.change(&grant_key(id), None, decide)
     }
 
     fn add_code(&self, code: &Code) -> Result<(), StoreError> {
         let record = records::write_code(code, make_mark()?)?;
         let life = Some(LIFE + REMEMBER_CODES);
-        self.change(&code_key(&code.hash), life, |_| Ok((Some(record.clone()), ())), |_, _| {})
+        self.change(&code_key(&code.hash), life, |_| Ok((Some(record.clone()), ())))
     }
 
     /// Two keys, which may be in two hash slots. So the grant is there before the code names it, and then is nobody's until
@@ -337,15 +347,13 @@ impl Store for RedisStore {
             let mut after = before.clone();
             let exchanged = after.exchange(presented);
             if let (Exchanged::Granted(grant, _), None) = (&exchanged, &made) {
-                let record = Marked { grant: (**grant).clone(), mark: make_grant_mark()? }.write();
-                self.index(&grant.subject, grant.id)?;
-                self.add(&grant_key(grant.id), &record, Some(self.remember))?;
+                self.keep_grant(grant)?;
                 made = Some(grant.id);
             }
             let becomes = if after == before { None } else { Some(records::write_code(&after, mark)?) };
             Ok((becomes, exchanged))
         };
-        let exchanged = self.change(&key, None, decide, |_, _| {})?;
+        let exchanged = self.change(&key, None, decide)?;
         if let Exchanged::Again(of_code) = &exchanged {
             if let Some(id) = of_code {
                 self.revoke(*id, Reason::CodeReuse, presented.now)?;
@@ -375,7 +383,7 @@ impl Store for RedisStore {
             let counts = device.decide(decision);
             Ok((counts.then(|| records::write_device(&device, mark)).transpose()?, counts))
         };
-        self.change(&device_key(&decision.name), None, decide, |_, _| {})
+        self.change(&device_key(&decision.name), None, decide)
     }
 
     /// Two keys, as with [`Self::exchange`].
@@ -388,15 +396,13 @@ impl Store for RedisStore {
             let mut after = before.clone();
             let polled = after.poll(poll);
             if let (Polled::Granted(grant), None) = (&polled, &made) {
-                let record = Marked { grant: (**grant).clone(), mark: make_grant_mark()? }.write();
-                self.index(&grant.subject, grant.id)?;
-                self.add(&grant_key(grant.id), &record, Some(self.remember))?;
+                self.keep_grant(grant)?;
                 made = Some(grant.id);
             }
             let becomes = if after == before { None } else { Some(records::write_device(&after, mark)?) };
             Ok((becomes, polled))
         };
-        let polled = self.change(&device_key(&poll.name), None, decide, |_, _| {})?;
+        let polled = self.change(&device_key(&poll.name), None, decide)?;
         if let Polled::Again(of_code) = &polled {
             self.revoke(*of_code, Reason::CodeReuse, poll.now)?;
             if let Some(ours) = made.filter(|ours| ours != of_code) {

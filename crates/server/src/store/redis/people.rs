@@ -96,7 +96,7 @@ impl RedisStore {
             let same = is.map(records::read_user).transpose()?.as_ref() == Some(before);
             Ok((same.then(|| becomes.clone()), same))
         };
-        self.change(&user_key(&before.name), None, decide, |_, _| {})
+        self.change(&user_key(&before.name), None, decide)
     }
 
     /// The person first: without them the way from the subject leads nowhere.

@@ -73,10 +73,13 @@ impl RedisStore {
         };
         let mut swaps = Vec::new();
         for ((presented, then), record) in batch.into_iter().zip(records) {
-            match decide(&presented, record.as_deref()) {
-                Ok((outcome, Some(after))) => {
-                    swaps.push(Swap { presented, then, outcome, before: record.unwrap_or_default(), after });
-                }
+            // Where there is none it is looked for at the master, which takes its time.
+            let Some(before) = record else {
+                apart.push((presented, then));
+                continue;
+            };
+            match decide(&presented, &before) {
+                Ok((outcome, Some(after))) => swaps.push(Swap { presented, then, outcome, before, after }),
                 Ok((outcome, None)) => then(Ok(outcome)),
                 Err(error) => then(Err(error)),
             }
@@ -137,9 +140,8 @@ impl RedisStore {
 }
 
 /// What a record becomes, where it changes.
-fn decide(presented: &Redemption, record: Option<&[u8]>) -> Result<(Outcome, Option<Vec<u8>>), StoreError> {
-    let Some(text) = record else { return Ok((Outcome::Unknown, None)) };
-    let before = Marked::read(presented.grant, text)?;
+fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<Vec<u8>>), StoreError> {
+    let before = Marked::read(presented.grant, record)?;
     let mut after = Marked { grant: before.grant.clone(), mark: make_grant_mark()? };
     let outcome = after.grant.redeem(presented);
     let becomes = if after.grant == before.grant { None } else { Some(after.write()) };

@@ -53,27 +53,64 @@ impl RedisStore {
         Ok(Swapped::Other(connection, Some(other).filter(|other| !other.is_empty())))
     }
 
-    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer.
+    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer. Returns when
+    /// no fail-over loses the change, where the address says that replicas count.
     pub(super) fn change<T>(
+        &self,
+        key: &str,
+        life: Option<Duration>,
+        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
+    ) -> Result<T, StoreError> {
+        let (answer, changed_on) = self.step(key, life, decide, |_, _| {})?;
+        if let Some(mut connection) = changed_on {
+            self.connections.wait_for_replicas(&mut connection).map_err(|error| away(&error))?;
+            self.connections.give_back(connection);
+        }
+        Ok(answer)
+    }
+
+    /// The same for what is healed where a fail-over loses it; `doubted` is told of a change that may have been made.
+    pub(super) fn change_at_once<T>(
+        &self,
+        key: &str,
+        life: Option<Duration>,
+        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
+        doubted: impl FnMut(&[u8], &[u8]),
+    ) -> Result<T, StoreError> {
+        let (answer, changed_on) = self.step(key, life, decide, doubted)?;
+        if let Some(connection) = changed_on {
+            self.connections.give_back(connection);
+        }
+        Ok(answer)
+    }
+
+    /// The answer, and the connection on which something was changed.
+    fn step<T>(
         &self,
         key: &str,
         life: Option<Duration>,
         mut decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
         mut doubted: impl FnMut(&[u8], &[u8]),
-    ) -> Result<T, StoreError> {
+    ) -> Result<(T, Option<Connection>), StoreError> {
         let (mut connection, mut is) = self.connections.ask(|connection| fetch(connection, key))?;
+        let mut certain = false;
         for _ in 0..ROUNDS {
             let (becomes, answer) = decide(is.as_deref())?;
             let Some(becomes) = becomes else {
+                if is.is_none() && !certain {
+                    // Nobody is told that there is no such thing by a node that only has not heard of it.
+                    if let Some(mut master) = self.connections.to_the_master_now()? {
+                        is = fetch(&mut *master, key).map_err(|error| away(&error))?;
+                        (connection, certain) = (master, true);
+                        continue;
+                    }
+                }
                 self.connections.give_back(connection);
-                return Ok(answer);
+                return Ok((answer, None));
             };
             let before = is.unwrap_or_default();
             match self.swap(connection, key, &before, &becomes, life) {
-                Ok(Swapped::Done(good)) => {
-                    self.connections.give_back(good);
-                    return Ok(answer);
-                }
+                Ok(Swapped::Done(good)) => return Ok((answer, Some(good))),
                 Ok(Swapped::Other(good, other)) => (connection, is) = (good, other),
                 Err(NotSwapped::Refused(error)) => return Err(away(&error)),
                 Err(NotSwapped::InDoubt(error)) => {
@@ -88,7 +125,7 @@ impl RedisStore {
     /// Adds a record where there is none. Whether there was none.
     pub(super) fn add(&self, key: &str, record: &[u8], life: Option<Duration>) -> Result<bool, StoreError> {
         let decide = |is: Option<&[u8]>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
-        self.change(key, life, decide, |_, _| {})
+        self.change(key, life, decide)
     }
 
     pub(super) fn read<T>(

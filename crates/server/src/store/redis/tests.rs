@@ -18,6 +18,7 @@ use redis_server::RedisServer;
 
 mod cluster;
 use cluster::RedisCluster;
+mod sentinel;
 
 /// Long enough for a machine that does other things too.
 const CALM: Duration = Duration::from_secs(20);
