@@ -13,37 +13,30 @@ Needs the package cryptography. It stands here to be looked at under attack, not
 import base64
 import hashlib
 import json
-import os
 import pathlib
 import secrets
-import sys
 
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from lab_store import JsonStore, Refusal, serve
+
 VECTOR = b" " * 16
 ENTRY = "Electron Safe Storage"
-
-
-class Refusal(Exception):
-    """Why something was not done: one word, and a sentence without secrets."""
-
-    def __init__(self, kind, message):
-        super().__init__(message)
-        self.kind = kind
 
 
 def stretched(password):
     return hashlib.pbkdf2_hmac("sha1", password.encode(), b"saltysalt", 1, 16)
 
 
-class Store:
+class Store(JsonStore):
     """`config.json`: {ID: {"generation": N, "value": base64}}, written over in place, as `fs.writeFileSync` does."""
 
-    def __init__(self):
-        self.home = None
+    name = "config.json"
 
-    def open(self, home, keystore, app, **_):
+    def open(self, home, keystore, app, secret_service=False, **_):
+        if secret_service:
+            raise Refusal("unsupported", "this example speaks to no Secret Service")
         self.home = pathlib.Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.keys = {b"v10": stretched("peanuts")}
@@ -63,22 +56,6 @@ class Store:
             entry.write_text(base64.b64encode(secrets.token_bytes(16)).decode())
         return entry.read_text()
 
-    def file(self):
-        if self.home is None:
-            raise Refusal("other", "the store is not open")
-        return self.home / "config.json"
-
-    def read(self):
-        try:
-            return json.loads(self.file().read_text())
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            raise Refusal("damaged", "the file is not JSON") from None
-
-    def write(self, records):
-        self.file().write_text(json.dumps(records))
-
     def seal(self, generation, payload):
         version = b"v11" if b"v11" in self.keys else b"v10"
         pad = padding.PKCS7(128).padder()
@@ -92,64 +69,16 @@ class Store:
             cipher = Cipher(algorithms.AES(self.keys[value[:3]]), modes.CBC(VECTOR)).decryptor()
             pad = padding.PKCS7(128).unpadder()
             payload = pad.update(cipher.update(value[3:]) + cipher.finalize()) + pad.finalize()
-            return {"generation": record["generation"], "payload": payload.decode(errors="replace"), "attempt": None}
-        except (KeyError, ValueError, TypeError):
+        except ValueError:
             raise Refusal("tampered", "the value cannot be decrypted") from None
+        return payload.decode(errors="replace")
 
-    def create(self, id, payload):
+    def change(self, change):
         records = self.read()
-        if id in records:
-            raise Refusal("conflict", "there is such a record already")
-        records[id] = self.seal(1, payload)
-        self.write(records)
-        return {"generation": 1}
-
-    def load(self, id):
-        record = self.read().get(id)
-        return {"record": record and self.unseal(record)}
-
-    def list(self):
-        return {"records": [{"id": id, "record": self.unseal(record)} for id, record in self.read().items()]}
-
-    def commit(self, id, expected, payload):
-        records = self.read()
-        if id not in records:
-            raise Refusal("not-found", "there is no such record")
-        if records[id]["generation"] != expected:
-            raise Refusal("conflict", "the record is at another generation")
-        records[id] = self.seal(expected + 1, payload)
-        self.write(records)
-        return {"generation": expected + 1}
-
-    def remove(self, id):
-        records = self.read()
-        records.pop(id, None)
-        self.write(records)
-
-    def close(self):
-        self.home = None
-
-    def stats(self):
-        return {"stats": {"keystore_calls": 0}}
-
-
-def answer(store, request):
-    op = request.pop("op")
-    if op not in ("open", "create", "load", "list", "commit", "remove", "close", "stats"):
-        return {"error": {"kind": "unsupported", "message": f"this store cannot {op}"}}
-    try:
-        return getattr(store, op)(**request) or "done"
-    except Refusal as refusal:
-        return {"error": {"kind": refusal.kind, "message": str(refusal)}}
-    except OSError as error:
-        return {"error": {"kind": "io", "message": os.strerror(error.errno or 0)}}
-
-
-def main():
-    store = Store()
-    for line in sys.stdin:
-        print(json.dumps(answer(store, json.loads(line))), flush=True)
+        result = change(records)
+        self.file().write_text(json.dumps(records))
+        return result
 
 
 if __name__ == "__main__":
-    main()
+    serve(Store())

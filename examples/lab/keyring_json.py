@@ -10,23 +10,29 @@ would leave the class LabKeyring out and use whatever keyring finds.
 """
 
 import fcntl
+import functools
 import json
 import os
 import pathlib
-import sys
 
 import keyring
 import keyring.backend
+import keyring.backends.SecretService
 import keyring.errors
 from cryptography.fernet import Fernet, InvalidToken
 
+from lab_store import JsonStore, Refusal, private_folder, serve
 
-class Refusal(Exception):
-    """Why something was not done: one word, and a sentence without secrets."""
 
-    def __init__(self, kind, message):
-        super().__init__(message)
-        self.kind = kind
+def keystore_trouble_is_told(method):
+    @functools.wraps(method)
+    def told(*args, **kwargs):
+        try:
+            return method(*args, **kwargs)
+        except keyring.errors.KeyringError as error:
+            raise Refusal("keystore", str(error)) from None
+
+    return told
 
 
 class LabKeyring(keyring.backend.KeyringBackend):
@@ -75,17 +81,13 @@ class LabKeyring(keyring.backend.KeyringBackend):
         self.entry(service, username).unlink(missing_ok=True)
 
 
-class Store:
+class Store(JsonStore):
     """`store.json`: {ID: {"generation": N, "sealed": "…"}}, written anew for every change."""
 
-    def __init__(self):
-        self.home = None
-
-    def open(self, home, keystore, app, **_):
-        keyring.set_keyring(LabKeyring(keystore))
-        self.home = pathlib.Path(home)
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.home.chmod(0o700)
+    @keystore_trouble_is_told
+    def open(self, home, keystore, app, secret_service=False, **_):
+        keyring.set_keyring(keyring.backends.SecretService.Keyring() if secret_service else LabKeyring(keystore))
+        self.home = private_folder(home)
         key = keyring.get_password(app, "key")
         if key is None:
             if self.file().exists():
@@ -98,26 +100,16 @@ class Store:
             raise Refusal("key-corrupt", "the key in the keystore is damaged") from None
         self.read()
 
-    def file(self):
-        if self.home is None:
-            raise Refusal("other", "the store is not open")
-        return self.home / "store.json"
-
-    def read(self):
-        try:
-            return json.loads(self.file().read_text())
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            raise Refusal("damaged", "the file is not JSON") from None
-
     def change(self, change):
-        with open(self.home / "lock", "w") as lock:
+        # Neither the lock nor the new file is opened through a link that somebody planted.
+        lock = os.open(self.file().with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with open(lock, "rb"):
             fcntl.flock(lock, fcntl.LOCK_EX)
             records = self.read()
             result = change(records)
             new = self.home / "store.new"
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            new.unlink(missing_ok=True)
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
                 json.dump(records, file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -132,67 +124,13 @@ class Store:
 
     def unseal(self, record):
         try:
-            payload = self.cipher.decrypt(record["sealed"].encode()).decode()
-        except (InvalidToken, KeyError, TypeError, AttributeError, ValueError):
+            return self.cipher.decrypt(record["sealed"].encode()).decode()
+        except (InvalidToken, AttributeError, ValueError):
             raise Refusal("tampered", "the record does not open") from None
-        return {"generation": record["generation"], "payload": payload, "attempt": None}
-
-    def create(self, id, payload):
-        def create(records):
-            if id in records:
-                raise Refusal("conflict", "there is such a record already")
-            records[id] = self.seal(1, payload)
-            return 1
-
-        return {"generation": self.change(create)}
-
-    def load(self, id):
-        record = self.read().get(id)
-        return {"record": record and self.unseal(record)}
-
-    def list(self):
-        return {"records": [{"id": id, "record": self.unseal(record)} for id, record in self.read().items()]}
-
-    def commit(self, id, expected, payload):
-        def commit(records):
-            if id not in records:
-                raise Refusal("not-found", "there is no such record")
-            if records[id]["generation"] != expected:
-                raise Refusal("conflict", "the record is at another generation")
-            records[id] = self.seal(expected + 1, payload)
-            return expected + 1
-
-        return {"generation": self.change(commit)}
-
-    def remove(self, id):
-        self.change(lambda records: records.pop(id, None))
-
-    def close(self):
-        self.home = None
 
     def stats(self):
         return {"stats": {"keystore_calls": getattr(keyring.get_keyring(), "calls", 0)}}
 
 
-def answer(store, request):
-    op = request.pop("op")
-    if op not in ("open", "create", "load", "list", "commit", "remove", "close", "stats"):
-        return {"error": {"kind": "unsupported", "message": f"this store cannot {op}"}}
-    try:
-        return getattr(store, op)(**request) or "done"
-    except Refusal as refusal:
-        return {"error": {"kind": refusal.kind, "message": str(refusal)}}
-    except keyring.errors.KeyringError as error:
-        return {"error": {"kind": "keystore", "message": str(error)}}
-    except OSError as error:
-        return {"error": {"kind": "io", "message": os.strerror(error.errno or 0)}}
-
-
-def main():
-    store = Store()
-    for line in sys.stdin:
-        print(json.dumps(answer(store, json.loads(line))), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(Store())

@@ -32,7 +32,7 @@ const CONFINED: [(&str, &[&str]); 8] = [
     ("rusqlite", &["pilotlight-vault", "pilotlight-server", "pilotlight-lab", "pilotlight-tests"]),
     ("keyring-core", &["pilotlight-vault"]),
     ("aes-gcm", &["pilotlight-vault"]),
-    ("reqwest", &["pilotlight", "tauri-plugin-pilotlight", "pilotlight-tests"]),
+    ("reqwest", &["pilotlight", "pilotlight-cli", "tauri-plugin-pilotlight", "pilotlight-tests"]),
     ("clap", &["pilotlight-server", "pilotlight-cli", "pilotlight-desktop", "xtask"]),
     // The protocol is pure, and the vault is blocking: neither knows a runtime.
     (

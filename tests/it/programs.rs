@@ -1,7 +1,11 @@
 //! Tokens in the hands of the real programs: each asks Pilotlight in its own words, and a service checks what it was sent.
 
+mod agent;
+mod asked;
+mod aws;
 mod git;
 mod kube;
+mod proxy;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -10,9 +14,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::thread;
 
-use pilotlight_tests::{Server, process};
+use pilotlight_tests::{Server, binaries, process};
 
-use crate::program::{command, run, run_with, signed_in, token};
+use crate::program::{command, run, run_to_end, run_with, signed_in, token};
 
 #[test]
 fn a_token_never_crosses_a_network_in_the_clear() {
@@ -45,6 +49,25 @@ fn docker_is_given_a_name_and_a_token_and_stores_nothing() {
     assert_eq!(docker("erase", "registry.example").code, 0);
     assert_eq!(docker("store", r#"{"ServerURL":"x","Username":"u","Secret":"s"}"#).code, 2);
     assert_eq!(token(&desktop, &[]), lent, "still signed in");
+}
+
+#[test]
+fn docker_calls_a_link_that_names_account_and_registry() {
+    let server = Server::demo().start();
+    let desktop = signed_in(&server);
+    let lent = token(&desktop, &[]);
+    let link = desktop.folder().join("docker-credential-pilotlight-work@registry.example");
+    std::os::unix::fs::symlink(binaries::built("pilotlight"), &link).unwrap();
+    let docker = |registry| {
+        let mut command = process::piped(desktop.command(&link));
+        run_to_end(command.arg("get"), registry)
+    };
+    assert_eq!(docker("registry.example").json()["Secret"], lent.as_str());
+    assert_eq!(docker("registry.elsewhere").out, "credentials not found in native keychain\n");
+    let nameless = desktop.folder().join("docker-credential-pilotlight");
+    std::os::unix::fs::symlink(binaries::built("pilotlight"), &nameless).unwrap();
+    let ran = run_to_end(process::piped(desktop.command(&nameless)).arg("get"), "registry.example");
+    assert!(ran.code == 2 && ran.err.contains("--account"), "{}", ran.err);
 }
 
 #[test]

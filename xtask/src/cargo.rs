@@ -29,6 +29,13 @@ pub(crate) fn vault_under_sqlcipher(subcommand: &[&str], rest: &[&str]) -> Comma
     command
 }
 
+/// `cargo SUBCOMMAND` for the command line as small as it gets, without the lab: packagers build it so.
+pub(crate) fn small_command_line(subcommand: &[&str], rest: &[&str]) -> Command {
+    let mut command = cargo(subcommand);
+    command.args(["--package", "pilotlight-cli", "--no-default-features"]).args(rest);
+    command
+}
+
 /// Builds the product's programs. xtask itself is running, and some systems cannot replace a running program.
 pub(crate) fn build_programs() -> Command {
     workspace(&["build"], &["--exclude", "xtask", "--exclude", "pilotlight-example", "--bins"])

@@ -146,8 +146,9 @@ impl Step {
     }
 }
 
+/// The real clock.
 #[expect(clippy::disallowed_methods, reason = "a step is timed by the real clock")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

@@ -147,6 +147,9 @@ const LINT: [&str; 4] = ["--all-targets", "--", "--deny", "warnings"];
 fn lint(gate: &mut Gate) {
     gate.check("Lints", |step| step.run(cargo::workspace(&["clippy"], &LINT)));
     gate.check("Lints of the vault under SQLCipher", |step| step.run(cargo::vault_under_sqlcipher(&["clippy"], &LINT)));
+    gate.check("Lints of the command line without the lab", |step| {
+        step.run(cargo::small_command_line(&["clippy"], &["--bins", "--", "--deny", "warnings"]))
+    });
     gate.check("Documentation", |step| {
         let mut command = cargo::workspace(&["doc"], &["--no-deps", "--lib"]);
         command.env("RUSTDOCFLAGS", "--deny warnings");

@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::place::Place;
-use crate::protocol::{Answer, Request};
+use crate::protocol::{Answer, Request, line_of};
 
 /// A refresh at a slow service takes its time; longer than this, nothing does.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,11 +44,25 @@ impl Client {
 
     /// Asks, and waits for the answer.
     pub fn ask(&mut self, request: &Request) -> Result<Answer<'_>, AskError> {
-        let mut text = serde_json::to_vec(request).map_err(|_| AskError::NoAnswer)?;
-        text.push(b'\n');
+        let secret = match request {
+            Request::Unlock { passphrase: Some(secret) } | Request::Token { other_than: Some(secret), .. } => {
+                secret.0.len()
+            }
+            _ => 0,
+        };
         // An agent that is busy answers without reading, so a failed write is no reason not to look.
-        let _ = self.stream.get_mut().write_all(&text);
-        self.line.clear();
+        let _ = self.stream.get_mut().write_all(&line_of(request, secret));
+        self.hear()
+    }
+
+    /// After `subscribe`: waits for as long as it takes.
+    pub fn wait_for_ever(&mut self) -> Result<(), AskError> {
+        self.stream.get_mut().set_read_timeout(None).map_err(|_| AskError::NoAnswer)
+    }
+
+    /// The next line, as a subscriber is told them.
+    pub fn hear(&mut self) -> Result<Answer<'_>, AskError> {
+        self.line.zeroize();
         let mut answer = self.stream.by_ref().take(LONGEST_ANSWER);
         answer.read_until(b'\n', &mut self.line).map_err(|_| AskError::NoAnswer)?;
         serde_json::from_slice(&self.line).map_err(|_| AskError::NoAnswer)

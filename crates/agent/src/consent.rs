@@ -5,8 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pilotlight::Home;
+use pilotlight::values::Stamp;
 use serde::{Deserialize, Serialize};
 
 /// More than this is not a list that a person made.
@@ -27,6 +29,8 @@ pub enum Decision {
 pub enum Unknown {
     /// They get tokens.
     Allow,
+    /// A person is asked; where nobody answers they get none.
+    Ask,
     /// They get none.
     #[default]
     Deny,
@@ -50,13 +54,15 @@ pub enum ConsentError {
 #[derive(Debug, Clone)]
 pub struct Programs {
     file: PathBuf,
+    /// What was last read, and the state of the file then.
+    read: Arc<Mutex<Option<(Stamp, BTreeMap<String, Decision>)>>>,
 }
 
 impl Programs {
     /// Those of this home.
     #[must_use]
     pub fn of(home: &Home) -> Self {
-        Self { file: home.path().join("programs.json") }
+        Self { file: home.path().join("programs.json"), read: Arc::default() }
     }
 
     /// Every decision, by path.
@@ -70,13 +76,22 @@ impl Programs {
         serde_json::from_str(&text).map_err(|_| ConsentError::Unreadable(self.file.clone()))
     }
 
-    /// Whether this program gets tokens. What cannot be read allows nothing.
-    pub(crate) fn allows(&self, program: &Path, unknown: Unknown) -> Result<bool, ConsentError> {
-        let decisions = self.all()?;
-        Ok(match program.to_str().and_then(|path| decisions.get(path)) {
-            Some(decision) => *decision == Decision::Always,
-            None => unknown == Unknown::Allow,
-        })
+    /// What was decided about this program. The file is read again when it was written.
+    pub(crate) fn of_program(&self, program: &Path) -> Result<Option<Decision>, ConsentError> {
+        let files = std::slice::from_ref(&self.file);
+        let find = |all: &BTreeMap<String, Decision>| program.to_str().and_then(|path| all.get(path).copied());
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((stamp, all)) = &*read
+            && Stamp::of(files).as_ref() == Some(stamp)
+        {
+            return Ok(find(all));
+        }
+        *read = None;
+        let stamp = Stamp::trusted(files);
+        let all = self.all()?;
+        let decision = find(&all);
+        *read = stamp.filter(|stamp| Stamp::of(files).as_ref() == Some(stamp)).map(|stamp| (stamp, all));
+        Ok(decision)
     }
 
     /// Decides about a program, or forgets what was decided. Durable when this returns.
@@ -119,14 +134,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let programs = Programs::of(&Home::at(folder.path().to_owned()).unwrap());
         let (curl, evil) = (Path::new("/usr/bin/curl"), Path::new("/tmp/evil"));
-        assert!(!programs.allows(curl, Unknown::Deny).unwrap());
+        assert_eq!(programs.of_program(curl).unwrap(), None);
         programs.decide(curl, Some(Decision::Always)).unwrap();
         programs.decide(evil, Some(Decision::Never)).unwrap();
-        assert!(programs.allows(curl, Unknown::Deny).unwrap());
-        assert!(!programs.allows(evil, Unknown::Allow).unwrap());
+        assert_eq!(programs.of_program(curl).unwrap(), Some(Decision::Always));
+        assert_eq!(programs.of_program(evil).unwrap(), Some(Decision::Never));
         programs.decide(curl, None).unwrap();
-        assert!(!programs.allows(curl, Unknown::Deny).unwrap());
+        assert_eq!(programs.of_program(curl).unwrap(), None);
         std::fs::write(folder.path().join("programs.json"), "{").unwrap();
-        assert!(programs.allows(curl, Unknown::Allow).is_err());
+        assert!(programs.of_program(curl).is_err());
+    }
+
+    #[test]
+    fn what_was_read_is_used_until_the_file_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let programs = Programs::of(&Home::at(folder.path().to_owned()).unwrap());
+        let curl = Path::new("/usr/bin/curl");
+        programs.decide(curl, Some(Decision::Always)).unwrap();
+        let file = File::options().write(true).open(folder.path().join("programs.json")).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_nanos(1)).unwrap();
+        assert_eq!(programs.of_program(curl).unwrap(), Some(Decision::Always));
+        assert!(programs.read.lock().unwrap().is_some());
+        assert_eq!(programs.of_program(curl).unwrap(), Some(Decision::Always));
+        programs.decide(curl, Some(Decision::Never)).unwrap();
+        assert_eq!(programs.of_program(curl).unwrap(), Some(Decision::Never));
     }
 }

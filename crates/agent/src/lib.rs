@@ -8,15 +8,24 @@
 
 #![cfg(target_os = "linux")]
 
+mod answer;
+mod audit;
 mod client;
+mod connection;
 mod consent;
+mod desk;
+mod lines;
+mod news;
 mod place;
 mod program;
 mod protocol;
 mod server;
+mod service;
 
 pub use client::{AskError, Client};
 pub use consent::{ConsentError, Decision, Programs, Unknown};
+pub use desk::Desk;
 pub use place::{Place, PlaceError};
-pub use protocol::{Answer, Request, Trouble, VERSION};
+pub use protocol::{Answer, Question, Request, Secret, Trouble, VERSION, Verdict};
 pub use server::Agent;
+pub use service::{passed_socket, tell_ready, until_ended};

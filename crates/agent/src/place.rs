@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use pilotlight::Home;
@@ -59,32 +60,50 @@ impl Place {
 
     /// Makes the folder, takes the place of an agent that is dead, and listens. The file is the proof that no other agent
     /// lives; it is to be kept for as long as the listener.
-    pub(crate) fn listen(&self) -> Result<(std::os::unix::net::UnixListener, File), PlaceError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |error| PlaceError::Io(path, error)
-        };
+    pub(crate) fn listen(&self) -> Result<(UnixListener, File), PlaceError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(io(&self.folder))?;
-        examine(&self.folder, |found| found.is_dir() && found.permissions().mode() & 0o077 == 0)?;
-        let lock_path = self.folder.join("agent.lock");
-        examine(&lock_path, std::fs::Metadata::is_file)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(&lock_path).map_err(io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(PlaceError::Taken),
-            Err(TryLockError::Error(error)) => return Err(PlaceError::Io(lock_path, error)),
-        }
+        let lock = self.alone()?;
         let socket = self.socket();
         if self.examine()? {
             std::fs::remove_file(&socket).map_err(io(&socket))?;
         }
         // Between these two lines the folder alone keeps others out.
-        let listener = std::os::unix::net::UnixListener::bind(&socket).map_err(io(&socket))?;
+        let listener = UnixListener::bind(&socket).map_err(io(&socket))?;
         std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o600)).map_err(io(&socket))?;
         Ok((listener, lock))
     }
+
+    /// Makes sure that somebody else opened just the socket that we would have, and for us alone.
+    pub(crate) fn take_over(&self, listener: &UnixListener) -> Result<File, PlaceError> {
+        let socket = self.socket();
+        let address = listener.local_addr().map_err(io(&socket))?;
+        let lock = self.alone()?;
+        if address.as_pathname() == Some(&socket) && self.examine()? {
+            Ok(lock)
+        } else {
+            Err(PlaceError::Unsafe(socket))
+        }
+    }
+
+    /// The lock of the one agent that lives.
+    fn alone(&self) -> Result<File, PlaceError> {
+        examine(&self.folder, |found| found.is_dir() && found.permissions().mode() & 0o077 == 0)?;
+        let path = self.folder.join("agent.lock");
+        examine(&path, std::fs::Metadata::is_file)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(&path).map_err(io(&path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(PlaceError::Taken),
+            Err(TryLockError::Error(error)) => Err(PlaceError::Io(path, error)),
+        }
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> PlaceError {
+    let path = path.to_owned();
+    move |error| PlaceError::Io(path, error)
 }
 
 /// Whether something is at `path`; an error where it is another user's, or not of the right kind. Links are not followed.

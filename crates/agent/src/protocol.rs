@@ -1,8 +1,10 @@
 //! The lines on the socket: one JSON object each, a request up and an answer down, in order.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u32 = 1;
@@ -30,6 +32,9 @@ pub enum Request {
         /// What the token shall allow (RFC 8693, section 2.1).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         scope: Option<String>,
+        /// The account's token that a service has just refused; another one is wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other_than: Option<Secret>,
     },
     /// The accounts' names.
     List,
@@ -38,6 +43,69 @@ pub enum Request {
         /// The account's name.
         account: String,
     },
+    /// To be told whenever an account or the vault changes, for as long as the connection lasts.
+    Subscribe {
+        /// Also to be asked about programs that nobody decided about. Only our own programs are.
+        #[serde(default)]
+        decide: bool,
+    },
+    /// The answer to a question.
+    Decide {
+        /// The question's number.
+        question: u64,
+        /// What the person says.
+        verdict: Verdict,
+    },
+    /// To forget the keys until somebody unlocks.
+    Lock,
+    /// To open the vault again.
+    Unlock {
+        /// Where the vault takes one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passphrase: Option<Secret>,
+    },
+}
+
+/// What a person says of a program that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It gets this token.
+    Once,
+    /// It gets tokens as long as this process of it lives.
+    Run,
+    /// It gets tokens.
+    Always,
+    /// It does not get this token.
+    No,
+    /// It gets none.
+    Never,
+}
+
+/// A passphrase or a token on its way to the agent.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub Zeroizing<String>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// A program that asks, and what for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its number.
+    pub id: u64,
+    /// The executable.
+    pub program: String,
+    /// Who ran it, and who ran that, up to the first process.
+    pub parents: Vec<String>,
+    /// Its process.
+    pub pid: i32,
+    /// Whose token.
+    pub account: String,
 }
 
 /// What the agent answers. Not `Debug`: it may hold a token.
@@ -63,6 +131,19 @@ pub enum Answer<'a> {
     Accounts(Vec<String>),
     /// To `status`: `signed_in`, `refreshing`, `waiting` or `ended`.
     Status(Cow<'a, str>),
+    /// To `subscribe`, `decide`, `lock` and `unlock`: it is done.
+    Done(bool),
+    /// To a subscriber: how an account is now.
+    Account {
+        /// Its name.
+        name: Cow<'a, str>,
+        /// As in `status`, or `gone`.
+        status: Cow<'a, str>,
+    },
+    /// To a subscriber: whether the vault can be used, `ready`, `closed` or the code of what is wrong.
+    Vault(Cow<'a, str>),
+    /// To a subscriber who decides.
+    Question(Question),
     /// Instead of any other.
     Error(Trouble),
 }
@@ -70,7 +151,7 @@ pub enum Answer<'a> {
 /// Why a request was not met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// One of the core's codes, or `not_allowed`, `not_offered`, `bad_request`, `busy`.
+    /// One of the core's codes, or `not_allowed`, `not_offered`, `bad_request`, `busy`, `no_such_question`, `slow`.
     pub code: String,
     /// A sentence.
     pub message: String,
@@ -90,6 +171,26 @@ impl From<&pilotlight::Error> for Trouble {
     }
 }
 
+/// A request or an answer as a line. The room suffices for any secret in it, so that no growth leaves a copy behind.
+pub(crate) fn line_of(value: &impl Serialize, secrets: usize) -> Zeroizing<Vec<u8>> {
+    // JSON writes a character in at most six.
+    let mut line = Zeroizing::new(Vec::with_capacity(6 * secrets + 256));
+    if serde_json::to_writer(&mut *line, value).is_err() {
+        line.clear();
+    }
+    line.push(b'\n');
+    line
+}
+
+impl Answer<'_> {
+    pub(crate) fn line(&self) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Token { access_token, token_type, .. } => line_of(self, access_token.len() + token_type.len()),
+            _ => line_of(self, 0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +199,7 @@ mod tests {
     fn a_request_without_its_optional_members_is_read() {
         let request = serde_json::from_str(r#"{"ask":"token","account":"work"}"#).unwrap();
         assert!(
-            matches!(request, Request::Token { account, min_ttl: 0, audience: None, scope: None } if account == "work")
+            matches!(request, Request::Token { account, min_ttl: 0, audience: None, scope: None, other_than: None } if account == "work")
         );
     }
 

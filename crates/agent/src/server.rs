@@ -1,4 +1,4 @@
-//! The agent itself: accepts, asks who is there, and answers one request after the other on each connection.
+//! The agent itself: accepts, asks who is there, and gives each connection its place.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,29 +6,35 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pilotlight::values::ExposeSecret as _;
-use pilotlight::{Home, Pilotlight, Status};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use pilotlight::{Home, Pilotlight};
 use tokio::net::{UnixListener, UnixStream};
-use zeroize::Zeroizing;
+use tokio::task::JoinSet;
 
+use crate::audit::{Entry, Ledger};
+use crate::connection;
 use crate::consent::{Programs, Unknown};
+use crate::desk::Desk;
+use crate::news::News;
 use crate::place::{Place, PlaceError, own_uid};
 use crate::program;
-use crate::protocol::{Answer, LONGEST_LINE, Request, Trouble, VERSION};
+use crate::protocol::{Answer, Trouble};
 
 /// Connections of all processes, and of one: whoever opens ten thousand takes none of the others'.
 const CONNECTIONS: usize = 512;
 const CONNECTIONS_OF_ONE: usize = 32;
-/// A connection that sends no whole request for this long, or does not take its answer, is closed.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves the accounts of one home.
 pub struct Agent {
-    pilotlight: Pilotlight,
-    programs: Programs,
-    unknown: Unknown,
-    own: PathBuf,
+    pub(crate) pilotlight: Pilotlight,
+    pub(crate) programs: Programs,
+    pub(crate) unknown: Unknown,
+    /// Our own executable.
+    pub(crate) own: PathBuf,
+    pub(crate) desk: Desk,
+    pub(crate) news: News,
+    /// Held by the one who tries a passphrase.
+    pub(crate) unlocking: tokio::sync::Mutex<()>,
+    ledger: Mutex<Ledger>,
     connections: Arc<Mutex<HashMap<i32, usize>>>,
     /// Held for as long as the agent lives.
     _alone: File,
@@ -41,164 +47,115 @@ impl Agent {
     /// # Errors
     /// Another agent serves it, or it is not ours alone.
     pub fn new(pilotlight: Pilotlight, home: &Home, place: &Place, unknown: Unknown) -> Result<Self, PlaceError> {
+        let (listener, alone) = place.listen()?;
+        Self::over(pilotlight, home, place, unknown, (listener, alone))
+    }
+
+    /// Serves a socket that the service manager has opened at `place` (socket activation).
+    ///
+    /// # Errors
+    /// As [`Agent::new`], and where it is another socket.
+    pub fn activated(
+        pilotlight: Pilotlight,
+        home: &Home,
+        place: &Place,
+        unknown: Unknown,
+        listener: std::os::unix::net::UnixListener,
+    ) -> Result<Self, PlaceError> {
+        let alone = place.take_over(&listener)?;
+        Self::over(pilotlight, home, place, unknown, (listener, alone))
+    }
+
+    fn over(
+        pilotlight: Pilotlight,
+        home: &Home,
+        place: &Place,
+        unknown: Unknown,
+        (listener, alone): (std::os::unix::net::UnixListener, File),
+    ) -> Result<Self, PlaceError> {
         let io = |error| PlaceError::Io(place.socket(), error);
         let own = std::env::current_exe().map_err(io)?;
-        let (listener, alone) = place.listen()?;
         listener.set_nonblocking(true).map_err(io)?;
         let listener = UnixListener::from_std(listener).map_err(io)?;
-        let programs = Programs::of(home);
-        Ok(Self { pilotlight, programs, unknown, own, connections: Arc::default(), _alone: alone, listener })
+        Ok(Self {
+            news: News::of(&pilotlight),
+            pilotlight,
+            programs: Programs::of(home),
+            unknown,
+            own,
+            desk: Desk::default(),
+            unlocking: tokio::sync::Mutex::default(),
+            ledger: Mutex::default(),
+            connections: Arc::default(),
+            _alone: alone,
+            listener,
+        })
+    }
+
+    /// Where questions are asked, for whoever can show them to the person.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
+    }
+
+    /// Serves until `end`, and writes down what was counted.
+    pub async fn serve_until(self, end: impl Future<Output = ()>) {
+        let agent = Arc::new(self);
+        let mut connections = JoinSet::new();
+        tokio::select! {
+            () = end => {}
+            () = agent.accept(&mut connections) => {}
+        }
+        connections.shutdown().await;
+        let lines = lock(&agent.ledger).close();
+        for line in lines {
+            agent.pilotlight.note(&line.account, line.kind, &line.text).await;
+        }
     }
 
     /// Serves until it is dropped.
     pub async fn serve(self) {
-        let agent = Arc::new(self);
+        self.serve_until(std::future::pending()).await;
+    }
+
+    async fn accept(self: &Arc<Self>, connections: &mut JoinSet<()>) {
         loop {
-            match agent.listener.accept().await {
-                Ok((stream, _)) => agent.receive(stream),
+            match self.listener.accept().await {
+                Ok((stream, _)) => self.receive(stream, connections),
                 // Out of descriptors, as a rule: some will be given back.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
+            // Those that are over are forgotten.
+            while connections.try_join_next().is_some() {}
         }
     }
 
     /// Starts to serve one connection, if it is this user's and there is room.
-    fn receive(self: &Arc<Self>, mut stream: UnixStream) {
+    fn receive(self: &Arc<Self>, mut stream: UnixStream, connections: &mut JoinSet<()>) {
         let Ok(peer) = stream.peer_cred() else { return };
         let Some(pid) = peer.pid().filter(|_| peer.uid() == own_uid()) else { return };
         let Some(slot) = Slot::take(&self.connections, pid) else {
             let busy = Trouble::new("busy", "Too many connections are open.", "Close some, then try again.");
             // A new connection's buffer has room for a line; a peer that has gone does not want it.
-            if let Ok(std_stream) = stream.into_std() {
-                let _ = std::io::Write::write(&mut &std_stream, &line_of(&Answer::Error(busy)));
-            }
+            let _ = stream.try_write(&Answer::Error(busy).line());
             return;
         };
         let agent = Arc::clone(self);
-        tokio::spawn(async move {
+        connections.spawn(async move {
+            // Given back before the stream is closed: whoever sees the end may connect again.
             let _slot = slot;
-            agent.converse(&mut stream, pid).await;
+            connection::converse(&agent, &mut stream, pid).await;
         });
     }
 
-    async fn converse(&self, stream: &mut UnixStream, pid: i32) {
-        let (reading, mut writing) = stream.split();
-        let mut reading = BufReader::with_capacity(1024, reading);
-        let mut line = vec![];
-        loop {
-            line.clear();
-            let mut limited = (&mut reading).take(LONGEST_LINE as u64 + 1);
-            let read = tokio::time::timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await;
-            if !matches!(read, Ok(Ok(1..))) {
-                return;
-            }
-            let whole = line.last() == Some(&b'\n');
-            let answer = if whole {
-                self.answer(&line, pid).await
-            } else {
-                let refused = Trouble::new(
-                    "bad_request",
-                    "The request does not end.",
-                    "Send at most 65536 bytes and a line feed.",
-                );
-                line_of(&Answer::Error(refused))
-            };
-            let written = tokio::time::timeout(PATIENCE, writing.write_all(&answer)).await;
-            if !whole || !matches!(written, Ok(Ok(()))) {
-                return;
-            }
+    /// Counts a lend or a refusal, and writes the line that is due, without holding up the answer. `pid` tells who ran the program.
+    pub(crate) fn enter(&self, pid: i32, entry: Entry) {
+        let line = lock(&self.ledger).enter(self.pilotlight.now(), entry, || program::parents(pid));
+        if let Some(line) = line {
+            let pilotlight = self.pilotlight.clone();
+            tokio::spawn(async move { pilotlight.note(&line.account, line.kind, &line.text).await });
         }
     }
-
-    async fn answer(&self, line: &[u8], pid: i32) -> Zeroizing<Vec<u8>> {
-        let failed = |error: &pilotlight::Error| line_of(&Answer::Error(error.into()));
-        match serde_json::from_slice(line) {
-            Err(_) => {
-                let refused = Trouble::new("bad_request", "The request is not understood.", "See docs/agent.md.");
-                line_of(&Answer::Error(refused))
-            }
-            Ok(Request::Hello) => line_of(&Answer::Hello { version: VERSION }),
-            Ok(Request::List) => match self.pilotlight.accounts().await {
-                Err(error) => failed(&error),
-                Ok(all) => line_of(&Answer::Accounts(all.accounts.into_iter().map(|account| account.name).collect())),
-            },
-            Ok(Request::Status { account }) => match self.pilotlight.account(&account).await {
-                Err(error) => failed(&error),
-                Ok(account) => line_of(&Answer::Status(word(&account.status).into())),
-            },
-            Ok(Request::Token { audience: Some(_), .. } | Request::Token { scope: Some(_), .. }) => {
-                let refused = Trouble::new(
-                    "not_offered",
-                    "A token for another audience or scope is not offered.",
-                    "Ask without audience and scope.",
-                );
-                line_of(&Answer::Error(refused))
-            }
-            Ok(Request::Token { account, min_ttl, .. }) => match self.refuse(pid) {
-                Some(refused) => line_of(&Answer::Error(refused)),
-                None => self.lend(&account, Duration::from_secs(min_ttl)).await,
-            },
-        }
-    }
-
-    /// Why the program of this process gets no token, if it gets none.
-    fn refuse(&self, pid: i32) -> Option<Trouble> {
-        let Some(program) = program::asking(pid, &self.own) else {
-            let message = "The system does not tell which program asks.";
-            return Some(Trouble::new(
-                "not_allowed",
-                message,
-                "Ask from a program that is not closed to its neighbours.",
-            ));
-        };
-        match self.programs.allows(&program, self.unknown) {
-            Ok(true) => None,
-            Ok(false) => {
-                let path = program.display();
-                let message = format!("The program {path} may not have tokens.");
-                Some(Trouble::new("not_allowed", message, format!("To allow it: pilotlight programs allow {path}")))
-            }
-            Err(error) => {
-                let hint = "Repair or remove the file programs.json in Pilotlight's folder.";
-                Some(Trouble::new("not_allowed", format!("{error}."), hint))
-            }
-        }
-    }
-
-    async fn lend(&self, account: &str, min_ttl: Duration) -> Zeroizing<Vec<u8>> {
-        match self.pilotlight.access_token(account, min_ttl).await {
-            Err(error) => line_of(&Answer::Error((&error).into())),
-            Ok(token) => line_of(&Answer::Token {
-                access_token: token.token.expose_secret().into(),
-                token_type: token.token_type.as_str().into(),
-                expires_at: token.expires_at.map(|at| at.as_millis().div_euclid(1000)),
-            }),
-        }
-    }
-}
-
-const fn word(status: &Status) -> &'static str {
-    match status {
-        Status::SignedIn => "signed_in",
-        Status::Refreshing => "refreshing",
-        Status::Waiting { .. } => "waiting",
-        Status::Ended { .. } => "ended",
-    }
-}
-
-/// The answer as a line. The room suffices for a token, so that no growth leaves a copy behind.
-fn line_of(answer: &Answer<'_>) -> Zeroizing<Vec<u8>> {
-    let room = match answer {
-        // JSON writes a character in at most six.
-        Answer::Token { access_token, token_type, .. } => 6 * (access_token.len() + token_type.len()) + 128,
-        _ => 512,
-    };
-    let mut line = Zeroizing::new(Vec::with_capacity(room));
-    if serde_json::to_writer(&mut *line, answer).is_err() {
-        line.clear();
-    }
-    line.push(b'\n');
-    line
 }
 
 /// One connection's place among all.
@@ -233,6 +190,6 @@ impl Drop for Slot {
     }
 }
 
-fn lock(connections: &Mutex<HashMap<i32, usize>>) -> MutexGuard<'_, HashMap<i32, usize>> {
-    connections.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

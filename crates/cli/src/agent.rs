@@ -1,24 +1,43 @@
 //! `pilotlight agent` and `pilotlight programs`, and `pilotlight token` by way of an agent that runs.
 
+mod terminal;
+
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
+use pilotlight::values::ExposeSecret as _;
 use pilotlight::{Error, ErrorCode, Home, Pilotlight};
-use pilotlight_agent::{Agent, Answer, Client, ConsentError, Decision, Place, PlaceError, Programs, Request, Unknown};
+use pilotlight_agent::{
+    Agent, Answer, AskError, Client, ConsentError, Decision, Place, PlaceError, Programs, Request, Secret, Trouble,
+    Unknown,
+};
 use zeroize::Zeroizing;
 
 use crate::command::Outcome;
 use crate::failure::Failure;
 use crate::output::{self, Form};
+use crate::secrets;
 
 /// What becomes of programs that nobody decided about.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Consent {
     /// They get tokens
     Allow,
+    /// You are asked, at this terminal or where `programs answer` runs; no answer is no
+    Ask,
     /// They get none
     Deny,
+}
+
+/// What to tell an agent that runs.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Have it forget the vault's keys, and lend nothing until it is unlocked
+    Lock,
+    /// Have it open the vault again; asks for a passphrase where the vault takes one
+    Unlock,
 }
 
 /// What to do with the list of programs.
@@ -41,6 +60,8 @@ pub(crate) enum ProgramsCommand {
         /// Its executable
         path: PathBuf,
     },
+    /// Show programs that ask an agent with `--consent ask`, and answer them at this terminal
+    Answer,
 }
 
 /// Serves until the program is ended.
@@ -49,13 +70,81 @@ pub(crate) async fn serve(pilotlight: Pilotlight, consent: Consent) -> Outcome {
     let place = Place::of(&home);
     let unknown = match consent {
         Consent::Allow => Unknown::Allow,
+        Consent::Ask => Unknown::Ask,
         Consent::Deny => Unknown::Deny,
     };
-    let agent = Agent::new(pilotlight.clone(), &home, &place, unknown).map_err(|error| place_failure(&error))?;
-    tokio::spawn(pilotlight.keep_fresh());
+    let agent = match pilotlight_agent::passed_socket() {
+        Some(listener) => Agent::activated(pilotlight.clone(), &home, &place, unknown, listener),
+        None => Agent::new(pilotlight.clone(), &home, &place, unknown),
+    };
+    let agent = agent.map_err(|error| place_failure(&error))?;
+    if unknown == Unknown::Ask && std::io::stdin().is_terminal() {
+        terminal::answer_here(agent.desk());
+    }
+    tokio::spawn(pilotlight.clone().keep_fresh());
     output::note(&format!("Lending at {}.", place.socket().display()));
-    agent.serve().await;
+    if let Err(error) = pilotlight_agent::tell_ready() {
+        output::note(&format!("systemd was not told that the agent is ready: {error}."));
+    }
+    agent.serve_until(async { drop(pilotlight_agent::until_ended().await) }).await;
+    pilotlight.land().await;
     Ok(0)
+}
+
+/// Tells an agent that runs to lock or to unlock.
+pub(crate) fn command(form: Form, passphrase: Option<&Path>, command: AgentCommand) -> Outcome {
+    let mut client = connect(&Place::of(&Home::locate()?))?;
+    let told = match command {
+        AgentCommand::Lock => {
+            expect_done(client.ask(&Request::Lock))?;
+            "Locked."
+        }
+        AgentCommand::Unlock => {
+            unlock(&mut client, passphrase)?;
+            "Unlocked."
+        }
+    };
+    form.confirm(&serde_json::json!({ "done": true }), told)?;
+    Ok(0)
+}
+
+/// Without a passphrase where that does, since the keystore may have the key.
+fn unlock(client: &mut Client, file: Option<&Path>) -> Result<(), Failure> {
+    let passphrase = match file {
+        Some(file) => secrets::from_file(file)?,
+        None => match client.ask(&Request::Unlock { passphrase: None }) {
+            Ok(Answer::Error(trouble)) if trouble.code == ErrorCode::PassphraseNeeded.as_str() => {
+                secrets::ask("vault's passphrase or recovery code", "Pass --passphrase-file FILE.")?
+            }
+            answer => return expect_done(answer),
+        },
+    };
+    let passphrase = Secret(Zeroizing::new(passphrase.expose_secret().to_owned()));
+    expect_done(client.ask(&Request::Unlock { passphrase: Some(passphrase) }))
+}
+
+fn connect(place: &Place) -> Result<Client, Failure> {
+    Client::connect(place).map_err(|error| gone(&error))
+}
+
+fn gone(error: &AskError) -> Failure {
+    Failure::usage(format!("{error}."), "Start one with `pilotlight agent`.")
+}
+
+fn expect_done(answer: Result<Answer<'_>, AskError>) -> Result<(), Failure> {
+    match answer.map_err(|error| gone(&error))? {
+        Answer::Done(true) => Ok(()),
+        Answer::Error(trouble) => Err(refused(trouble)),
+        _ => Err(gone(&AskError::NoAnswer)),
+    }
+}
+
+/// The core's own errors with their exit codes; the agent's own are a misuse.
+fn refused(trouble: Trouble) -> Failure {
+    match ErrorCode::ALL.iter().find(|code| code.as_str() == trouble.code) {
+        Some(code) => Error::new(*code, trouble.message).into(),
+        None => Failure::usage(trouble.message, "See docs/agent.md."),
+    }
 }
 
 fn place_failure(error: &PlaceError) -> Failure {
@@ -75,6 +164,7 @@ pub(crate) fn programs(form: Form, command: ProgramsCommand) -> Outcome {
             form.print(&all, || all.iter().map(|(path, decision)| listed(path, *decision)).collect())?;
             return Ok(0);
         }
+        ProgramsCommand::Answer => return terminal::answer_elsewhere(&Place::of(&Home::locate()?)),
         ProgramsCommand::Allow { path } => (path, Some(Decision::Always)),
         ProgramsCommand::Deny { path } => (path, Some(Decision::Never)),
         ProgramsCommand::Forget { path } => (path, None),
@@ -108,7 +198,7 @@ pub(crate) fn fast_token(arguments: impl Iterator<Item = OsString>) -> Option<u8
     let (account, min_ttl) = plain_token(arguments)?;
     let place = Place::of(&Home::locate().ok()?);
     let mut client = Client::connect(&place).ok()?;
-    match client.ask(&Request::Token { account, min_ttl, audience: None, scope: None }).ok()? {
+    match client.ask(&Request::Token { account, min_ttl, audience: None, scope: None, other_than: None }).ok()? {
         Answer::Token { access_token, .. } => {
             let line = Zeroizing::new(format!("{access_token}\n"));
             Some(output::result(&line).map_or_else(|failure| Form::Text.failure(&failure), |()| 0))

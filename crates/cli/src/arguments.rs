@@ -8,6 +8,7 @@ use pilotlight::storage::Strategy;
 use url::Url;
 
 use crate::programs;
+use crate::surroundings::Screen;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -94,6 +95,8 @@ pub(crate) enum Command {
         /// What becomes of programs that nobody decided about
         #[arg(long, value_name = "HOW", default_value = "deny")]
         consent: crate::agent::Consent,
+        #[command(subcommand)]
+        command: Option<crate::agent::AgentCommand>,
     },
     /// Which programs the agent lends to
     #[cfg(target_os = "linux")]
@@ -109,17 +112,63 @@ pub(crate) enum Command {
     KubeCredential(programs::kube::KubeArguments),
     /// Answer docker, podman and skopeo when they need a registry's password
     DockerCredential(programs::docker::DockerArguments),
+    /// Answer AWS's programs with temporary keys of a role
+    Aws(Box<programs::aws::AwsArguments>),
     /// Run a command with a fresh token in its environment
     Exec(programs::exec::ExecArguments),
     /// Print the header that carries a token, for curl -H @-
     Header(programs::header::HeaderArguments),
+    /// Stand for a service on this machine, with the token in every request, for programs that know nothing of tokens
+    Proxy(Box<programs::proxy::ProxyArguments>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
     },
+    /// Write a manual page for each command into a folder
+    ManPages {
+        /// The folder, such as ~/.local/share/man/man1
+        folder: PathBuf,
+    },
     /// Print the version
     Version,
+}
+
+impl Command {
+    /// Whether it lends tokens to another program, and so asks an agent before it opens the vault.
+    pub(crate) const fn lends(&self) -> bool {
+        matches!(
+            self,
+            Self::GitCredential(_)
+                | Self::KubeCredential(_)
+                | Self::DockerCredential(_)
+                | Self::Exec(_)
+                | Self::Header(_)
+                | Self::Proxy(_)
+                | Self::Aws(_)
+        )
+    }
+
+    /// What it wants with the vault.
+    pub(crate) const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies) => Purpose::Look,
+            #[cfg(target_os = "linux")]
+            Self::Agent { .. } => Purpose::Serve,
+            _ => Purpose::Work,
+        }
+    }
+}
+
+/// What a command wants with the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To tell of it, and of a locked one too.
+    Look,
+    /// To lend from it, as soon as somebody unlocks it.
+    Serve,
+    /// What is in it.
+    Work,
 }
 
 /// What to do with the vault.
@@ -219,7 +268,7 @@ pub(crate) struct SignInArguments {
     #[arg(long, help_heading = "Client")]
     pub(crate) client_secret_stdin: bool,
 
-    /// How to sign in [default: browser with --issuer, else password]
+    /// How to sign in [default: with --issuer browser, or device where there is no screen; else password]
     #[arg(long, help_heading = "Sign-in")]
     pub(crate) flow: Option<Flow>,
     /// Your user name there; asked for at the terminal when missing
@@ -284,14 +333,16 @@ pub(crate) enum Flow {
 
 impl SignInArguments {
     /// The flow asked for, or the one that the other arguments speak of.
-    pub(crate) fn flow(&self) -> Flow {
+    pub(crate) fn flow(&self, screen: Screen) -> Flow {
         self.flow.unwrap_or({
             if self.refresh_token_stdin {
                 Flow::RefreshToken
             } else if self.password_stdin || self.username.is_some() || self.issuer.is_none() {
                 Flow::Password
-            } else {
+            } else if screen == Screen::Here {
                 Flow::Browser
+            } else {
+                Flow::Device
             }
         })
     }
@@ -325,11 +376,16 @@ mod tests {
 
     #[test]
     fn the_flow_follows_from_the_service_and_the_secrets() {
-        assert_eq!(sign_in(&[]).unwrap().flow(), Flow::Browser);
-        assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(), Flow::Password);
-        assert_eq!(sign_in(&["--password-stdin"]).unwrap().flow(), Flow::Password);
-        assert_eq!(sign_in(&["--refresh-token-stdin"]).unwrap().flow(), Flow::RefreshToken);
-        assert_eq!(sign_in(&["--flow", "password"]).unwrap().flow(), Flow::Password);
+        assert_eq!(sign_in(&[]).unwrap().flow(Screen::Here), Flow::Browser);
+        for screen in [Screen::Elsewhere, Screen::None] {
+            assert_eq!(sign_in(&[]).unwrap().flow(screen), Flow::Device);
+            assert_eq!(sign_in(&["--flow", "browser"]).unwrap().flow(screen), Flow::Browser);
+            assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(screen), Flow::Password);
+        }
+        assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(Screen::Here), Flow::Password);
+        assert_eq!(sign_in(&["--password-stdin"]).unwrap().flow(Screen::Here), Flow::Password);
+        assert_eq!(sign_in(&["--refresh-token-stdin"]).unwrap().flow(Screen::Here), Flow::RefreshToken);
+        assert_eq!(sign_in(&["--flow", "password"]).unwrap().flow(Screen::Here), Flow::Password);
     }
 
     #[test]
@@ -341,7 +397,7 @@ mod tests {
             let line = format!("pilotlight sign-in home {service}");
             let parsed = Arguments::try_parse_from(line.split(' ')).expect(service);
             let Command::SignIn(arguments) = parsed.command else { panic!("{service}") };
-            assert_eq!((arguments.flow(), arguments.client_id), (Flow::Password, None));
+            assert_eq!((arguments.flow(Screen::Here), arguments.client_id), (Flow::Password, None));
         }
     }
 

@@ -12,7 +12,9 @@ use serde_json::json;
 use crate::arguments::{Command, SignInArguments, TokenArguments};
 use crate::failure::{DISK, Failure, NEEDS_SIGN_IN};
 use crate::json::{AccountJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson};
+use crate::lend::{Lender, Lending};
 use crate::output::{self, Form};
+use crate::surroundings::Screen;
 use crate::{device, secrets, sign_in, text};
 
 /// One run of the program.
@@ -21,6 +23,8 @@ pub(crate) struct Run {
     pub(crate) pilotlight: Pilotlight,
     /// The vault's file, for showing.
     pub(crate) vault: std::path::PathBuf,
+    /// The file that holds the vault's passphrase, where one was named.
+    pub(crate) passphrase: Option<std::path::PathBuf>,
     /// What this program is to become when all is saved.
     pub(crate) next: Rc<Cell<Option<std::process::Command>>>,
 }
@@ -41,24 +45,31 @@ impl Run {
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Vault(command) => self.vault_command(command).await,
             Command::Doctor => self.doctor().await,
-            Command::GitCredential(arguments) => self.git_credential(&arguments).await,
-            Command::KubeCredential(arguments) => self.kube_credential(&arguments).await,
-            Command::DockerCredential(arguments) => self.docker_credential(&arguments).await,
+            Command::GitCredential(arguments) => self.git_credential(arguments).await,
+            Command::KubeCredential(arguments) => self.kube_credential(arguments).await,
+            Command::DockerCredential(arguments) => self.docker_credential(arguments).await,
             Command::Exec(arguments) => self.exec(arguments).await,
-            Command::Header(arguments) => self.header(&arguments).await,
+            Command::Header(arguments) => self.header(arguments).await,
+            Command::Aws(arguments) => self.aws(*arguments).await,
+            Command::Proxy(arguments) => self.proxy(*arguments).await,
             Command::StartOver { yes } => self.start_over(yes).await,
             #[cfg(all(feature = "lab", target_os = "linux"))]
             Command::Lab(_) => Ok(0),
             #[cfg(target_os = "linux")]
-            Command::Agent { consent } => crate::agent::serve(self.pilotlight, consent).await,
+            Command::Agent { consent, .. } => crate::agent::serve(self.pilotlight, consent).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) => Ok(0),
-            Command::Completions { .. } | Command::Version => Ok(0),
+            Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
         }
     }
 
+    /// Lends tokens to another program.
+    pub(crate) fn lender(&self, lending: Lending) -> Lender {
+        Lender::new(self.pilotlight.clone(), self.passphrase.clone(), lending)
+    }
+
     async fn sign_in(self, arguments: SignInArguments) -> Outcome {
-        let (registration, with) = sign_in::prepare(arguments, self.form)?;
+        let (registration, with) = sign_in::prepare(arguments, self.form, Screen::find())?;
         let by_device = matches!(with, SignIn::Device(_));
         let outcome = self.pilotlight.sign_in(registration, with).await;
         if by_device {

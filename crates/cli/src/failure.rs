@@ -60,6 +60,8 @@ const INTERNAL: u8 = 1;
 pub(crate) const MISUSE: u8 = 2;
 /// A person has to sign in.
 pub(crate) const NEEDS_SIGN_IN: u8 = 3;
+/// It may work later by itself.
+pub(crate) const LATER: u8 = 4;
 /// What is on the disk is not as it was written, or cannot be.
 pub(crate) const DISK: u8 = 5;
 
@@ -68,7 +70,7 @@ fn exit_code(error: &Error) -> u8 {
         _ if error.code() == ErrorCode::Internal => INTERNAL,
         ErrorKind::Misuse => MISUSE,
         ErrorKind::NeedsSignIn => NEEDS_SIGN_IN,
-        ErrorKind::Retryable => 4,
+        ErrorKind::Retryable => LATER,
         ErrorKind::Vault => DISK,
         ErrorKind::Keystore => 6,
         ErrorKind::ServerMisbehaved => 7,

@@ -31,8 +31,12 @@ pub(crate) enum LabCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
-    /// What `lab run --report` wrote
-    report: PathBuf,
+    /// What `lab run --report` wrote; where there are several, the columns of later ones take the place of those in the first
+    #[arg(required = true)]
+    reports: Vec<PathBuf>,
+    /// Write it to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Write it to this file as a page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -126,13 +130,12 @@ fn run(form: Form, arguments: &RunArguments) -> Outcome {
     let progress = Progress { is_terminal: std::io::stderr().is_terminal() };
     let mut report = pilotlight_lab::run(&plan, |event| progress.show(&event)).map_err(failed)?;
     if let Some(largest) = arguments.costs.filter(|_| !report.stopped) {
-        report.costs = costs(plan.subjects, largest, plan.stop, &progress)?;
+        let measurement = Measurement { stop: plan.stop, ..Measurement::new(plan.subjects, largest) };
+        let told = |strategy: &str, records, why: Option<&str>| tell_measuring(&progress, strategy, records, why);
+        report.measure(&measurement, told).map_err(failed)?;
     }
     progress.end();
-    if let Some(file) = &arguments.report {
-        write(file, &format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default()))?;
-    }
-    save(&report, arguments.html.as_deref(), arguments.table.as_deref())?;
+    save(&report, arguments.report.as_deref(), arguments.html.as_deref(), arguments.table.as_deref())?;
     form.print(&report, || text(&report))?;
     if report.stopped {
         output::note("It was stopped before its end. With --resume FILE a run goes on where another one ended.");
@@ -141,19 +144,30 @@ fn run(form: Form, arguments: &RunArguments) -> Outcome {
 }
 
 fn show(form: Form, arguments: &ShowArguments) -> Outcome {
-    let unreadable = |why: String| {
-        let message = format!("{} is no report: {why}.", arguments.report.display());
-        Failure::usage(message, "Name a file that `pilotlight lab run --report` wrote.")
+    let mut reports = arguments.reports.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?.into_iter();
+    let Some(mut report) = reports.next() else {
+        return Err(Failure::usage("No report is named.", "Name a file that `pilotlight lab run --report` wrote."));
     };
-    let json = std::fs::read_to_string(&arguments.report).map_err(|error| unreadable(error.to_string()))?;
-    let report: Report = serde_json::from_str(&json).map_err(|error| unreadable(error.to_string()))?;
-    save(&report, arguments.html.as_deref(), arguments.table.as_deref())?;
+    reports.for_each(|other| report.take_columns_of(other));
+    save(&report, arguments.report.as_deref(), arguments.html.as_deref(), arguments.table.as_deref())?;
     form.print(&report, || text(&report))?;
     Ok(u8::from(report.faults().next().is_some()))
 }
 
-/// Writes the page and the tables where they are asked for.
-fn save(report: &Report, html: Option<&Path>, table: Option<&Path>) -> Result<(), Failure> {
+fn read(file: &Path) -> Result<Report, Failure> {
+    let unreadable = |why: String| {
+        let message = format!("{} is no report: {why}.", file.display());
+        Failure::usage(message, "Name a file that `pilotlight lab run --report` wrote.")
+    };
+    let json = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    serde_json::from_str(&json).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Writes the report, its page and its tables where they are asked for.
+fn save(report: &Report, json: Option<&Path>, html: Option<&Path>, table: Option<&Path>) -> Result<(), Failure> {
+    if let Some(file) = json {
+        write(file, &format!("{}\n", serde_json::to_string_pretty(report).unwrap_or_default()))?;
+    }
     if let Some(file) = html {
         write(file, &report.html())?;
     }
@@ -166,22 +180,16 @@ fn save(report: &Report, html: Option<&Path>, table: Option<&Path>) -> Result<()
     Ok(())
 }
 
-fn costs(
-    subjects: Vec<Subject>,
-    largest: u32,
-    stop: Arc<AtomicBool>,
-    progress: &Progress,
-) -> Result<Vec<Cost>, Failure> {
-    let measurement = Measurement { stop, ..Measurement::new(subjects, largest) };
-    let told = |strategy: &str, records: u32, left_out: Option<&str>| match left_out {
+/// Tells what is measured, and what is left out.
+fn tell_measuring(progress: &Progress, strategy: &str, records: u32, left_out: Option<&str>) {
+    match left_out {
         Some(why) => {
             progress.end();
             output::note(&format!("{strategy} is not measured with {records} records: {why}"));
         }
         None if progress.is_terminal => output::overwrite(&format!("measuring {strategy} with {records} records")),
         None => {}
-    };
-    pilotlight_lab::measure(&measurement, told).map_err(failed)
+    }
 }
 
 fn bench(form: Form, arguments: &BenchArguments) -> Outcome {
@@ -189,7 +197,9 @@ fn bench(form: Form, arguments: &BenchArguments) -> Outcome {
     stop_at_interrupt(Arc::clone(&stop))?;
     let progress = Progress { is_terminal: std::io::stderr().is_terminal() };
     let subjects = subjects(&arguments.strategy, &arguments.program)?;
-    let costs = costs(subjects, arguments.records, stop, &progress)?;
+    let measurement = Measurement { stop, ..Measurement::new(subjects, arguments.records) };
+    let told = |strategy: &str, records, why: Option<&str>| tell_measuring(&progress, strategy, records, why);
+    let costs = pilotlight_lab::measure(&measurement, told).map_err(failed)?;
     progress.end();
     form.print(&costs, || costs_text(&costs))?;
     Ok(0)

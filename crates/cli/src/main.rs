@@ -28,12 +28,13 @@ mod output;
 mod programs;
 mod secrets;
 mod sign_in;
+mod surroundings;
 mod text;
 mod vault;
 mod words;
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -57,7 +58,8 @@ fn main() -> ExitCode {
     if let Some(code) = agent::fast_token(std::env::args_os().skip(1)) {
         return ExitCode::from(code);
     }
-    let arguments = match Arguments::try_parse() {
+    let words = programs::docker::meant(std::env::args_os().collect());
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(refusal) => {
             let json = std::env::args_os().any(|argument| argument == "--json");
@@ -74,15 +76,21 @@ fn main() -> ExitCode {
         command => Arguments { command, ..arguments },
     };
     // Before anything secret is read. Where the system refuses, the command is still worth running.
-    pilotlight::process::harden();
+    if !arguments.command.lends() {
+        pilotlight::process::harden();
+    }
     log(arguments.verbose);
     let form = Form::of(arguments.json);
+    let passphrase = arguments.passphrase_file.or_else(surroundings::passphrase_of_service);
     let outcome = match arguments.command {
         Command::Version => version(form),
         Command::Completions { shell } => completions(shell),
+        Command::ManPages { folder } => man_pages(&folder),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
-        command => start(form, arguments.passphrase_file.as_deref(), command),
+        #[cfg(target_os = "linux")]
+        Command::Agent { command: Some(command), .. } => agent::command(form, passphrase.as_deref(), command),
+        command => start(form, passphrase, command),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))
 }
@@ -100,8 +108,16 @@ fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
     Ok(0)
 }
 
+fn man_pages(folder: &Path) -> Result<u8, Failure> {
+    let made = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Arguments::command(), folder));
+    made.map_err(|error| {
+        Failure::usage(format!("{}: {error}.", folder.display()), "Name a folder that you may write to.")
+    })?;
+    Ok(0)
+}
+
 /// Runs a command that needs the core. One thread does: whatever blocks has threads of its own.
-fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, Failure> {
+fn start(form: Form, passphrase: Option<PathBuf>, command: Command) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Error::new(ErrorCode::Internal, format!("The program cannot start: {error}.")))?;
@@ -114,8 +130,11 @@ fn start(form: Form, passphrase: Option<&Path>, command: Command) -> Result<u8, 
     let next = Rc::new(Cell::new(None));
     let code = runtime.block_on(async {
         let outcome = async {
-            vault::unlock(&pilotlight, passphrase, &command).await?;
-            Run { form, pilotlight: pilotlight.clone(), vault, next: Rc::clone(&next) }.carry_out(command).await
+            if !command.lends() {
+                vault::unlock(&pilotlight, passphrase.as_deref(), command.purpose()).await?;
+            }
+            let run = Run { form, pilotlight: pilotlight.clone(), vault, passphrase, next: Rc::clone(&next) };
+            run.carry_out(command).await
         };
         let outcome = outcome.await;
         // Whichever command it was that heard the clock of a service.

@@ -19,6 +19,8 @@ const PAUSE_WITHOUT_LIFE: Duration = Duration::from_secs(60);
 const TOLERANCE: Duration = Duration::from_secs(60);
 /// A token is not lent when less of its life than this is left, or than a tenth of it.
 const LONGEST_MARGIN: Duration = Duration::from_secs(10);
+/// Who asks for more than a token's whole life gets one that is at most this old.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// The instants of one generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub(crate) struct Anchor {
     /// When the tokens should be refreshed; `None` where nothing can be planned.
     pub(crate) due: Option<Duration>,
     margin: Duration,
+    life: Option<Duration>,
+    /// Until then the access token has just been obtained.
+    fresh_until: Duration,
 }
 
 impl Anchor {
@@ -50,13 +55,18 @@ impl Anchor {
             expires: life.map(after),
             due: due_after(id, record).map(after),
             margin: life.map_or(Duration::ZERO, |life| (life / 10).min(LONGEST_MARGIN)),
+            life,
+            fresh_until: after(FRESH),
         }
     }
 
     /// Whether the access token lives longer than `min_ttl`, and a little more, so that it does not die on its way. A token
-    /// whose life is not known is taken as alive; a 401 tells otherwise.
+    /// whose life is not known is taken as alive; a 401 tells otherwise. More than a token's whole life cannot be had: there a
+    /// fresh one does.
     pub(crate) fn outlives(&self, elapsed: Duration, min_ttl: Duration) -> bool {
-        self.expires.is_none_or(|expires| expires.saturating_sub(elapsed) > min_ttl.max(self.margin))
+        let Some(left) = self.expires.map(|expires| expires.saturating_sub(elapsed)) else { return true };
+        let too_much = self.life.is_some_and(|life| min_ttl >= life);
+        left > if too_much && elapsed < self.fresh_until { self.margin } else { min_ttl.max(self.margin) }
     }
 
     /// Whether the access token is known to live at all.

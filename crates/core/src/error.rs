@@ -83,6 +83,7 @@ error_codes! {
     VaultNewer = "vault_newer", Vault, "Update Pilotlight; a newer version made this vault.";
     VaultBusy = "vault_busy", Vault, "Another program holds the vault. Close it, then try again.";
     VaultIo = "vault_io", Vault, "Free space on the disk or make the folder writable. Tokens that could not be saved are kept in memory and saved as soon as it works.";
+    Locked = "locked", Vault, "Unlock it with `pilotlight agent unlock`. Your accounts are kept.";
     PassphraseNeeded = "passphrase_needed", Vault, "Enter the vault's passphrase. On the command line, give it with --passphrase-file or at the prompt.";
     WrongPassphrase = "wrong_passphrase", Vault, "Check the passphrase and the keyboard layout, then try again. Nothing was changed.";
     StrategyUnavailable = "strategy_unavailable", Vault, "See what each strategy needs with `pilotlight vault strategies`, provide it, then try again.";

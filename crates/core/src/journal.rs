@@ -46,6 +46,10 @@ pub enum EventKind {
     Moved,
     /// The vault's keys, or the ways to open it, were changed.
     KeysChanged,
+    /// An access token was lent to another program, or several were.
+    Lent,
+    /// Another program was refused one, or several.
+    Refused,
 }
 
 impl EventKind {
@@ -63,6 +67,8 @@ impl EventKind {
             Self::StartedOver => "started-over",
             Self::Moved => "moved",
             Self::KeysChanged => "keys-changed",
+            Self::Lent => "lent",
+            Self::Refused => "refused",
         }
     }
 }

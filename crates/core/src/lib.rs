@@ -37,6 +37,7 @@ mod clock;
 pub mod diagnosis;
 mod doctor;
 mod error;
+mod exchange;
 mod explain;
 mod files;
 mod flights;
@@ -57,7 +58,9 @@ mod pace;
 mod page;
 pub mod parts;
 mod plan;
+pub mod presets;
 mod random;
+mod recent;
 mod record;
 mod refresh;
 mod schedule;
@@ -65,6 +68,7 @@ mod sign_in;
 mod sign_out;
 #[cfg(any(test, feature = "testing"))]
 pub mod simulation;
+mod stamp;
 pub mod storage;
 #[cfg(all(feature = "http", feature = "keystore"))]
 mod system;

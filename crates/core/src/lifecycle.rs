@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 
 use crate::anchor::Anchor;
+use crate::exchange::Exchanged;
 use crate::flights::Flights;
 use crate::grant::EndReason;
 use crate::journal::Journal;
@@ -22,6 +23,7 @@ use crate::pace::Paces;
 use crate::page::{Held, Page, Standing};
 use crate::parts::{Browser, Clock, Locks, Random, Transport};
 use crate::plan::Plan;
+use crate::recent::Recent;
 use crate::record::Ended;
 use crate::storage::Storage;
 use crate::values::Accounts;
@@ -63,7 +65,9 @@ pub(crate) struct Inner {
     book: Mutex<HashMap<GrantId, Page>>,
     plan: Mutex<Plan>,
     pub(crate) flights: Flights,
+    pub(crate) exchanged: Exchanged,
     pub(crate) paces: Paces,
+    pub(crate) recent: Recent,
     /// The plan's first instant has changed.
     pub(crate) replanned: Notify,
     /// The vault has to be read again.
@@ -97,7 +101,9 @@ impl Pilotlight {
             book: Mutex::default(),
             plan: Mutex::default(),
             flights: Flights::default(),
+            exchanged: Exchanged::default(),
             paces: Paces::default(),
+            recent: Recent::default(),
             replanned: Notify::new(),
             reread: Notify::new(),
             wake_ups: AtomicU64::new(0),
@@ -131,14 +137,20 @@ impl Pilotlight {
 
     /// An access token that lives at least `min_ttl` from now: the stored one, or a new one by a refresh.
     ///
-    /// Where `min_ttl` is longer than a token's whole life, a fresh one is given. While the service is out of reach, a token
+    /// Where `min_ttl` is longer than a token's whole life, a fresh one is given, at most half a minute old, so that many who
+    /// ask for too much at once share one refresh. While the service is out of reach, a token
     /// that is still alive is given where `min_ttl` is zero.
     pub async fn access_token(&self, name: &str, min_ttl: Duration) -> Result<AccessToken, Error> {
+        if let Some(token) = self.lent_lately(name, min_ttl) {
+            return Ok(token);
+        }
+        let stamp = self.stamp();
         let held = self.find(name).await?;
         self.refuse_ended(&held)?;
         if self.anchor(&held).outlives(self.elapsed(), min_ttl)
             && let Some(token) = self.lend(&held)
         {
+            self.keep_lent(stamp, &held, &token);
             return Ok(token);
         }
         match self.refreshed(&held, false).await {
@@ -275,8 +287,8 @@ impl Pilotlight {
         self.plan(|plan| plan.set(id, None));
     }
 
-    /// Writes to the journal. A journal that cannot be written stops nothing; it is said in the log.
-    pub(crate) async fn note(&self, account: &str, kind: EventKind, text: &str) {
+    /// Writes to the journal, one sentence free of secrets. A journal that cannot be written stops nothing; it is said in the log.
+    pub async fn note(&self, account: &str, kind: EventKind, text: &str) {
         let (journal, at) = (self.0.journal.clone(), self.now());
         let (account, text) = (account.to_owned(), text.to_owned());
         if let Err(error) = blocking(move || journal.append(at, &account, kind, &text)).await {
@@ -318,7 +330,7 @@ impl Pilotlight {
         Ok(held)
     }
 
-    fn refuse_ended(&self, held: &Held) -> Result<(), Error> {
+    pub(crate) fn refuse_ended(&self, held: &Held) -> Result<(), Error> {
         match self.account_of(held).status {
             Status::Ended { problem, .. } => Err(problem),
             _ => Ok(()),

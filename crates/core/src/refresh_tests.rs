@@ -77,6 +77,27 @@ async fn a_thousand_callers_at_the_moment_of_expiry_share_one_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_more_than_a_whole_life_gets_a_token_of_at_most_half_a_minute() {
+    let world = World::signed_in(|server| server).await;
+    let too_much = || world.pilotlight.access_token("work", TTL * 2);
+    too_much().await.unwrap();
+    assert_eq!(world.server.refreshes(), 0, "it has just been issued");
+    tokio::time::advance(Duration::from_secs(31)).await;
+    let first = too_much().await.unwrap();
+    tokio::time::advance(Duration::from_secs(29)).await;
+    let late = too_much().await.unwrap();
+    assert_eq!(late.token.expose_secret(), first.token.expose_secret());
+    assert_eq!(world.server.refreshes(), 1);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    too_much().await.unwrap();
+    assert_eq!(world.server.refreshes(), 2);
+    // What can be had is had: less than a whole life is no matter of taste.
+    tokio::time::advance(Duration::from_secs(2)).await;
+    world.pilotlight.access_token("work", TTL.checked_sub(Duration::from_secs(1)).unwrap()).await.unwrap();
+    assert_eq!(world.server.refreshes(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_cores_on_one_vault_refresh_once() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(SimulatedClock::start());

@@ -33,13 +33,15 @@ impl Pilotlight {
     pub async fn keep_fresh(self) {
         let (_watch, mut news) = outside::watch(&self.0.config);
         let mut failures = 0;
-        let (mut reread, mut awaited) = (true, false);
+        let (mut reread, mut awaited, mut locked) = (true, false, false);
         loop {
             if reread {
                 match self.read_plan().await {
-                    Ok(()) => (failures, reread, awaited) = (0, false, false),
+                    Ok(()) => (failures, reread, awaited, locked) = (0, false, false, false),
                     Err(error) => {
                         failures += 1;
+                        // Unlocking tells; there is nothing to look for until then.
+                        locked = error.code() == ErrorCode::Locked;
                         // Started with the desktop, before the keystore is unlocked: the person's unlocking wakes us, and
                         // nobody is asked. Once for each time that it was open.
                         if error.code() == ErrorCode::KeystoreLocked && !std::mem::replace(&mut awaited, true) {
@@ -49,7 +51,11 @@ impl Pilotlight {
                     }
                 }
             }
-            let next = if reread { self.elapsed() + pause(failures, u32::MAX / 2) } else { self.start_what_is_due() };
+            let next = match (reread, locked) {
+                (false, _) => self.start_what_is_due(),
+                (true, false) => self.elapsed() + pause(failures, u32::MAX / 2),
+                (true, true) => self.elapsed() + FOR_EVER,
+            };
             tokio::select! {
                 () = self.0.config.clock.sleep_until(next) => {}
                 () = self.0.replanned.notified() => {}

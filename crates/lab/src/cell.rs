@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bus::Bus;
 use crate::canary::{Canary, Search};
 use crate::companions::{Redis, Tpm};
 use crate::keystore::Entries;
@@ -38,7 +39,7 @@ pub(crate) const HOST: &str = "id.example.test";
 pub(crate) const EVIL: &str = "id.evilhos.test";
 /// What a person types where a store is opened by a passphrase.
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
-const APP: &str = "dev.pilotlight.lab";
+pub(crate) const APP: &str = "dev.pilotlight.lab";
 
 /// A record that was kept, as it must be given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +155,8 @@ pub(crate) struct Cell {
     pub(crate) done: Vec<String>,
     pub(crate) redis: Option<Redis>,
     pub(crate) tpm: Option<Tpm>,
+    /// A real keystore, which the store is to use instead of the folder.
+    pub(crate) bus: Option<Bus>,
 }
 
 impl Cell {
@@ -174,6 +177,7 @@ impl Cell {
             harden: true,
             umask: None,
             under: vec![],
+            surroundings: vec![],
         };
         Ok(Self {
             launch,
@@ -183,6 +187,7 @@ impl Cell {
             done: vec![],
             redis,
             tpm,
+            bus: None,
         })
     }
 
@@ -204,6 +209,11 @@ impl Cell {
         self.folder.join("keystore")
     }
 
+    /// Frees what a killed program left in the chip, as a kernel's resource manager does when a program's end of it closes.
+    pub(crate) fn free_tpm(&mut self) -> Result<(), Halt> {
+        self.tpm.as_mut().map_or(Ok(()), Tpm::restart)
+    }
+
     /// The usual place.
     pub(crate) fn place(&self) -> Place {
         self.place_at("home", "keystore")
@@ -214,6 +224,7 @@ impl Cell {
         Place {
             home: self.folder.join(home),
             keystore: self.folder.join(keystore),
+            secret_service: self.bus.is_some(),
             app: APP.to_owned(),
             passphrase: PASSPHRASE.to_owned(),
             redis: self.redis.as_ref().map(Redis::address),

@@ -114,11 +114,12 @@ impl Tpm {
     }
 }
 
-fn needed(program: &str) -> Result<PathBuf, Halt> {
+pub(crate) fn needed(program: &str) -> Result<PathBuf, Halt> {
     system::on_path(program).map_or_else(|| Halt::inconclusive(format!("{program} is not installed")), Ok)
 }
 
-fn end(child: &mut Child) {
+/// Ends a process that the lab started.
+pub(crate) fn end(child: &mut Child) {
     // An error means that it has ended already, which is what was asked for.
     let _ = child.kill();
     let _ = child.wait();

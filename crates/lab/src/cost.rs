@@ -146,8 +146,9 @@ fn one(subject: &Subject, records: u32, program: &Path, folder: &Path, patience:
         cell.usable(live.close())?;
         cell.usable(live.open(&place))?;
     }
-    let read = timed(wire, |at| cell.usable(live.load(&known[at * 7919 % known.len()].id)).map(drop))?;
     let opened = cell.usable(live.stats())?.keystore_calls;
+    let read = timed(wire, |at| cell.usable(live.load(&known[at * 7919 % known.len()].id)).map(drop))?;
+    let begun = cell.usable(live.stats())?.keystore_calls;
     let commit = timed(wire, |_| commit(&cell, &mut live, &mut current))?;
     let committed = cell.usable(live.stats())?.keystore_calls;
     let rotate = timed(wire, |_| rotate(&cell, &mut live, &mut current))?;
@@ -166,7 +167,7 @@ fn one(subject: &Subject, records: u32, program: &Path, folder: &Path, patience:
         rotate,
         bytes: Snapshot::take(&cell.home())?.bytes() as u64 + Snapshot::take(&cell.keystore())?.bytes() as u64,
         syncs: syncs(&cell, &current).ok(),
-        keystore_calls: opened - before + (committed - opened) / TIMES as u64,
+        keystore_calls: opened - before + (committed - begun).div_ceil(TIMES as u64),
         memory_kib,
     })
 }

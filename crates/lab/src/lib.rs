@@ -13,11 +13,13 @@
 #![cfg(target_os = "linux")]
 
 mod attack;
+mod bus;
 mod canary;
 mod cell;
 mod child;
 mod companions;
 mod cost;
+mod digest;
 pub mod expected;
 mod html;
 mod judge;
@@ -38,7 +40,7 @@ pub use attack::{Attack, Attacker, attack, attacks};
 pub use child::work_if_asked;
 pub use cost::{Cost, Measurement, SIZES, Times, measure};
 pub use keystore::FolderKeystore;
-pub use report::{CellReport, Machine, Report};
+pub use report::{CellReport, Machine, Other, Report};
 pub use run::{Event, Plan, RunError, attackers, run};
 pub use subject::Subject;
 pub use verdict::{Evidence, Verdict};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pilotlight_vault::{
-    Attempt, GrantId, Keystore, KeystoreError, Listed, Record, Strategy, Vault, VaultError, Vaults,
+    Attempt, GrantId, Keystore, KeystoreError, Listed, OsKeystore, Record, Strategy, Vault, VaultError, Vaults,
 };
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -31,13 +31,11 @@ impl Ours {
 
 impl Store for Ours {
     fn open(&mut self, place: &Place) -> Result<(), Refusal> {
-        let keystore = FolderKeystore::in_folder(&place.keystore);
-        let keystore = Arc::new(keystore.map_err(|error| Refusal::new("io", error.kind().to_string()))?);
-        self.keystore = Some(Arc::clone(&keystore));
+        let keystore = self.keystore_of(place)?;
         let vaults = Vaults {
             home: place.home.clone(),
             app: place.app.clone(),
-            keystore: keystore as Arc<dyn Keystore>,
+            keystore,
             passphrase: self.typed(&place.passphrase),
             redis: place.redis.clone().map(SecretString::from),
             tpm: place.tpm.clone(),
@@ -111,6 +109,17 @@ impl Store for Ours {
 }
 
 impl Ours {
+    fn keystore_of(&mut self, place: &Place) -> Result<Arc<dyn Keystore>, Refusal> {
+        if place.secret_service {
+            self.keystore = None;
+            return Ok(Arc::new(OsKeystore::new(&place.app)));
+        }
+        let folder = FolderKeystore::in_folder(&place.keystore);
+        let folder = Arc::new(folder.map_err(|error| Refusal::new("io", error.kind().to_string()))?);
+        self.keystore = Some(Arc::clone(&folder));
+        Ok(folder)
+    }
+
     /// The passphrase goes only where one opens the vault: elsewhere it would be one more way in.
     fn typed(&self, passphrase: &str) -> Option<SecretString> {
         let takes = self.strategy.needs().contains(&pilotlight_vault::Need::Passphrase);

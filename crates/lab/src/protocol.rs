@@ -8,12 +8,19 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::canary::files_below;
+
 /// The longest line that is read, in bytes.
 const LONGEST: usize = 1 << 20;
+/// Between two rounds of touching files: it is to disturb the store, and not to take the processor away.
+const PAUSE: Duration = Duration::from_micros(300);
 
 /// Where a store keeps its things, and with what it is opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +29,9 @@ pub struct Place {
     pub home: PathBuf,
     /// The folder that plays the keystore ([`crate::FolderKeystore`]).
     pub keystore: PathBuf,
+    /// Whether to use the Secret Service on the session's bus instead of that folder.
+    #[serde(default)]
+    pub secret_service: bool,
     /// Whose store it is, e.g. `dev.pilotlight.lab`.
     pub app: String,
     /// What a person would type, for stores that are opened by a passphrase.
@@ -85,6 +95,8 @@ pub enum Request<'a> {
     },
     /// Make the store's keys anew.
     Rekey,
+    /// Open, read and close every file of the home again and again in a thread of the store's process, until `close`. Answered by [`serve`].
+    Meddle,
     /// Close the store and forget what was read.
     Close,
     /// Tell what it did.
@@ -238,11 +250,12 @@ fn answer_all(store: &mut dyn Store) -> io::Result<()> {
     let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let mut buffer = Zeroizing::new(vec![0_u8; LONGEST]);
     let mut filled = 0;
+    let mut meddling = Meddling::default();
     loop {
         while let Some(end) = buffer[..filled].iter().position(|byte| *byte == b'\n') {
             let answer = serde_json::from_slice(&buffer[..end]).map_or_else(
                 |error| Answer::Error(Refusal::new("other", format!("not a request: {error}"))),
-                |request| answer_one(store, &request),
+                |request| meddling.answer(&request).unwrap_or_else(|| answer_one(store, &request)),
             );
             buffer.copy_within(end + 1..filled, 0);
             let left = filled - end - 1;
@@ -273,6 +286,7 @@ fn answer_one(store: &mut dyn Store, request: &Request<'_>) -> Answer {
         }
         Request::Remove { id } => store.remove(id).map(|()| Answer::Done),
         Request::Rekey => store.rekey().map(|()| Answer::Done),
+        Request::Meddle => Err(Refusal::unsupported("touch its own files")),
         Request::Close => {
             store.close();
             Ok(Answer::Done)
@@ -280,4 +294,38 @@ fn answer_one(store: &mut dyn Store, request: &Request<'_>) -> Answer {
         Request::Stats => Ok(Answer::Stats(store.stats())),
     };
     answer.unwrap_or_else(Answer::Error)
+}
+
+/// A thread that is none of the store's and touches its files.
+#[derive(Default)]
+struct Meddling {
+    home: PathBuf,
+    over: Option<Arc<AtomicBool>>,
+}
+
+impl Meddling {
+    /// Answers what is meant for it, and ends when the store is closed.
+    fn answer(&mut self, request: &Request<'_>) -> Option<Answer> {
+        match request {
+            Request::Open(place) => self.home.clone_from(&place.home),
+            Request::Close => drop(self.over.take().map(|over| over.store(true, Ordering::Relaxed))),
+            Request::Meddle => {
+                let over = Arc::new(AtomicBool::new(false));
+                self.over = Some(Arc::clone(&over));
+                let home = self.home.clone();
+                std::thread::spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        for file in files_below(&home) {
+                            // A file may go while the folder is looked at.
+                            drop(std::fs::read(file));
+                        }
+                        std::thread::sleep(PAUSE);
+                    }
+                });
+                return Some(Answer::Done);
+            }
+            _ => {}
+        }
+        None
+    }
 }

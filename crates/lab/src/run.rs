@@ -124,7 +124,7 @@ impl Judged {
         }
         match (self.evidence.is_empty(), expected::reason(subject, attack)) {
             (true, _) => Verdict::Withstood,
-            (false, Some(reason)) => Verdict::FellAsExpected { reason: reason.to_owned() },
+            (false, Some(reason)) => Verdict::FellAsExpected { reason },
             (false, None) => Verdict::Fell,
         }
     }

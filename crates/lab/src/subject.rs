@@ -64,6 +64,8 @@ pub(crate) struct Launch {
     pub(crate) umask: Option<&'static str>,
     /// A program that starts it, with its arguments, such as a tracer.
     pub(crate) under: Vec<String>,
+    /// What its environment has besides: the session's bus, where one runs.
+    pub(crate) surroundings: Vec<(&'static str, PathBuf)>,
 }
 
 impl Launch {
@@ -85,6 +87,7 @@ impl Launch {
         command.env_clear().env("PATH", system::search_path()).env("TMPDIR", self.folder.join("tmp"));
         command.env("HOME", self.folder.join("home")).env("LANG", "C.UTF-8");
         command.env(pilotlight_vault::process::SWITCH, if self.harden { "1" } else { "0" });
+        command.envs(self.surroundings.iter().map(|(name, value)| (*name, value)));
         command.current_dir(&self.folder);
         command
     }
@@ -259,6 +262,10 @@ impl Live {
 
     pub(crate) fn rekey(&mut self) -> Told<()> {
         self.ask(&Request::Rekey).map(drop)
+    }
+
+    pub(crate) fn meddle(&mut self) -> Told<()> {
+        self.ask(&Request::Meddle).map(drop)
     }
 
     pub(crate) fn close(&mut self) -> Told<()> {

@@ -1,7 +1,7 @@
 //! The matrix and the costs as tables of a text file, between two marks.
 
 use crate::attack::attacks;
-use crate::cost::Cost;
+use crate::cost::{Cost, Times};
 use crate::html::sign;
 use crate::report::Report;
 
@@ -59,7 +59,7 @@ impl Report {
     }
 }
 
-/// Milliseconds in the middle, at a hundred and at ten thousand records.
+/// Milliseconds in the middle and at the slow end, at one, at a hundred, and at the most records.
 fn costs(costs: &[Cost]) -> String {
     let mut text =
         "| strategy | records | open | read | commit | rotate | on disk | syncs | keystore calls | memory |\n"
@@ -70,22 +70,22 @@ fn costs(costs: &[Cost]) -> String {
         if cost.records != 1 && Some(cost.records) != largest && cost.records != 100 {
             continue;
         }
-        let ms = |micros: u64| format!("{:.2}", micros as f64 / 1000.0);
+        let ms = |times: Times| format!("{:.2} / {:.2}", times.p50 as f64 / 1000.0, times.p95 as f64 / 1000.0);
         text.push_str(&format!(
             "| {} | {} | {} | {} | {} | {} | {} KiB | {} | {} | {} MiB |\n",
             cost.strategy,
             cost.records,
-            ms(cost.open.p50),
-            ms(cost.read.p50),
-            ms(cost.commit.p50),
-            ms(cost.rotate.p50),
+            ms(cost.open),
+            ms(cost.read),
+            ms(cost.commit),
+            ms(cost.rotate),
             cost.bytes.div_ceil(1024),
             cost.syncs.map_or_else(|| "?".to_owned(), |count| count.to_string()),
             cost.keystore_calls,
             cost.memory_kib.div_ceil(1024),
         ));
     }
-    text.push_str("\nTimes are the middle of many, in milliseconds; at one, a hundred, and the most records that were measured.\n");
+    text.push_str("\nTimes are p50 / p95 in milliseconds; at one, a hundred, and the most records that were measured. Syncs are for one commit, keystore calls for one opening and one commit, memory is the most that the process had.\n");
     text
 }
 

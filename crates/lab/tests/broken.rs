@@ -65,6 +65,11 @@ fn a_generation_that_is_not_compared_is_caught_by_a_race() {
 }
 
 #[test]
+fn a_lock_that_any_closing_of_the_file_drops_is_caught_by_touching_the_files_within_the_process() {
+    is_caught("record-lock", "files-touched-within", "had rotated generation");
+}
+
+#[test]
 fn a_key_that_is_made_anew_is_caught_by_deleting_the_old_one() {
     is_caught("new-key", "key-deleted", "a new entry was made");
 }

@@ -80,6 +80,38 @@ fn the_other_strategies_fall_nowhere_where_they_should_not() {
 }
 
 #[test]
+fn a_digest_without_a_key_hinders_nobody_who_computes_it_anew() {
+    let report = matrix(&["plain-file"]);
+    for name in ["edit-numbers", "remove-records", "redirect-tokens"] {
+        let cell = report.cell("plain-file", name).unwrap();
+        assert_eq!(cell.verdict.word(), "fell-as-expected", "{cell:?}");
+    }
+}
+
+#[test]
+fn a_real_keystore_that_restarts_costs_nothing_and_answers_strangers_or_it_is_said_what_is_missing() {
+    let attacks = ["bus-restarts", "bus-asked"].map(|name| attack(name).unwrap());
+    let report = run(&plan(&["sqlite-aead"], attacks.to_vec()), |_| ()).expect("the lab runs");
+    for (name, word) in [("bus-restarts", "withstood"), ("bus-asked", "fell-as-expected")] {
+        let cell = report.cell("sqlite-aead", name).unwrap();
+        let missing = matches!(&cell.verdict, Verdict::Inconclusive { why } if why.contains("is not installed"));
+        assert!(missing || cell.verdict.word() == word, "{cell:?}");
+    }
+}
+
+#[test]
+fn columns_of_another_run_take_the_place_of_those_of_the_same_strategy_and_are_told_apart() {
+    let of = |strategies: &[&str]| run(&plan(strategies, vec![attack("read-files").unwrap()]), |_| ()).unwrap();
+    let (mut report, mut other) = (of(&["memory", "plain-file"]), of(&["plain-file"]));
+    other.cells[0].verdict = Verdict::NotApplicable { why: "another build".to_owned() };
+    report.take_columns_of(other);
+    assert_eq!(report.strategies(), ["memory", "plain-file"]);
+    assert_eq!(report.cell("plain-file", "read-files").unwrap().verdict.word(), "not-applicable");
+    assert_eq!(report.cell("memory", "read-files").unwrap().verdict.word(), "withstood");
+    assert!(report.html().contains("plain-file in a run of its own: Pilotlight"));
+}
+
+#[test]
 fn a_run_that_was_stopped_goes_on_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = plan(&["memory", "plain-file"], vec![attack("read-files").unwrap(), attack("another-app").unwrap()]);

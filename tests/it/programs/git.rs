@@ -1,6 +1,6 @@
 //! The real git against `git http-backend`, whose HTTP server checks the token.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +10,7 @@ use std::thread;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pilotlight_tests::{PrivateDesktop, Server, binaries, process};
 
+use super::asked::Asked;
 use crate::program::{Ran, run_to_end, signed_in, token};
 
 /// A git repository behind `git http-backend`, for whoever brings the right header.
@@ -35,38 +36,9 @@ impl GitHost {
     }
 }
 
-struct Asked {
-    method: String,
-    target: String,
-    authorization: Option<String>,
-    kind: String,
-    body: Vec<u8>,
-}
-
-fn read(stream: &TcpStream) -> Asked {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    reader.read_line(&mut first).unwrap();
-    let mut words = first.split(' ').map(ToOwned::to_owned);
-    let (method, target) = (words.next().unwrap(), words.next().unwrap());
-    let mut asked = Asked { method, target, authorization: None, kind: String::new(), body: vec![] };
-    for line in reader.by_ref().lines() {
-        let line = line.unwrap();
-        let Some((name, value)) = line.split_once(": ") else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "authorization" => asked.authorization = Some(value.to_owned()),
-            "content-type" => value.clone_into(&mut asked.kind),
-            "content-length" => asked.body = vec![0; value.parse().unwrap()],
-            _ => {}
-        }
-    }
-    reader.read_exact(&mut asked.body).unwrap();
-    asked
-}
-
 fn serve_git(stream: &TcpStream, root: &Path, scheme: &str, refused: &str, seen: &Mutex<Vec<String>>) {
-    let asked = read(stream);
-    let token = asked.authorization.as_deref().and_then(|header| {
+    let asked = Asked::read(stream).unwrap();
+    let token = asked.header("authorization").and_then(|header| {
         let value = header.strip_prefix(scheme)?.trim();
         if scheme == "Bearer" {
             return Some(value.to_owned());
@@ -92,7 +64,10 @@ fn backend(asked: &Asked, root: &Path) -> Vec<u8> {
     let mut child = Command::new("git")
         .args(["http-backend"])
         .envs([("REQUEST_METHOD", asked.method.as_str()), ("PATH_INFO", path), ("QUERY_STRING", query)])
-        .envs([("CONTENT_TYPE", asked.kind.as_str()), ("CONTENT_LENGTH", &asked.body.len().to_string())])
+        .envs([
+            ("CONTENT_TYPE", asked.header("content-type").unwrap_or_default()),
+            ("CONTENT_LENGTH", &asked.body.len().to_string()),
+        ])
         .envs([("GIT_HTTP_EXPORT_ALL", "1"), ("REMOTE_USER", "work")])
         .env("GIT_PROJECT_ROOT", root)
         .stdin(Stdio::piped())

@@ -6,9 +6,15 @@
 //!  trace.rs ──── what strace wrote: system calls with their times
 //!  window.rs ─── refreshes against a real server, watched from outside
 //!  server/ ───── what refreshes cost the authorization server
+//!  agent/ ────── what lending costs, beside oidc-agent
+//!  proc.rs ───── what the kernel tells of a process
 //! ```
 
+#[cfg(unix)]
+mod agent;
 mod figures;
+#[cfg(unix)]
+mod proc;
 #[cfg(unix)]
 mod server;
 mod trace;
@@ -54,6 +60,9 @@ enum Other {
     /// Measure what refreshes cost the authorization server
     #[cfg(unix)]
     Server(server::ServerBench),
+    /// Measure what lending costs, beside oidc-agent
+    #[cfg(unix)]
+    Agent(agent::AgentBench),
 }
 
 impl Bench {
@@ -61,6 +70,8 @@ impl Bench {
         match self.other {
             #[cfg(unix)]
             Some(Other::Server(bench)) => bench.start(),
+            #[cfg(unix)]
+            Some(Other::Agent(bench)) => bench.start(),
             _ => self.of_the_vault(),
         }
     }

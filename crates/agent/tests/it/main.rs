@@ -5,7 +5,13 @@
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
+mod news;
+#[cfg(test)]
 mod place;
+#[cfg(test)]
+mod siege;
 #[cfg(test)]
 mod trouble;
 #[cfg(test)]

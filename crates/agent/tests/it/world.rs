@@ -49,7 +49,7 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     pub(crate) clock: Arc<Ahead>,
     pub(crate) server: Arc<FakeServer>,
-    pilotlight: Pilotlight,
+    pub(crate) pilotlight: Pilotlight,
 }
 
 impl World {
@@ -61,8 +61,13 @@ impl World {
         let mut config = config(Home::at(folder.path().join("home")).unwrap(), clock.clone(), server.clone());
         config.random = Arc::new(SystemRandom);
         let pilotlight = Pilotlight::with_vault(config, Arc::new(MemoryVault::default()));
-        sign_in(&pilotlight, "work").await.unwrap();
-        Self { folder, clock, server, pilotlight }
+        let world = Self { folder, clock, server, pilotlight };
+        world.sign_in("work").await;
+        world
+    }
+
+    pub(crate) async fn sign_in(&self, name: &str) {
+        sign_in(&self.pilotlight, name).await.unwrap();
     }
 
     /// The same, with an agent that lends to every program.
@@ -103,6 +108,11 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
+    /// To send from another thread what this one reads the answers of.
+    pub(crate) fn sender(&self) -> UnixStream {
+        self.0.get_ref().try_clone().unwrap()
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.0.get_mut().write_all(bytes).unwrap();
     }
@@ -115,6 +125,25 @@ impl Connection {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Value::Null,
             Err(error) => panic!("{error}"),
             Ok(_) => serde_json::from_str(&line).unwrap(),
+        }
+    }
+
+    /// Whether an answer has come, without waiting for one.
+    pub(crate) fn has_answer(&mut self) -> bool {
+        self.0.get_ref().set_nonblocking(true).unwrap();
+        let come = self.0.fill_buf().is_ok_and(|bytes| !bytes.is_empty());
+        self.0.get_ref().set_nonblocking(false).unwrap();
+        come
+    }
+
+    /// The next answer that has this member; what comes before it is passed over.
+    pub(crate) fn answer_with(&mut self, member: &str) -> Value {
+        loop {
+            let mut answer = self.answer();
+            assert!(!answer.is_null(), "the end came before {member:?}");
+            if let Some(found) = answer.get_mut(member) {
+                return found.take();
+            }
         }
     }
 

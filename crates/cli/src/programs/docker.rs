@@ -1,6 +1,7 @@
 //! `pilotlight docker-credential`: the protocol of docker's credential helpers, which skopeo and podman speak too.
 
-use std::time::Duration;
+use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use pilotlight::values::ExposeSecret as _;
@@ -11,8 +12,9 @@ use super::hosts::Hosts;
 use super::{request, require_private};
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;
+use crate::lend::Lending;
+use crate::output;
 use crate::output::Form;
-use crate::{lend, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct DockerArguments {
@@ -24,9 +26,8 @@ pub(crate) struct DockerArguments {
     /// The user name that the registry wants beside a token
     #[arg(long, value_name = "NAME", default_value = "oauth2")]
     username: String,
-    /// The token must live at least this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    min_ttl: u64,
+    #[command(flatten)]
+    lending: Lending,
     /// What docker asks for; it adds this by itself
     operation: Operation,
 }
@@ -44,7 +45,7 @@ enum Operation {
 }
 
 impl Run {
-    pub(crate) async fn docker_credential(self, arguments: &DockerArguments) -> Outcome {
+    pub(crate) async fn docker_credential(self, arguments: DockerArguments) -> Outcome {
         match arguments.operation {
             Operation::Get => {}
             Operation::Store => {
@@ -66,11 +67,29 @@ impl Run {
             return Ok(1);
         }
         require_private(&url)?;
-        let token = lend::bearer(&self.pilotlight, &arguments.account, Duration::from_secs(arguments.min_ttl)).await?;
+        let token = self.lender(arguments.lending).bearer(&arguments.account).await?;
         let answer = Credentials { server, username: &arguments.username, secret: token.token.expose_secret() };
         Form::Json.print(&answer, String::new)?;
         Ok(0)
     }
+}
+
+/// How docker calls a link to this program: `docker-credential-` and whatever its configuration names.
+const LINK: &str = "docker-credential-pilotlight";
+
+/// The command line that is meant where this program is called by a link `docker-credential-pilotlight-ACCOUNT@HOST`; docker
+/// itself can name neither account nor host. Any other command line as it is.
+pub(crate) fn meant(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments.first().and_then(|program| Path::new(program).file_name()).and_then(|name| name.to_str());
+    let name = name.map(|name| name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(name));
+    let Some(of_link) = name.and_then(|name| name.strip_prefix(LINK)) else { return arguments };
+    let mut meant: Vec<OsString> = ["pilotlight", "docker-credential"].map(OsString::from).into();
+    // Without the two, clap tells what is missing. An account's name may have an @, a host none.
+    if let Some((account, host)) = of_link.strip_prefix('-').and_then(|rest| rest.rsplit_once('@')) {
+        meant.extend(["--account", account, "--host", host].map(OsString::from));
+    }
+    meant.extend(arguments.drain(1..));
+    meant
 }
 
 /// On standard output with a failing exit code, this has docker go on without credentials; its programs compare the words.
@@ -105,6 +124,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_link_names_account_and_host() {
+        let meant = |program: &str| {
+            let words = meant(vec![program.into(), "get".into()]);
+            words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        for (link, account, host) in [
+            ("/usr/bin/docker-credential-pilotlight-work@registry.example:5000", "work", "registry.example:5000"),
+            ("docker-credential-pilotlight-alex@work@registry.example", "alex@work", "registry.example"),
+        ] {
+            assert_eq!(meant(link), format!("pilotlight docker-credential --account {account} --host {host} get"));
+        }
+        assert_eq!(meant("docker-credential-pilotlight"), "pilotlight docker-credential get");
+        assert_eq!(meant("/usr/bin/pilotlight"), "/usr/bin/pilotlight get");
+    }
 
     #[test]
     fn a_registry_is_a_host_or_a_url_and_is_named_back_as_it_was() {

@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::process::Command;
-use std::time::Duration;
 
 use clap::Args;
 use pilotlight::values::ExposeSecret as _;
 
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;
-use crate::lend;
+use crate::lend::Lending;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExecArguments {
@@ -22,9 +21,8 @@ pub(crate) struct ExecArguments {
     #[cfg(unix)]
     #[arg(long)]
     fd: bool,
-    /// The token must live at least this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    min_ttl: u64,
+    #[command(flatten)]
+    lending: Lending,
     /// The command and its arguments, behind --
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -42,7 +40,7 @@ fn variable(text: &str) -> Result<String, &'static str> {
 impl Run {
     /// Prepares the command. It only begins when this program has nothing left to save.
     pub(crate) async fn exec(self, arguments: ExecArguments) -> Outcome {
-        let token = lend::bearer(&self.pilotlight, &arguments.name, Duration::from_secs(arguments.min_ttl)).await?;
+        let token = self.lender(arguments.lending).bearer(&arguments.name).await?;
         let mut words = arguments.command.into_iter();
         if let Some(program) = words.next() {
             let mut command = Command::new(program);

@@ -1,7 +1,5 @@
 //! `pilotlight git-credential`: git's credential protocol (git-credential(1), gitcredentials(7)).
 
-use std::time::Duration;
-
 use clap::Args;
 use pilotlight::AccessToken;
 use pilotlight::values::ExposeSecret as _;
@@ -12,7 +10,8 @@ use super::hosts::Hosts;
 use super::{request, require_private};
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;
-use crate::{lend, output};
+use crate::lend::Lending;
+use crate::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct GitArguments {
@@ -24,15 +23,14 @@ pub(crate) struct GitArguments {
     /// Answer with this user name and the token as its password, also where git could send a bearer token
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
-    /// The token must live at least this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    min_ttl: u64,
+    #[command(flatten)]
+    lending: Lending,
     /// What git asks for: get, store or erase; git adds it by itself
     operation: String,
 }
 
 impl Run {
-    pub(crate) async fn git_credential(self, arguments: &GitArguments) -> Outcome {
+    pub(crate) async fn git_credential(self, arguments: GitArguments) -> Outcome {
         // Others are to be ignored in silence, as gitcredentials(7) demands. There is nothing to store.
         if !matches!(arguments.operation.as_str(), "get" | "erase") {
             return Ok(0);
@@ -44,15 +42,15 @@ impl Run {
         if !arguments.hosts.include(&url) {
             return Ok(0);
         }
+        let lender = self.lender(arguments.lending);
         if arguments.operation == "erase" {
             if let Some(refused) = asked.secret {
-                lend::replace(&self.pilotlight, &arguments.account, refused).await?;
+                lender.replace(&arguments.account, refused).await?;
             }
             return Ok(0);
         }
         require_private(&url)?;
-        let ttl = Duration::from_secs(arguments.min_ttl);
-        let token = lend::bearer(&self.pilotlight, &arguments.account, ttl).await?;
+        let token = lender.bearer(&arguments.account).await?;
         output::result(&answer(&token, asked.takes_bearer, arguments.username.as_deref())?)?;
         Ok(0)
     }

@@ -1,15 +1,14 @@
 //! `pilotlight kube-credential`: an exec plugin of Kubernetes' clients (`ExecCredential`, client.authentication.k8s.io).
 
-use std::time::Duration;
-
 use clap::Args;
 use pilotlight::values::{ExposeSecret as _, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Outcome, Run};
 use crate::failure::Failure;
+use crate::lend::Lending;
 use crate::output::Form;
-use crate::{lend, words};
+use crate::words;
 
 const V1: &str = "client.authentication.k8s.io/v1";
 const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
@@ -18,15 +17,14 @@ const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
 pub(crate) struct KubeArguments {
     /// The account whose token the cluster is given
     name: String,
-    /// The token must live at least this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    min_ttl: u64,
+    #[command(flatten)]
+    lending: Lending,
 }
 
 impl Run {
-    pub(crate) async fn kube_credential(self, arguments: &KubeArguments) -> Outcome {
+    pub(crate) async fn kube_credential(self, arguments: KubeArguments) -> Outcome {
         let version = version(exec_info().as_deref())?;
-        let token = lend::bearer(&self.pilotlight, &arguments.name, Duration::from_secs(arguments.min_ttl)).await?;
+        let token = self.lender(arguments.lending).bearer(&arguments.name).await?;
         let answer = ExecCredential::of(version, token.token.expose_secret(), token.expires_at);
         Form::Json.print(&answer, String::new)?;
         Ok(0)

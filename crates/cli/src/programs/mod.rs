@@ -1,11 +1,15 @@
 //! Tokens for other programs, in the words that each of them speaks. docs/programs.md is the guide.
 
+pub(crate) mod aws;
 pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod git;
 pub(crate) mod header;
 mod hosts;
 pub(crate) mod kube;
+pub(crate) mod proxy;
+mod sts_answer;
+mod web;
 
 use pilotlight::values::SecretString;
 use url::{Host, Url};
@@ -26,16 +30,19 @@ fn request(who: &str) -> Result<SecretString, Failure> {
 
 /// Refuses to lend a token that would cross a network in the clear.
 fn require_private(url: &Url) -> Result<(), Failure> {
-    let loopback = match url.host() {
+    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)) {
+        return Ok(());
+    }
+    Err(Failure::usage("The token would be sent unencrypted.", "Use the service's https address."))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
-        return Ok(());
     }
-    Err(Failure::usage("The token would be sent unencrypted.", "Use the service's https address."))
 }
 
 #[cfg(test)]

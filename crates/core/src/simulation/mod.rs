@@ -48,6 +48,7 @@
 
 mod clock;
 mod crash;
+mod exchange;
 mod keystore;
 mod kill;
 mod life;
@@ -69,6 +70,7 @@ use std::time::Duration;
 
 use pilotlight_oauth::{ExposeSecret as _, HttpRequest, HttpResponse};
 use pilotlight_vault::keystore::MemoryKeystore;
+use tokio::sync::watch;
 use url::Url;
 
 use crate::parts::{Answer, Browser, Clock, FileLocks, Random, Transport, TransportError};
@@ -152,6 +154,7 @@ pub struct FakeServer {
     access_ttl: Duration,
     knows_keys: bool,
     latency: Duration,
+    held: watch::Sender<bool>,
     inner: Mutex<Inner>,
 }
 
@@ -180,7 +183,8 @@ impl FakeServer {
     /// A server whose access tokens live for `access_ttl`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, access_ttl: Duration) -> Self {
-        Self { clock, access_ttl, knows_keys: true, latency: Duration::from_millis(20), inner: Mutex::default() }
+        let latency = Duration::from_millis(20);
+        Self { clock, access_ttl, knows_keys: true, latency, held: watch::Sender::new(false), inner: Mutex::default() }
     }
 
     /// The same, with strict reuse detection and no knowledge of `Idempotency-Key`.
@@ -195,6 +199,11 @@ impl FakeServer {
     pub const fn slow(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
+    }
+
+    /// Keeps every answer back from now on, as a server that hangs, or lets them go.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     /// What happens to the next token requests, one each.
@@ -315,6 +324,7 @@ impl FakeServer {
                 self.granted(id, 0, true)
             }
             Some("refresh_token") => self.refresh(inner, form.get("refresh_token").map_or("", String::as_str), key),
+            Some(exchange::GRANT_TYPE) => self.exchange(inner, form),
             _ => json(400, r#"{"error":"invalid_grant"}"#),
         }
     }
@@ -364,6 +374,8 @@ impl Transport for FakeServer {
             let _under_way = UnderWay::begin(self);
             let answered = self.handle(&request);
             tokio::time::sleep(self.latency).await;
+            // The sender lives as long as this server.
+            let _ = self.held.subscribe().wait_for(|held| !held).await;
             answered
         })
     }

@@ -2,12 +2,14 @@
 
 pub(crate) mod choice;
 mod info;
+mod locking;
 mod migration;
 mod pending;
 mod ways;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use pilotlight_vault::{Aead, Exposure, Exposures, Need, SlotInfo, Strategy, Vault};
@@ -53,6 +55,8 @@ pub(crate) struct Storage {
     /// What a person typed; kept so that a vault which was changed elsewhere can be opened again.
     passphrase: Mutex<Option<SecretString>>,
     to_rotate: Mutex<BTreeSet<GrantId>>,
+    /// On the person's word (locking.rs).
+    locked: AtomicBool,
 }
 
 /// A handle, and the choice of the home it was opened for; `None` for a vault of the caller's.
@@ -72,13 +76,20 @@ impl Storage {
             status: Mutex::new(status),
             passphrase: Mutex::default(),
             to_rotate: Mutex::default(),
+            locked: AtomicBool::new(false),
         }
+    }
+
+    /// The strategy of the vault that is open, where it is one of the home's; none while it is being opened.
+    pub(crate) fn open_strategy(&self) -> Option<Strategy> {
+        self.open.try_lock().ok()?.as_ref()?.choice.map(|choice| choice.strategy)
     }
 }
 
 impl Pilotlight {
     /// Opens the vault, or says why it cannot be. Safe to repeat, after a person unlocked the keystore for instance.
     pub async fn unlock(&self) -> Result<(), Error> {
+        self.take_lock_off();
         self.vault().await.map(drop)
     }
 
@@ -161,6 +172,7 @@ impl Pilotlight {
     /// under way.
     pub(super) async fn vault(&self) -> Result<Arc<dyn Vault>, Error> {
         let mut slot = self.0.storage.open.lock().await;
+        self.refuse_if_locked()?;
         if let Some(Open { vault, choice: None }) = &*slot {
             return Ok(Arc::clone(vault));
         }
@@ -246,4 +258,4 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

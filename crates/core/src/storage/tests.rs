@@ -13,9 +13,9 @@ use crate::simulation::{FakeServer, SimulatedClock, Weather, config, sign_in};
 use crate::values::ExposeSecret as _;
 use crate::{Config, ErrorCode, Home, Pilotlight};
 
-const TTL: Duration = Duration::from_secs(900);
+pub(crate) const TTL: Duration = Duration::from_secs(900);
 
-struct World {
+pub(crate) struct World {
     folder: tempfile::TempDir,
     server: Arc<FakeServer>,
     config: Config,
@@ -30,7 +30,7 @@ impl World {
         Self { folder, server, config }
     }
 
-    async fn with_accounts(names: &[&str]) -> Self {
+    pub(crate) async fn with_accounts(names: &[&str]) -> Self {
         let world = Self::new();
         for name in names {
             world.sign_in(name).await;
@@ -38,7 +38,7 @@ impl World {
         world
     }
 
-    fn process(&self) -> Pilotlight {
+    pub(crate) fn process(&self) -> Pilotlight {
         Pilotlight::new(self.config.clone())
     }
 
@@ -46,7 +46,7 @@ impl World {
         sign_in(&self.process(), name).await.unwrap();
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join("home").join(name)
     }
 

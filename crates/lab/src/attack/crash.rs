@@ -46,6 +46,16 @@ pub(super) const ATTACKS: &[Attack] = &[
         as_plain_user: false,
         run: kill_during_rekey,
     },
+    Attack {
+        name: "kill-during-first-open",
+        attacker: Attacker::Fault,
+        title: "kill -9 while the store is made",
+        how: "Open a store where there is none, kill the process at a random moment of that, open it again in a new process, keep a record and read it. Again and again, each time in a new place.",
+        right: "The store opens, and keeps what it is given.",
+        quick: false,
+        as_plain_user: false,
+        run: kill_during_first_open,
+    },
 ];
 
 /// Reads the record in a new process; what is wrong with it, and whether it has moved on.
@@ -132,9 +142,7 @@ fn kill_during_rekey(cell: &mut Cell) -> Outcome {
         let [random] = system::random::<1>();
         std::thread::sleep(longest.mul_f64(f64::from(random) / 200.0));
         live.kill();
-        if let Some(tpm) = &mut cell.tpm {
-            tpm.restart()?;
-        }
+        cell.free_tpm()?;
         kills += 1;
         let (_, wrong) = look(cell, &known, &known, false)?;
         evidence.extend(
@@ -146,6 +154,44 @@ fn kill_during_rekey(cell: &mut Cell) -> Outcome {
         longest.as_millis()
     ));
     Ok(Finding::of(evidence, "After every kill the record was whole."))
+}
+
+fn kill_during_first_open(cell: &mut Cell) -> Outcome {
+    if cell.redis.is_some() {
+        return Halt::not_applicable("it is made in one step by the Redis server");
+    }
+    lasting(cell)?;
+    let (mut kills, mut evidence) = (0, vec![]);
+    let mut longest = Duration::ZERO;
+    while kills < 60 && (kills < 4 || !cell.is_over()) && evidence.is_empty() {
+        let place = cell.place_at(&format!("first-{kills}"), &format!("first-keystore-{kills}"));
+        let mut live = cell.start()?;
+        let watch = Stopwatch::start();
+        cell.usable(live.send(&Request::Open(place.clone())))?;
+        // The first one is waited for: it shows how long it takes.
+        if kills == 0 {
+            cell.usable(live.answer())?;
+            longest = watch.elapsed();
+        } else {
+            let [random] = system::random::<1>();
+            std::thread::sleep(longest.mul_f64(f64::from(random) / 200.0));
+        }
+        live.kill();
+        cell.free_tpm()?;
+        kills += 1;
+        let (mut live, record) = (cell.start()?, Known::new("a token"));
+        let kept = live.open(&place).and_then(|()| live.create(&record.id, &record.payload));
+        let seen = Seen::of(kept.and_then(|_| live.load(&record.id)));
+        if !seen.is(&record) {
+            let what = format!("killed while the store was made; afterwards it gave {}", seen.words());
+            evidence.push(Evidence::new("the store", what));
+        }
+    }
+    cell.did(format!(
+        "Killed the process {kills} times while it made a store ({} ms), and opened, wrote and read after each.",
+        longest.as_millis()
+    ));
+    Ok(Finding::of(evidence, "After every kill the store opened and kept what it was given."))
 }
 
 fn kill_at_each_call(cell: &mut Cell) -> Outcome {

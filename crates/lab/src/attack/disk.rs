@@ -97,7 +97,19 @@ fn torn_writes(cell: &mut Cell) -> Outcome {
         home.put(&cell.home())?;
         keystore.put(&cell.keystore())?;
         let next = known.next();
-        let Some(cut) = between_syncs(cell, &known, &next, sync)? else { break };
+        let cut = match between_syncs(cell, &known, &next, sync)? {
+            Some(cut) => cut,
+            None if sync == 1 => {
+                home.put(&cell.home())?;
+                keystore.put(&cell.keystore())?;
+                let cut = without_syncs(cell, &known, &next)?;
+                if tear(&cut.before, &cut.after, &cut.synced).is_none() {
+                    return Halt::not_applicable("a commit changes no byte of its files: there is nothing to tear");
+                }
+                cut
+            }
+            None => break,
+        };
         let keys = Snapshot::take(&cell.keystore())?;
         let mut live = cell.start()?;
         for _ in 0..12 {
@@ -132,6 +144,21 @@ struct Cut {
     /// What other threads synced in between: it is on the disk as it is.
     synced: Vec<String>,
     confirmed: bool,
+}
+
+/// The same for a store that syncs nothing: all that a confirmed commit wrote may be on the disk or not.
+fn without_syncs(cell: &Cell, known: &Known, next: &Known) -> Result<Cut, Halt> {
+    let before = Snapshot::take(&cell.home())?;
+    let trace = Trace::of(cell, &[])?;
+    let mut live = cell.start_as(&trace.launch(cell))?;
+    cell.usable(live.open(&cell.place()))?;
+    cell.usable(live.commit(&next.id, known.generation, &next.payload))?;
+    let after = Snapshot::take(&cell.home())?;
+    live.kill();
+    if trace.lines().iter().any(|line| line.contains("sync(")) {
+        return Halt::inconclusive("it syncs, and could not be stopped there in time");
+    }
+    Ok(Cut { before, after, synced: vec![], confirmed: true })
 }
 
 /// Stops the process at its syncs number `sync` and `sync + 1` and copies its files each time; none where it has fewer.

@@ -109,7 +109,7 @@ fn needing(cell: &mut Cell) -> Result<Known, Halt> {
     Ok(known[0].clone())
 }
 
-fn too_late(watch: Stopwatch, what: &str) -> Option<Evidence> {
+pub(super) fn too_late(watch: Stopwatch, what: &str) -> Option<Evidence> {
     let took = watch.elapsed();
     (took.as_secs() >= 10).then(|| Evidence::new("the store", format!("{what} took {} s", took.as_secs())))
 }
@@ -125,7 +125,7 @@ fn judge(cell: &Cell, known: &Known, what: &str) -> Result<(Seen, Vec<Evidence>)
 }
 
 /// After the fault everything must be as it was.
-fn healed(cell: &Cell, known: &[&Known]) -> Result<Vec<Evidence>, Halt> {
+pub(super) fn healed(cell: &Cell, known: &[&Known]) -> Result<Vec<Evidence>, Halt> {
     let first = known[0];
     let seen = cell.read_anew(&cell.place(), &first.id)?;
     let wrong = match &seen {
@@ -144,15 +144,26 @@ fn readable_now(cell: &Cell, known: &[&Known], before: &[Evidence]) -> Vec<Evide
 
 fn fault(cell: &mut Cell, fault: &str) -> Outcome {
     let known = needing(cell)?;
+    through(cell, &known, fault, |cell| Ok(cell.entries().fault(fault)?), |cell| Ok(cell.entries().heal()?))
+}
+
+/// Reads and writes while something is wrong with the keystore, and again when it is well.
+pub(super) fn through(
+    cell: &mut Cell,
+    known: &Known,
+    fault: &str,
+    begin: impl FnOnce(&mut Cell) -> Result<(), Halt>,
+    heal: impl FnOnce(&mut Cell) -> Result<(), Halt>,
+) -> Outcome {
     let next = known.next();
     let fresh = Known::new("a new record's token");
-    let before = cell.in_files(&cell.search(&[&known]));
-    cell.entries().fault(fault)?;
-    let (seen, mut evidence) = judge(cell, &known, "reading")?;
+    let before = cell.in_files(&cell.search(&[known]));
+    begin(cell)?;
+    let (seen, mut evidence) = judge(cell, known, "reading")?;
     let mut live = cell.start()?;
     let watch = Stopwatch::start();
     let opened = live.open(&cell.place());
-    let mut right = vec![&known];
+    let mut right = vec![known];
     if opened.is_ok() {
         if live.commit(&next.id, known.generation, &next.payload).is_ok() {
             right = vec![&next];
@@ -164,8 +175,8 @@ fn fault(cell: &mut Cell, fault: &str) -> Outcome {
     }
     evidence.extend(too_late(watch, "writing"));
     live.end();
-    evidence.extend(readable_now(cell, &[&known, &next, &fresh], &before));
-    cell.entries().heal()?;
+    evidence.extend(readable_now(cell, &[known, &next, &fresh], &before));
+    heal(cell)?;
     evidence.extend(healed(cell, &right)?);
     let committed = if right.len() == 1 && right[0] == &next { "a commit was taken" } else { "a commit was refused" };
     cell.did(format!(

@@ -84,7 +84,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 /// An open store that has just kept, read and rotated a record.
-fn busy(cell: &Cell, live: &mut Live) -> Result<(Known, Known), Halt> {
+pub(super) fn busy(cell: &Cell, live: &mut Live) -> Result<(Known, Known), Halt> {
     cell.usable(live.open(&cell.place()))?;
     let known = Known::new("the refresh token");
     cell.usable(live.create(&known.id, &known.payload))?;
@@ -96,7 +96,7 @@ fn busy(cell: &Cell, live: &mut Live) -> Result<(Known, Known), Halt> {
 }
 
 /// The writable memory of a process, part by part; an error where the system does not let us.
-fn memory(id: u32, mut part: impl FnMut(u64, &[u8])) -> std::io::Result<u64> {
+pub(super) fn memory(id: u32, mut part: impl FnMut(u64, &[u8])) -> std::io::Result<u64> {
     let maps = std::fs::read_to_string(format!("/proc/{id}/maps"))?;
     let memory = std::fs::File::open(format!("/proc/{id}/mem"))?;
     let mut read = 0;
@@ -156,20 +156,22 @@ fn read_memory(cell: &mut Cell) -> Outcome {
     }
 }
 
+/// The keys that the keystore keeps: as text, and as what the text says.
+pub(super) fn keys(cell: &Cell) -> Vec<Canary> {
+    let key = |file: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(file).ok().filter(|text| text.len() >= 24)?;
+        // The anchor is no secret, and records that the keystore keeps instead of keys are no keys.
+        let name = crate::keystore::entry_name(file);
+        let is_key = !["anchor", "doc"].contains(&name.split('-').next().unwrap_or_default());
+        is_key.then(|| Canary::known("the key from the keystore", text))
+    };
+    cell.entries().files().iter().filter_map(key).collect()
+}
+
 fn memory_leftovers(cell: &mut Cell) -> Outcome {
     let mut live = cell.start_as(&Launch { harden: false, ..cell.launch.clone() })?;
     let (known, next) = busy(cell, &mut live)?;
-    let keys: Vec<Canary> = cell
-        .entries()
-        .files()
-        .iter()
-        .filter_map(|file| {
-            let text = std::fs::read_to_string(file).ok().filter(|text| text.len() >= 24)?;
-            let kind = crate::keystore::entry_name(file).split('-').next().unwrap_or_default().to_owned();
-            // The anchor is no secret, and neither are records that the keystore keeps instead of keys.
-            (kind == "kek").then(|| Canary::known("the key from the keystore", text))
-        })
-        .collect();
+    let keys = keys(cell);
     cell.usable(live.close())?;
     let search = Search::new(&[keys, vec![known.canary, next.canary]].concat());
     let watch = Stopwatch::start();

@@ -1,13 +1,17 @@
 //! The attacks and faults: who does what, and what must come of it.
 
+mod bus;
 mod ciphertext;
 mod crash;
 mod disk;
 mod keystore;
+mod meddling;
 mod memory;
 mod paths;
+mod planted;
 mod rollback;
 mod structure;
+mod swap;
 mod tampering;
 mod theft;
 mod turns;
@@ -80,14 +84,18 @@ pub fn attacks() -> &'static [Attack] {
             theft::ATTACKS,
             ciphertext::ATTACKS,
             memory::ATTACKS,
+            swap::ATTACKS,
             tampering::ATTACKS,
             structure::ATTACKS,
+            planted::ATTACKS,
             rollback::ATTACKS,
             paths::ATTACKS,
             crash::ATTACKS,
             disk::ATTACKS,
             turns::ATTACKS,
+            meddling::ATTACKS,
             keystore::ATTACKS,
+            bus::ATTACKS,
         ];
         families.concat()
     });

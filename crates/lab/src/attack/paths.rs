@@ -163,8 +163,13 @@ fn changing_names(cell: &mut Cell) -> Outcome {
                     .filter_map(|file| file.file_name())
                     .map(|name| name.to_string_lossy().into_owned())
                     .collect();
-                evidence
-                    .push(Evidence::new("the other folder", format!("the program wrote there: {}", named.join(", "))));
+                let readable = cell_ref.search(&[&known[0], &fresh]).in_folder(&other, "the other folder");
+                let sealed = if readable.is_empty() { "no token is readable in them" } else { "with a readable token" };
+                evidence.push(Evidence::new(
+                    "the other folder",
+                    format!("the program wrote there: {} ({sealed})", named.join(", ")),
+                ));
+                evidence.extend(readable);
             }
         }
         live.end();

@@ -1,5 +1,6 @@
 //! Going back in time: an older copy is put back, and the authorization server is the judge of what follows.
 
+use super::structure::foreign;
 use super::{Attack, Attacker};
 use crate::cell::{Cell, Known, Seen, read_back};
 use crate::judge::{Judge, Sentence, successor};
@@ -28,6 +29,16 @@ pub(super) const ATTACKS: &[Attack] = &[
         quick: true,
         as_plain_user: false,
         run: restore_everything,
+    },
+    Attack {
+        name: "foreign-store",
+        attacker: Attacker::Tamperer,
+        title: "Put a whole other store in its place",
+        how: "Make a second store on the same machine, with a keystore of its own and a record of the same id, put all its files in the first one's place, and read the record.",
+        right: "An error: the store is not the one that was here.",
+        quick: true,
+        as_plain_user: false,
+        run: foreign_store,
     },
     Attack {
         name: "two-clones",
@@ -133,6 +144,20 @@ fn restore_files(cell: &mut Cell) -> Outcome {
 
 fn restore_everything(cell: &mut Cell) -> Outcome {
     restore(cell, true)
+}
+
+fn foreign_store(cell: &mut Cell) -> Outcome {
+    let (known, _) = cell.seed_files(1)?;
+    let (other, files) = foreign(cell, &known[0])?;
+    files.put(&cell.home())?;
+    let seen = cell.read_anew(&cell.place(), &other.id)?;
+    cell.did(format!(
+        "Put the {} files of another store in the place of this one's and read the record.",
+        files.files.len()
+    ));
+    let evidence: Vec<_> =
+        seen.wrong(&[&known[0]]).map(|wrong| Evidence::new("the store", wrong)).into_iter().collect();
+    Ok(Finding::of(evidence, format!("The store gave {}.", seen.words())))
 }
 
 fn two_clones(cell: &mut Cell) -> Outcome {

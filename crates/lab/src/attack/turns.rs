@@ -75,7 +75,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 /// Processes that have the store open; none for a store that each process has for itself.
-fn together(cell: &mut Cell, count: usize, known: &Known) -> Result<Vec<Live>, Halt> {
+pub(super) fn together(cell: &mut Cell, count: usize, known: &Known) -> Result<Vec<Live>, Halt> {
     let mut lives = vec![];
     for _ in 0..count {
         lives.push(cell.open(&cell.place())?);
@@ -89,14 +89,17 @@ fn together(cell: &mut Cell, count: usize, known: &Known) -> Result<Vec<Live>, H
 }
 
 fn race(cell: &mut Cell) -> Outcome {
-    const PROCESSES: usize = 8;
     let known = cell.seed(&cell.place(), 1)?;
-    let mut current = known[0].clone();
-    let mut lives = together(cell, PROCESSES, &current)?;
+    let lives = together(cell, 8, &known[0])?;
+    compete(cell, lives, known[0].clone())
+}
+
+/// Lets these processes commit successors of the same generation again and again; what is wrong with what comes of it.
+pub(super) fn compete(cell: &mut Cell, mut lives: Vec<Live>, mut current: Known) -> Outcome {
     let (mut rounds, mut evidence) = (0, vec![]);
     while (rounds < 5 || !cell.is_over()) && rounds < 200 && evidence.is_empty() {
         rounds += 1;
-        let successors: Vec<Known> = (0..PROCESSES).map(|_| current.next()).collect();
+        let successors: Vec<Known> = lives.iter().map(|_| current.next()).collect();
         for (live, next) in lives.iter_mut().zip(&successors) {
             cell.usable(live.send(&Request::Commit {
                 id: &next.id,
@@ -137,7 +140,7 @@ fn race(cell: &mut Cell) -> Outcome {
             }
         }
     }
-    cell.did(format!("Let {PROCESSES} processes commit the same generation at once, {rounds} times."));
+    cell.did(format!("Let {} processes commit the same generation at once, {rounds} times.", lives.len()));
     Ok(Finding::of(evidence, "At most one process won each generation, and its value was there."))
 }
 

@@ -69,7 +69,7 @@ fn strategies(costs: &[Cost]) -> Vec<&str> {
 /// A colour for each line that is told from its neighbours in the light and in the dark.
 fn colour(at: usize, of: usize) -> String {
     let hue = 360 * at / of.max(1) + 20;
-    format!("hsl({hue} 62% {}%)", if at.is_multiple_of(2) { 46 } else { 58 })
+    format!("hsl({hue} 62% var(--line-{}))", if at.is_multiple_of(2) { 'a' } else { 'b' })
 }
 
 fn figure(costs: &[Cost], (title, unit, value): &Chart) -> String {
@@ -112,11 +112,13 @@ fn lines(costs: &[Cost], value: &fn(&Cost) -> f64, x: &dyn Fn(f64) -> f64, y: &d
         let colour = colour(at, names.len());
         let path: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         svg.push_str(&format!(
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            "<polyline points=\"{}\" fill=\"none\" style=\"stroke:{colour}\" stroke-width=\"2\"/>",
             path.join(" ")
         ));
         svg.extend(
-            points.iter().map(|(x, y)| format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" fill=\"{colour}\"/>")),
+            points
+                .iter()
+                .map(|(x, y)| format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" style=\"fill:{colour}\"/>")),
         );
         ends.push((last.1, last.0, at));
     }
@@ -129,7 +131,7 @@ fn lines(costs: &[Cost], value: &fn(&Cost) -> f64, x: &dyn Fn(f64) -> f64, y: &d
         let (from, to, below, colour) =
             (WIDTH - RIGHT + 4.0, WIDTH - RIGHT + 8.0, at_height + 4.0, colour(at, names.len()));
         svg.push_str(&format!(
-            "<line x1=\"{end:.1}\" y1=\"{height:.1}\" x2=\"{from:.1}\" y2=\"{at_height:.1}\" stroke=\"{colour}\" stroke-dasharray=\"1 3\"/>\
+            "<line x1=\"{end:.1}\" y1=\"{height:.1}\" x2=\"{from:.1}\" y2=\"{at_height:.1}\" style=\"stroke:{colour}\" stroke-dasharray=\"1 3\"/>\
              <text x=\"{to:.1}\" y=\"{below:.1}\" style=\"fill:{colour}\">{}</text>",
             escaped(names[at]),
         ));

@@ -2,8 +2,10 @@
 
 mod chart;
 
+use pilotlight_oauth::Timestamp;
+
 use crate::attack::{Attack, attacks};
-use crate::report::{CellReport, Report};
+use crate::report::{CellReport, Machine, Other, Report};
 use crate::run::attackers;
 use crate::verdict::Verdict;
 
@@ -70,10 +72,6 @@ impl Report {
     }
 
     fn introduction(&self) -> String {
-        let machine = &self.machine;
-        let build = if machine.optimised { "a release build" } else { "a development build, which is slower" };
-        let user =
-            if machine.root { "as root, who becomes a plain user where that matters" } else { "as a plain user" };
         let stopped = if self.stopped { " It was stopped before its end." } else { "" };
         let rows: String = self
             .strategies()
@@ -87,6 +85,11 @@ impl Report {
                 format!("<tr><th>{}</th>{counts}</tr>", escaped(strategy))
             })
             .collect();
+        let other = |other: &Other| {
+            let circumstances = circumstances(&other.version, other.began_ms, &other.machine);
+            format!("<br>{} in a run of its own: {circumstances}.", escaped(&other.strategies.join(", ")))
+        };
+        let others: String = self.others.iter().map(other).collect();
         let heads: String = LEGEND
             .iter()
             .map(|(word, _)| format!("<th><span class=\"tag {word}\">{}</span></th>", spoken(word)))
@@ -94,14 +97,11 @@ impl Report {
         format!(
             "<h1>Storage Lab</h1><p>{} attacks and faults on {} ways to keep tokens, each in processes and a home of its own. \
              A verdict comes from what happened here; what was expected only tells an honest limit from a fault.</p>\
-             <p class=\"soft\">Pilotlight {} ({build}), {}, {}, {} cores, {user}; {} s.{stopped}</p>\
+             <p class=\"soft\">{}; {} s.{stopped}{others}</p>\
              <div class=\"wide\"><table class=\"counts\"><tr><th></th>{heads}</tr>{rows}</table></div>",
             self.attacked().len(),
             self.strategies().len(),
-            escaped(&self.version),
-            escaped(&machine.system),
-            escaped(&machine.processor),
-            machine.cores,
+            circumstances(&self.version, self.began_ms, &self.machine),
             self.cells.iter().map(|cell| cell.milliseconds).sum::<u64>() / 1000,
         )
     }
@@ -210,6 +210,29 @@ impl Report {
         }
         text
     }
+}
+
+/// What ran, when, on what, and how busy that was.
+fn circumstances(version: &str, began_ms: i64, machine: &Machine) -> String {
+    let build = if machine.optimised { "a release build" } else { "a development build, which is slower" };
+    let sqlite = if machine.sqlcipher { " with SQLCipher in SQLite's place" } else { "" };
+    let user = if machine.root { "as root, who becomes a plain user where that matters" } else { "as a plain user" };
+    let load = match (machine.load.0.as_str(), machine.load.1.as_str()) {
+        ("", _) => String::new(),
+        (before, after) => format!("; load of the machine {before} before and {after} after"),
+    };
+    escaped(&format!(
+        "Pilotlight {version} ({build}{sqlite}), {}, {}, {}, {} cores, {user}{load}",
+        day(began_ms),
+        machine.system,
+        machine.processor,
+        machine.cores
+    ))
+}
+
+/// The day of an instant, in UTC.
+fn day(ms: i64) -> String {
+    Timestamp::from_millis(ms).to_string().chars().take("2000-01-01".len()).collect()
 }
 
 /// Where a cell stands on the page.

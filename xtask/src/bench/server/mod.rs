@@ -14,7 +14,6 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 use serde_json::Value;
@@ -23,7 +22,7 @@ use self::{
     process::{Kind, Running, drive},
     table::{Cell, Memory, Table},
 };
-use crate::{cargo, environment, failure::Failure, place, progress::Progress, progress::Step};
+use crate::{cargo, environment, failure::Failure, place, progress::Progress, progress::Step, progress::now};
 
 /// Measure what refreshes cost the authorization server
 #[derive(Debug, clap::Args)]
@@ -173,9 +172,4 @@ fn bare_fsync(folder: &Path) -> Result<f64, Failure> {
     }
     times.sort_by(f64::total_cmp);
     Ok(times[times.len() / 2])
-}
-
-#[expect(clippy::disallowed_methods, reason = "what is measured is true time")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -1,7 +1,6 @@
 //! The processes of one measurement, each on its core.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -12,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::Programs;
-use crate::failure::Failure;
+use crate::{bench::proc, failure::Failure};
 
 const SERVERS_CORE: &str = "0";
 const OTHER_CORE: &str = "1";
@@ -67,12 +66,7 @@ impl Process {
 
     /// Resident memory and this process' share of it, in kilobytes.
     pub(super) fn memory(&self) -> Result<(u64, u64), Failure> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0.id()))?;
-        let of = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
-        };
-        Ok((of("Rss:"), of("Pss:")))
+        proc::memory(self.0.id())
     }
 }
 

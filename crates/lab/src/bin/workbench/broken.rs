@@ -18,6 +18,7 @@ use pilotlight_lab::protocol::{Entry, Held, Place, Refusal, Store};
 use pilotlight_vault::Keystore as _;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use rustix::fs::{FlockOperation, fcntl_lock};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -46,6 +47,8 @@ pub(crate) enum Flaw {
     NewKey,
     /// Errors tell what they are about.
     Talkative,
+    /// The lock is the process's and not the open file's.
+    RecordLock,
 }
 
 impl FromStr for Flaw {
@@ -64,6 +67,7 @@ impl FromStr for Flaw {
             "last-wins" => Self::LastWins,
             "new-key" => Self::NewKey,
             "talkative" => Self::Talkative,
+            "record-lock" => Self::RecordLock,
             _ => return Err(()),
         })
     }
@@ -188,7 +192,11 @@ impl Broken {
     fn change<T>(&self, change: impl FnOnce(&mut Records) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let (place, _) = self.opened()?;
         let turn = File::create(place.home.join("lock")).map_err(|error| io(&error))?;
-        turn.lock().map_err(|error| io(&error))?;
+        let locked = match self.flaw {
+            Flaw::RecordLock => fcntl_lock(&turn, FlockOperation::LockExclusive).map_err(Into::into),
+            _ => turn.lock(),
+        };
+        locked.map_err(|error| io(&error))?;
         let mut records = self.document()?;
         let result = change(&mut records)?;
         let seal = Some(self.seal(&all(&records)?, 0, "")?);

@@ -5,13 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::cluster::ClusterClient;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
-use redis::{Client, ConnectionLike, IntoConnectionInfo as _, RedisError, RedisResult, TlsMode};
+use redis::{Client, ConnectionLike, IntoConnectionInfo as _, RedisError, RedisResult};
 
+use super::sentinel::Sentinels;
 use crate::store::StoreError;
 
 /// More idle connections than this are closed.
 const IDLE: usize = 64;
+/// Written to prove that a node takes writes.
+const PROBE: &str = "pilotlight:probe";
 /// How addresses begin where TLS is spoken.
 const TLS: &str = "rediss";
 
@@ -20,7 +22,7 @@ pub(super) type Connection = Box<dyn ConnectionLike + Send>;
 enum Address {
     One(Box<Client>),
     Cluster(Box<ClusterClient>),
-    Sentinel(Box<Mutex<SentinelClient>>),
+    Sentinel(Box<Sentinels>),
 }
 
 /// Where connections come from, and those that nobody uses now.
@@ -32,8 +34,8 @@ pub(super) struct Connections {
     idle: Mutex<Vec<Connection>>,
 }
 
-/// `redis://HOST:PORT/DB`, `redis+unix://PATH`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER`;
-/// with `rediss` in the place of `redis` under TLS.
+/// `redis://HOST:PORT/DB`, `redis+unix://PATH`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER`
+/// (more at [`Sentinels::parse`]); with `rediss` in the place of `redis` under TLS.
 fn parse(address: &str, patience: Duration) -> Option<Address> {
     let scheme = scheme_of(address);
     if scheme == TLS {
@@ -47,12 +49,7 @@ fn parse(address: &str, patience: Duration) -> Option<Address> {
         return client.build().ok().map(|client| Address::Cluster(Box::new(client)));
     }
     if let Some(rest) = after.strip_prefix("+sentinel://") {
-        let (list, master) = rest.split_once('/')?;
-        // The master behind Sentinel speaks as Sentinel does.
-        let node = SentinelNodeConnectionInfo::default();
-        let node = if scheme == TLS { node.set_tls_mode(TlsMode::Secure) } else { node };
-        let client = SentinelClient::build(nodes(list), master, Some(node), SentinelServerType::Master);
-        return client.ok().map(|client| Address::Sentinel(Box::new(Mutex::new(client))));
+        return Sentinels::parse(scheme, rest).map(|sentinels| Address::Sentinel(Box::new(sentinels)));
     }
     client_of(address).ok().map(|client| Address::One(Box::new(client)))
 }
@@ -62,10 +59,18 @@ fn scheme_of(address: &str) -> &'static str {
 }
 
 /// Without the client's name, which nobody asked for: a connection to a frozen Redis would wait for those answers too.
-fn client_of(address: &str) -> RedisResult<Client> {
+pub(super) fn client_of(address: &str) -> RedisResult<Client> {
     let info = address.into_connection_info()?;
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     Client::open(info.set_redis_settings(settings))
+}
+
+/// A connection on which nothing takes longer than that.
+pub(super) fn connect_to(client: &Client, patience: Duration) -> RedisResult<redis::Connection> {
+    let connection = client.get_connection_with_timeout(patience)?;
+    connection.set_read_timeout(Some(patience))?;
+    connection.set_write_timeout(Some(patience))?;
+    Ok(connection)
 }
 
 impl Connections {
@@ -84,20 +89,10 @@ impl Connections {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connect_to(&self, client: &Client) -> RedisResult<Connection> {
-        let connection = client.get_connection_with_timeout(self.patience)?;
-        connection.set_read_timeout(Some(self.patience))?;
-        connection.set_write_timeout(Some(self.patience))?;
-        Ok(Box::new(connection))
-    }
-
     fn connect(&self) -> RedisResult<Connection> {
         match &self.address {
-            Address::One(client) => self.connect_to(client),
-            Address::Sentinel(sentinel) => {
-                let master = sentinel.lock().unwrap_or_else(PoisonError::into_inner).get_client()?;
-                self.connect_to(&master)
-            }
+            Address::One(client) => Ok(Box::new(connect_to(client, self.patience)?)),
+            Address::Sentinel(sentinels) => Ok(Box::new(sentinels.connect(self.patience)?)),
             Address::Cluster(cluster) => {
                 let connection = cluster.get_connection()?;
                 connection.set_read_timeout(Some(self.patience))?;
@@ -143,6 +138,28 @@ impl Connections {
         Ok(answer)
     }
 
+    /// Where a replica may take the master's place: a connection to the one that is the master at this moment, as Sentinel
+    /// says, and as a write to it shows that enough replicas follow. What is not there is not anywhere. An idle connection is
+    /// no such proof: it may lead to a master that was cut off, or that is one no more.
+    pub(super) fn to_the_master_now(&self) -> Result<Option<Connection>, StoreError> {
+        let Address::Sentinel(sentinels) = &self.address else { return Ok(None) };
+        let connect = || {
+            let mut connection = sentinels.connect(self.patience)?;
+            redis::cmd("SET").arg(PROBE).arg(1).arg("PX").arg(60_000).exec(&mut connection)?;
+            sentinels.wait_for_replicas(&mut connection, self.patience)?;
+            Ok(connection)
+        };
+        connect().map(|connection| Some(Box::new(connection) as Connection)).map_err(|error| away(&error))
+    }
+
+    /// After a change on that connection: until no fail-over loses it, where that was asked for.
+    pub(super) fn wait_for_replicas(&self, connection: &mut Connection) -> RedisResult<()> {
+        match &self.address {
+            Address::Sentinel(sentinels) => sentinels.wait_for_replicas(&mut **connection, self.patience),
+            _ => Ok(()),
+        }
+    }
+
     /// For whoever needs it next. Not after an error.
     pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.idle();
@@ -172,7 +189,7 @@ impl Connections {
         masters(&nodes)
             .map(|node| {
                 let client = client_of(&format!("{}://{node}", self.scheme)).map_err(|error| away(&error))?;
-                visit(&mut *self.connect_to(&client).map_err(|error| away(&error))?)
+                visit(&mut connect_to(&client, self.patience).map_err(|error| away(&error))?)
             })
             .collect()
     }

@@ -17,9 +17,11 @@
 //! is over is forgotten by Redis itself.
 
 mod connections;
+mod packed;
 mod people;
 mod queue;
 mod records;
+mod sentinel;
 mod swap;
 mod unsettled;
 
@@ -110,11 +112,22 @@ impl RedisStore {
         self.connections.ask_once(|connection| redis::cmd("PING").exec(connection))
     }
 
-    fn note_doubt(&self, id: GrantId, before: &str, after: &str) {
-        match make_mark().and_then(|anew| doubt(id, before, after, anew)) {
+    fn note_doubt(&self, id: GrantId, before: &[u8], after: &[u8]) {
+        match make_grant_mark().and_then(|anew| doubt(id, before, after, anew)) {
             Ok(doubt) => self.unsettled.note(id, doubt),
             Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
         }
+    }
+
+    /// Keeps a new grant, or leaves nothing of it: its caller is told an error, so that nobody has its token.
+    fn keep_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+        let (key, record) = (grant_key(grant.id), Marked { grant: grant.clone(), mark: make_grant_mark()? }.write());
+        self.index(&grant.subject, grant.id)?;
+        let kept = self.change(&key, Some(self.remember), |_| Ok((Some(record.clone()), ())));
+        if kept.is_err() {
+            self.forget_one(&key).ok();
+        }
+        kept
     }
 
     fn forget_one(&self, key: &str) -> Result<(), StoreError> {
@@ -161,6 +174,10 @@ fn client_key(id: &str) -> String {
 
 const NEWEST_KEY: &str = "pilotlight:newest-key";
 
+fn make_grant_mark() -> Result<u32, StoreError> {
+    make_random().map(u32::from_be_bytes).map_err(|_| StoreError::NotDurable)
+}
+
 fn make_mark() -> Result<u64, StoreError> {
     make_random().map(u64::from_be_bytes).map_err(|_| StoreError::NotDurable)
 }
@@ -171,18 +188,18 @@ impl Store for RedisStore {
     }
 
     fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let seen = is.map(records::read_key_name).transpose()?;
             let admitted = KeyName::admit(seen, ours);
             let becomes = admitted.filter(|name| seen != Some(*name)).map(records::write_key_name);
             Ok((becomes.transpose()?, admitted.is_some()))
         };
-        self.change(NEWEST_KEY, None, decide, |_, _| {})
+        self.change(NEWEST_KEY, None, decide)
     }
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
         // The way from the subject first: until the person is there it leads nowhere.
-        self.add(&subject_key(&user.subject), &user.name, None)?;
+        self.add(&subject_key(&user.subject), user.name.as_bytes(), None)?;
         let added = self.add(&user_key(&user.name), &records::write_user(user)?, None)?;
         if !added {
             self.forget_one(&subject_key(&user.subject))?;
@@ -195,7 +212,8 @@ impl Store for RedisStore {
     }
 
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
-        let Some(name) = self.read(&subject_key(subject), |name| Ok(name.to_owned()))? else { return Ok(None) };
+        let name = |name: &[u8]| String::from_utf8(name.to_owned()).map_err(|_| StoreError::Damaged("a person's name"));
+        let Some(name) = self.read(&subject_key(subject), name)? else { return Ok(None) };
         Ok(self.user_named(&name)?.filter(|user| user.subject == subject))
     }
 
@@ -212,19 +230,19 @@ impl Store for RedisStore {
     }
 
     fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(is) = is else { return Ok((None, false)) };
             let user = User { password_hash: password_hash.to_owned(), ..records::read_user(is)? };
             let becomes = records::write_user(&user)?;
             Ok((Some(becomes).filter(|becomes| becomes != is), true))
         };
-        self.change(&user_key(name), None, decide, |_, _| {})
+        self.change(&user_key(name), None, decide)
     }
 
     fn put_client(&self, client: &Client) -> Result<(), StoreError> {
         let record = records::write_client(client)?;
-        let decide = |is: Option<&str>| Ok((Some(record.clone()).filter(|record| Some(record.as_str()) != is), ()));
-        self.change(&client_key(&client.id), None, decide, |_, _| {})
+        let decide = |is: Option<&[u8]>| Ok((Some(record.clone()).filter(|record| Some(record.as_slice()) != is), ()));
+        self.change(&client_key(&client.id), None, decide)
     }
 
     fn registered_clients(&self) -> Result<u64, StoreError> {
@@ -247,15 +265,13 @@ impl Store for RedisStore {
     }
 
     fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
-        let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
-        self.index(&grant.subject, grant.id)?;
-        self.change(&grant_key(grant.id), Some(self.remember), |_| Ok((Some(record.clone()), ())), |_, _| {})
+        self.keep_grant(grant)
     }
 
     fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
         let mut all = redis::pipe();
         for grant in grants {
-            let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+            let record = Marked { grant: grant.clone(), mark: make_grant_mark()? }.write();
             all.cmd("SET").arg(grant_key(grant.id)).arg(record).arg("PX").arg(millis(self.remember)).ignore();
         }
         self.connections.ask_once(|connection| all.exec(connection))
@@ -278,17 +294,17 @@ impl Store for RedisStore {
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         let id = presented.grant;
         self.unsettled.settle(id)?;
-        let mark = make_mark()?;
-        let decide = |is: Option<&str>| {
+        let mark = make_grant_mark()?;
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Outcome::Unknown)) };
             let before = Marked::read(id, text)?;
             let mut after = Marked { grant: before.grant.clone(), mark };
             let outcome = after.grant.redeem(presented);
-            let becomes = if after.grant == before.grant { None } else { Some(after.write()?) };
+            let becomes = if after.grant == before.grant { None } else { Some(after.write()) };
             Ok((becomes, outcome))
         };
-        let doubted = |before: &str, after: &str| self.note_doubt(id, before, after);
-        self.change(&grant_key(id), Some(self.remember), decide, doubted)
+        let doubted = |before: &[u8], after: &[u8]| self.note_doubt(id, before, after);
+        self.change_at_once(&grant_key(id), Some(self.remember), decide, doubted)
     }
 
     fn queues(&self) -> bool {
@@ -303,21 +319,21 @@ impl Store for RedisStore {
     }
 
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
-        let mark = make_mark()?;
-        let decide = |is: Option<&str>| {
+        let mark = make_grant_mark()?;
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, None)) };
             let mut grant = Marked::read(id, text)?.grant;
             let first = grant.revoke(reason, now);
-            let becomes = first.then(|| Marked { grant, mark }.write()).transpose()?;
+            let becomes = first.then(|| Marked { grant, mark }.write());
             Ok((becomes, Some(first)))
         };
-        self.change(&grant_key(id), None, decide, |_, _| {})
+        self.change(&grant_key(id), None, decide)
     }
 
     fn add_code(&self, code: &Code) -> Result<(), StoreError> {
         let record = records::write_code(code, make_mark()?)?;
         let life = Some(LIFE + REMEMBER_CODES);
-        self.change(&code_key(&code.hash), life, |_| Ok((Some(record.clone()), ())), |_, _| {})
+        self.change(&code_key(&code.hash), life, |_| Ok((Some(record.clone()), ())))
     }
 
     /// Two keys, which may be in two hash slots. So the grant is there before the code names it, and then is nobody's until
@@ -325,21 +341,19 @@ impl Store for RedisStore {
     fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError> {
         let (key, mark) = (code_key(&presented.hash), make_mark()?);
         let mut made = None;
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Exchanged::Unknown)) };
             let before = records::read_code(presented.hash, text)?;
             let mut after = before.clone();
             let exchanged = after.exchange(presented);
             if let (Exchanged::Granted(grant, _), None) = (&exchanged, &made) {
-                let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
-                self.index(&grant.subject, grant.id)?;
-                self.add(&grant_key(grant.id), &record, Some(self.remember))?;
+                self.keep_grant(grant)?;
                 made = Some(grant.id);
             }
             let becomes = if after == before { None } else { Some(records::write_code(&after, mark)?) };
             Ok((becomes, exchanged))
         };
-        let exchanged = self.change(&key, None, decide, |_, _| {})?;
+        let exchanged = self.change(&key, None, decide)?;
         if let Exchanged::Again(of_code) = &exchanged {
             if let Some(id) = of_code {
                 self.revoke(*id, Reason::CodeReuse, presented.now)?;
@@ -363,34 +377,32 @@ impl Store for RedisStore {
 
     fn decide_device(&self, decision: &Decision) -> Result<bool, StoreError> {
         let mark = make_mark()?;
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, false)) };
             let mut device = records::read_device(decision.name, text)?;
             let counts = device.decide(decision);
             Ok((counts.then(|| records::write_device(&device, mark)).transpose()?, counts))
         };
-        self.change(&device_key(&decision.name), None, decide, |_, _| {})
+        self.change(&device_key(&decision.name), None, decide)
     }
 
     /// Two keys, as with [`Self::exchange`].
     fn poll_device(&self, poll: &Poll) -> Result<Polled, StoreError> {
         let mark = make_mark()?;
         let mut made = None;
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Polled::Unknown)) };
             let before = records::read_device(poll.name, text)?;
             let mut after = before.clone();
             let polled = after.poll(poll);
-            if let (Polled::Granted(grant), None) = (&polled, &made) {
-                let record = Marked { grant: (**grant).clone(), mark: make_mark()? }.write()?;
-                self.index(&grant.subject, grant.id)?;
-                self.add(&grant_key(grant.id), &record, Some(self.remember))?;
+            if let (Polled::Granted(grant, _), None) = (&polled, &made) {
+                self.keep_grant(grant)?;
                 made = Some(grant.id);
             }
             let becomes = if after == before { None } else { Some(records::write_device(&after, mark)?) };
             Ok((becomes, polled))
         };
-        let polled = self.change(&device_key(&poll.name), None, decide, |_, _| {})?;
+        let polled = self.change(&device_key(&poll.name), None, decide)?;
         if let Polled::Again(of_code) = &polled {
             self.revoke(*of_code, Reason::CodeReuse, poll.now)?;
             if let Some(ours) = made.filter(|ours| ours != of_code) {
@@ -406,7 +418,7 @@ impl Store for RedisStore {
 
     fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError> {
         let key = pushed_key(hash);
-        let taken: Option<String> =
+        let taken: Option<Vec<u8>> =
             self.connections.ask_once(|connection| redis::cmd("GETDEL").arg(&key).query(connection))?;
         taken.map(|text| records::read_pushed(*hash, &text)).transpose()
     }
@@ -426,7 +438,7 @@ impl Store for RedisStore {
     }
 }
 
-fn doubt(id: GrantId, before: &str, after: &str, anew: u64) -> Result<Doubt, StoreError> {
+fn doubt(id: GrantId, before: &[u8], after: &[u8], anew: u32) -> Result<Doubt, StoreError> {
     let mut lost = Marked::read(id, after)?;
     lost.grant.answer_lost = true;
     lost.mark = anew;
@@ -434,7 +446,7 @@ fn doubt(id: GrantId, before: &str, after: &str, anew: u64) -> Result<Doubt, Sto
     Ok(Doubt {
         before: before.to_owned(),
         after: after.to_owned(),
-        after_lost: lost.write()?,
-        before_marked_anew: fenced.write()?,
+        after_lost: lost.write(),
+        before_marked_anew: fenced.write(),
     })
 }

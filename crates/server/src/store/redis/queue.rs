@@ -10,7 +10,7 @@ use redis::{FromRedisValue as _, RedisResult, Value};
 
 use super::connections::{Connection, away};
 use super::records::Marked;
-use super::{RedisStore, grant_key, make_mark, millis};
+use super::{RedisStore, grant_key, make_grant_mark, millis};
 use crate::grant::{Outcome, Redemption};
 use crate::store::{Store as _, StoreError, Then};
 
@@ -26,8 +26,8 @@ struct Swap {
     presented: Redemption,
     then: Then,
     outcome: Outcome,
-    before: String,
-    after: String,
+    before: Vec<u8>,
+    after: Vec<u8>,
 }
 
 impl Queue {
@@ -65,7 +65,7 @@ impl RedisStore {
             for (presented, _) in &batch {
                 all.cmd("GET").arg(grant_key(presented.grant));
             }
-            if batch.is_empty() { Ok(Vec::new()) } else { all.query::<Vec<Option<String>>>(connection) }
+            if batch.is_empty() { Ok(Vec::new()) } else { all.query::<Vec<Option<Vec<u8>>>>(connection) }
         });
         let (connection, records) = match fetched {
             Ok(fetched) => fetched,
@@ -73,10 +73,13 @@ impl RedisStore {
         };
         let mut swaps = Vec::new();
         for ((presented, then), record) in batch.into_iter().zip(records) {
-            match decide(&presented, record.as_deref()) {
-                Ok((outcome, Some(after))) => {
-                    swaps.push(Swap { presented, then, outcome, before: record.unwrap_or_default(), after });
-                }
+            // Where there is none it is looked for at the master, which takes its time.
+            let Some(before) = record else {
+                apart.push((presented, then));
+                continue;
+            };
+            match decide(&presented, &before) {
+                Ok((outcome, Some(after))) => swaps.push(Swap { presented, then, outcome, before, after }),
                 Ok((outcome, None)) => then(Ok(outcome)),
                 Err(error) => then(Err(error)),
             }
@@ -115,7 +118,7 @@ impl RedisStore {
             let made = match answer {
                 Value::Int(1) => true,
                 // Sent twice: no other change leaves the same mark.
-                other => String::from_redis_value(other).is_ok_and(|other| other == swap.after),
+                other => Vec::<u8>::from_redis_value(other).is_ok_and(|other| other == swap.after),
             };
             if made {
                 (swap.then)(Ok(swap.outcome));
@@ -137,12 +140,11 @@ impl RedisStore {
 }
 
 /// What a record becomes, where it changes.
-fn decide(presented: &Redemption, record: Option<&str>) -> Result<(Outcome, Option<String>), StoreError> {
-    let Some(text) = record else { return Ok((Outcome::Unknown, None)) };
-    let before = Marked::read(presented.grant, text)?;
-    let mut after = Marked { grant: before.grant.clone(), mark: make_mark()? };
+fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<Vec<u8>>), StoreError> {
+    let before = Marked::read(presented.grant, record)?;
+    let mut after = Marked { grant: before.grant.clone(), mark: make_grant_mark()? };
     let outcome = after.grant.redeem(presented);
-    let becomes = if after.grant == before.grant { None } else { Some(after.write()?) };
+    let becomes = if after.grant == before.grant { None } else { Some(after.write()) };
     Ok((outcome, becomes))
 }
 

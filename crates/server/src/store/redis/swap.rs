@@ -15,7 +15,7 @@ const ROUNDS: usize = 100;
 enum Swapped {
     Done(Connection),
     /// The record is another by now, or gone.
-    Other(Connection, Option<String>),
+    Other(Connection, Option<Vec<u8>>),
 }
 
 /// Why a swap has no answer.
@@ -31,8 +31,8 @@ impl RedisStore {
         &self,
         mut connection: Connection,
         key: &str,
-        before: &str,
-        after: &str,
+        before: &[u8],
+        after: &[u8],
         life: Option<Duration>,
     ) -> Result<Swapped, NotSwapped> {
         let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
@@ -45,7 +45,7 @@ impl RedisStore {
         if answer == Value::Int(1) {
             return Ok(Swapped::Done(connection));
         }
-        let other = String::from_redis_value(answer).map_err(|error| NotSwapped::InDoubt(error.into()))?;
+        let other = Vec::<u8>::from_redis_value(answer).map_err(|error| NotSwapped::InDoubt(error.into()))?;
         if other == after {
             // It was sent twice, as to a Cluster that moved a slot meanwhile. No other change leaves the same mark.
             return Ok(Swapped::Done(connection));
@@ -53,27 +53,64 @@ impl RedisStore {
         Ok(Swapped::Other(connection, Some(other).filter(|other| !other.is_empty())))
     }
 
-    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer.
+    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer. Returns when
+    /// no fail-over loses the change, where the address says that replicas count.
     pub(super) fn change<T>(
         &self,
         key: &str,
         life: Option<Duration>,
-        mut decide: impl FnMut(Option<&str>) -> Result<(Option<String>, T), StoreError>,
-        mut doubted: impl FnMut(&str, &str),
+        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
     ) -> Result<T, StoreError> {
+        let (answer, changed_on) = self.step(key, life, decide, |_, _| {})?;
+        if let Some(mut connection) = changed_on {
+            self.connections.wait_for_replicas(&mut connection).map_err(|error| away(&error))?;
+            self.connections.give_back(connection);
+        }
+        Ok(answer)
+    }
+
+    /// The same for what is healed where a fail-over loses it; `doubted` is told of a change that may have been made.
+    pub(super) fn change_at_once<T>(
+        &self,
+        key: &str,
+        life: Option<Duration>,
+        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
+        doubted: impl FnMut(&[u8], &[u8]),
+    ) -> Result<T, StoreError> {
+        let (answer, changed_on) = self.step(key, life, decide, doubted)?;
+        if let Some(connection) = changed_on {
+            self.connections.give_back(connection);
+        }
+        Ok(answer)
+    }
+
+    /// The answer, and the connection on which something was changed.
+    fn step<T>(
+        &self,
+        key: &str,
+        life: Option<Duration>,
+        mut decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
+        mut doubted: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(T, Option<Connection>), StoreError> {
         let (mut connection, mut is) = self.connections.ask(|connection| fetch(connection, key))?;
+        let mut certain = false;
         for _ in 0..ROUNDS {
             let (becomes, answer) = decide(is.as_deref())?;
             let Some(becomes) = becomes else {
+                if is.is_none() && !certain {
+                    // Nobody is told that there is no such thing by a node that only has not heard of it.
+                    if let Some(mut master) = self.connections.to_the_master_now()? {
+                        is = fetch(&mut *master, key).map_err(|error| away(&error))?;
+                        (connection, certain) = (master, true);
+                        continue;
+                    }
+                }
                 self.connections.give_back(connection);
-                return Ok(answer);
+                return Ok((answer, None));
             };
             let before = is.unwrap_or_default();
             match self.swap(connection, key, &before, &becomes, life) {
-                Ok(Swapped::Done(good)) => {
-                    self.connections.give_back(good);
-                    return Ok(answer);
-                }
+                Ok(Swapped::Done(good)) => return Ok((answer, Some(good))),
                 Ok(Swapped::Other(good, other)) => (connection, is) = (good, other),
                 Err(NotSwapped::Refused(error)) => return Err(away(&error)),
                 Err(NotSwapped::InDoubt(error)) => {
@@ -86,20 +123,20 @@ impl RedisStore {
     }
 
     /// Adds a record where there is none. Whether there was none.
-    pub(super) fn add(&self, key: &str, record: &str, life: Option<Duration>) -> Result<bool, StoreError> {
-        let decide = |is: Option<&str>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
-        self.change(key, life, decide, |_, _| {})
+    pub(super) fn add(&self, key: &str, record: &[u8], life: Option<Duration>) -> Result<bool, StoreError> {
+        let decide = |is: Option<&[u8]>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
+        self.change(key, life, decide)
     }
 
     pub(super) fn read<T>(
         &self,
         key: &str,
-        read: impl Fn(&str) -> Result<T, StoreError>,
+        read: impl Fn(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         self.connections.ask_once(|connection| fetch(connection, key))?.as_deref().map(read).transpose()
     }
 }
 
-fn fetch(connection: &mut dyn ConnectionLike, key: &str) -> RedisResult<Option<String>> {
+fn fetch(connection: &mut dyn ConnectionLike, key: &str) -> RedisResult<Option<Vec<u8>>> {
     redis::cmd("GET").arg(key).query(connection)
 }
