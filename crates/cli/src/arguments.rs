@@ -144,8 +144,13 @@ impl Command {
     }
 
     /// Whether it tells of the vault, and of a locked one too.
-    pub(crate) const fn looks_only(&self) -> bool {
-        matches!(self, Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies))
+    pub(crate) fn looks_only(&self) -> bool {
+        // An agent that a service manager started says to everybody what is missing, until somebody unlocks it.
+        #[cfg(target_os = "linux")]
+        let waits = matches!(self, Self::Agent { .. }) && !std::io::IsTerminal::is_terminal(&std::io::stdin());
+        #[cfg(not(target_os = "linux"))]
+        let waits = false;
+        waits || matches!(self, Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies))
     }
 }
 

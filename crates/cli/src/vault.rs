@@ -143,12 +143,6 @@ pub(crate) async fn unlock(
         // Whatever else is wrong, the command itself meets it and says so.
         _ => return Ok(()),
     }
-    #[cfg(target_os = "linux")]
-    if matches!(command, Command::Agent { .. }) && !std::io::stdin().is_terminal() {
-        // Started by a service manager: it says to everybody what is missing until somebody unlocks it.
-        output::note("The vault needs its passphrase: run `pilotlight agent unlock`.");
-        return Ok(());
-    }
     let passphrase = secrets::ask("vault's passphrase or recovery code", "Pass --passphrase-file FILE.")?;
     Ok(pilotlight.unlock_with(passphrase).await?)
 }
