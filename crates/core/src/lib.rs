@@ -66,6 +66,7 @@ mod sign_out;
 pub mod simulation;
 mod stamp;
 pub mod storage;
+mod transfer;
 mod transport;
 pub mod values;
 
