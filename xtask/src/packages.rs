@@ -163,6 +163,9 @@ pub(crate) const MANAGERS: [Manager; 4] = [
     },
 ];
 
+/// What `cargo xtask bench agent` compares with, and its package in Debian. Nothing else needs it, so it is named and not installed.
+pub(crate) const PEER: (&str, &str) = ("oidc-agent", "oidc-agent-cli");
+
 /// Programs that tests start, whatever package they come in.
 pub(crate) const TEST_PROGRAMS: [&str; 16] = [
     "WebKitWebDriver",

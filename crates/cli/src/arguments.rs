@@ -149,10 +149,26 @@ impl Command {
         )
     }
 
-    /// Whether it tells of the vault, and of a locked one too.
-    pub(crate) const fn looks_only(&self) -> bool {
-        matches!(self, Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies))
+    /// What it wants with the vault.
+    pub(crate) const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies) => Purpose::Look,
+            #[cfg(target_os = "linux")]
+            Self::Agent { .. } => Purpose::Serve,
+            _ => Purpose::Work,
+        }
     }
+}
+
+/// What a command wants with the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To tell of it, and of a locked one too.
+    Look,
+    /// To lend from it, as soon as somebody unlocks it.
+    Serve,
+    /// What is in it.
+    Work,
 }
 
 /// What to do with the vault.

@@ -131,7 +131,7 @@ fn start(form: Form, passphrase: Option<PathBuf>, command: Command) -> Result<u8
     let code = runtime.block_on(async {
         let outcome = async {
             if !command.lends() {
-                vault::unlock(&pilotlight, passphrase.as_deref(), command.looks_only()).await?;
+                vault::unlock(&pilotlight, passphrase.as_deref(), command.purpose()).await?;
             }
             let run = Run { form, pilotlight: pilotlight.clone(), vault, passphrase, next: Rc::clone(&next) };
             run.carry_out(command).await
