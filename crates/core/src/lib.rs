@@ -72,6 +72,7 @@ mod stamp;
 pub mod storage;
 #[cfg(all(feature = "http", feature = "keystore"))]
 mod system;
+mod transfer;
 mod transport;
 pub mod values;
 
