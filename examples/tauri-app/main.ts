@@ -11,7 +11,8 @@ async function ask(): Promise<void> {
 }
 
 async function signIn(): Promise<void> {
-  await pilotlight.signIn({ ...service!, with: { flow: "browser" } });
+  const place = { kind: "issuer", issuer: service!.issuer } as const;
+  await pilotlight.signIn({ ...service!, place, client_secret: null, with: { flow: "browser" } });
   await ask();
 }
 

@@ -56,6 +56,9 @@ enum Task {
         /// The authorization server's instead: herds, kills, Redis away; each at its whole length
         #[arg(long, conflicts_with = "arguments")]
         server: bool,
+        /// What decides at which instants the server's are disturbed
+        #[arg(long, value_name = "NUMBER", default_value = "4400", requires = "server")]
+        seed: u64,
         /// What pilotlight-torture is told; `-- --help` lists it
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Run(run) => run.start(),
         Task::Test(test) => test.start(),
-        Task::Torture { server: true, .. } => torture_server(),
+        Task::Torture { server: true, seed, .. } => torture_server(seed),
         Task::Torture { arguments, .. } => torture(&arguments),
         Task::Fuzz(fuzz) => fuzz.start(),
         Task::Bench(bench) => bench.start(),
@@ -111,11 +114,12 @@ fn torture(arguments: &[String]) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{}: {status}", progress::line_of(&command)))) }
 }
 
-/// The tests of the server that have two lengths, alone on the machine and one after the other.
-fn torture_server() -> Result<(), Failure> {
+/// The tests of the server that have two lengths, alone on the machine and one after the other. Each tells in a line that begins
+/// with `torture:` what it came to.
+fn torture_server(seed: u64) -> Result<(), Failure> {
     let mut command = cargo::cargo(&["test", "--package", "pilotlight-server", "--test", "it", "--"]);
     command.args(["--test-threads", "1", "--nocapture", "herd::", "kill::", "redis::", "keycloak::"]);
-    let status = command.env("PILOTLIGHT_TORTURE", "1").status()?;
+    let status = command.env("PILOTLIGHT_TORTURE", seed.to_string()).status()?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{}: {status}", progress::line_of(&command)))) }
 }
 

@@ -55,6 +55,7 @@ mod pace;
 mod page;
 pub mod parts;
 mod plan;
+pub mod presets;
 mod random;
 mod recent;
 mod record;

@@ -37,7 +37,14 @@ describe("the commands", () => {
     const asked = [];
     mockIPC((command, payload) => void asked.push([command, payload]));
     await pilotlight.events("work", 3);
-    await pilotlight.signIn({ name: "work", issuer: "https://id.example.com", client_id: "app", scope: "openid", with: { flow: "browser" } });
+    await pilotlight.signIn({
+      name: "work",
+      place: { kind: "issuer", issuer: "https://id.example.com" },
+      client_id: "app",
+      client_secret: null,
+      scope: "openid",
+      with: { flow: "browser" },
+    });
     assert.deepEqual(asked[0], ["plugin:pilotlight|events", { account: "work", limit: 3 }]);
     assert.equal(asked[1][0], "plugin:pilotlight|sign_in");
     assert.equal(asked[1][1].request.with.flow, "browser");

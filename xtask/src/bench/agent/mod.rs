@@ -30,7 +30,7 @@ use self::{
     service::{LIFE, SLOW, Service},
 };
 use super::proc;
-use crate::{cargo, environment, failure::Failure, progress::Progress, progress::Step};
+use crate::{cargo, environment, failure::Failure, packages::PEER, progress::Progress, progress::Step};
 
 /// Threads that have nothing to do end after ten seconds; before that they are no matter of waiting.
 const REST: Duration = Duration::from_secs(12);
@@ -97,9 +97,10 @@ impl AgentBench {
             println!("SKIPPED: the agent's figures take {missing}");
             return Ok(());
         }
-        let peer = environment::on_path(peer::PROGRAM).is_some();
+        let (program, package) = PEER;
+        let peer = environment::on_path(program).is_some();
         if !peer {
-            println!("SKIPPED: oidc-agent, which is not installed (Debian's package is oidc-agent-cli)");
+            println!("SKIPPED: {program}, which is not installed (Debian's package is {package})");
         }
         let mut progress = Progress::of(8);
         let mut figures = Figures::default();

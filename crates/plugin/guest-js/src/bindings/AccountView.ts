@@ -26,6 +26,10 @@ client_id: string,
  */
 scope: string, 
 /**
+ * ways
+ */
+ways: ("browser" | "device" | "password")[], 
+/**
  * Who: user name, e-mail or name as the service tells it.
  */
 person: string | null, 
