@@ -21,7 +21,15 @@ const withoutHydration: Plugin = {
 export default defineConfig(({ mode }) => ({
   base: "./",
   plugins: [svelte(), withoutHydration],
-  resolve: { alias: { "#api": here(mode === "fake" ? "./src/api.fake.ts" : "./src/api.ts") } },
+  resolve: {
+    alias: {
+      "#api": here(mode === "fake" ? "./src/api.fake.ts" : "./src/api.ts"),
+      // The package's own sources, so that nothing has to be built before the window.
+      "tauri-plugin-pilotlight-api": here("../crates/plugin/guest-js/src/index.ts"),
+    },
+    // The package stands outside of this folder and would look for its own.
+    dedupe: ["@tauri-apps/api"],
+  },
   build: {
     outDir: "dist",
     emptyOutDir: true,

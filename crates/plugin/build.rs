@@ -4,7 +4,9 @@ const COMMANDS: &[&str] = &[
     "snapshot",
     "events",
     "explain",
+    "presets",
     "sign_in",
+    "sign_in_again",
     "cancel_sign_in",
     "refresh",
     "sign_out",
@@ -15,6 +17,9 @@ const COMMANDS: &[&str] = &[
     "choose",
     "migrate",
     "unlock",
+    "fetch",
+    "fetch_body",
+    "cancel_fetch",
 ];
 
 fn main() {

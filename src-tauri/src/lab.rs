@@ -26,7 +26,7 @@ const QUICK: Duration = Duration::from_millis(400);
 
 /// Everything that there is to attack, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct LabView {
     /// Who attacks, in the order to show.
     pub(crate) attackers: Vec<AttackerView>,
@@ -38,7 +38,7 @@ pub(crate) struct LabView {
 
 /// Who attacks.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct AttackerView {
     /// E.g. `disk-thief`.
     pub(crate) name: String,
@@ -48,7 +48,7 @@ pub(crate) struct AttackerView {
 
 /// One attack.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct AttackView {
     /// E.g. `read-files`.
     pub(crate) name: String,
@@ -79,7 +79,7 @@ impl From<&Attack> for AttackView {
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Deserialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct LabRequest {
     /// The names of the strategies.
     pub(crate) strategies: Vec<String>,
@@ -89,7 +89,7 @@ pub(crate) struct LabRequest {
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct LabEvent {
     /// The strategy that is under attack, or was.
     pub(crate) strategy: String,
@@ -105,7 +105,7 @@ pub(crate) struct LabEvent {
 
 /// What came of one attack on one strategy.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct LabCell {
     /// `withstood`, `fell`, `fell-as-expected`, `not-applicable` or `inconclusive`.
     pub(crate) verdict: String,
@@ -141,7 +141,7 @@ impl From<&CellReport> for LabCell {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct LabEnd {
     /// Whether it was stopped before its end.
     pub(crate) stopped: bool,
@@ -160,7 +160,7 @@ impl From<Report> for LabEnd {
 
 /// The middle and the slow end of many times, in microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct LabTimes {
     /// Half of them took no longer.
     #[ts(type = "number")]
@@ -172,7 +172,7 @@ pub(crate) struct LabTimes {
 
 /// What one strategy costs at one number of records.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[ts(export)]
+#[ts(export, export_to = "lab/")]
 pub(crate) struct LabCost {
     /// The strategy's name.
     pub(crate) strategy: String,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Every package of the workspace, and those of ours it depends on. Tests may depend on all of them and xtask on none, so
 /// that it is built in seconds.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("pilotlight-oauth", &[]),
     ("pilotlight-vault", &[]),
     ("pilotlight-server", &["pilotlight-oauth"]),
@@ -20,18 +20,19 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("pilotlight-lab", &["pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("pilotlight-cli", &["pilotlight", "pilotlight-agent", "pilotlight-lab"]),
     ("pilotlight-desktop", &["pilotlight", "pilotlight-lab", "tauri-plugin-pilotlight"]),
+    ("pilotlight-example", &["tauri-plugin-pilotlight"]),
     ("pilotlight-tests", &["pilotlight", "pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("xtask", &[]),
 ];
 
 /// Packages of others that only some of ours may name.
 const CONFINED: [(&str, &[&str]); 8] = [
-    ("tauri", &["tauri-plugin-pilotlight", "pilotlight-desktop"]),
+    ("tauri", &["tauri-plugin-pilotlight", "pilotlight-desktop", "pilotlight-example"]),
     ("axum", &["pilotlight-server"]),
     ("rusqlite", &["pilotlight-vault", "pilotlight-server", "pilotlight-lab", "pilotlight-tests"]),
     ("keyring-core", &["pilotlight-vault"]),
     ("aes-gcm", &["pilotlight-vault"]),
-    ("reqwest", &["pilotlight", "pilotlight-cli", "pilotlight-tests"]),
+    ("reqwest", &["pilotlight", "pilotlight-cli", "tauri-plugin-pilotlight", "pilotlight-tests"]),
     ("clap", &["pilotlight-server", "pilotlight-cli", "pilotlight-desktop", "xtask"]),
     // The protocol is pure, and the vault is blocking: neither knows a runtime.
     (
@@ -116,6 +117,16 @@ fn the_crate_brings_nothing_heavy_that_was_not_asked_for() {
         assert!(tree.iter().any(|line| line.starts_with("rusqlite ")), "this is not its tree: {tree:?}");
         assert_eq!(heavy(&tree), [""; 0], "with {features:?}");
     }
+}
+
+#[test]
+fn the_smallest_build_has_neither_http_client_nor_bus_nor_keystore() {
+    let left_out = ["reqwest ", "hyper ", "rustls ", "zbus ", "notify ", "keyring-core "];
+    let named = |tree: &BTreeSet<String>| -> Vec<&str> {
+        left_out.into_iter().filter(|name| tree.iter().any(|line| line.starts_with(name))).collect()
+    };
+    assert_eq!(named(&stands_on(&["--no-default-features"])), [""; 0]);
+    assert_eq!(named(&stands_on(&[])), left_out, "what the default brings");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The commands are one set, written in four places: the plugin's build script (for the ACL), its handler, its permission
-//! sets, and the window's `api.ts`.
+//! sets, and the package by which windows call them.
 
 use std::{collections::BTreeSet, fs};
 
@@ -32,7 +32,8 @@ fn every_command_is_declared_handled_permitted_and_called_under_one_name() {
         handled
     });
     assert_eq!(names_after(&text("crates/plugin/permissions/sets.toml"), "\"allow-"), declared);
-    assert_eq!(names_after(&text("ui/src/api.ts"), "plugin:pilotlight|"), declared);
+    let package = ["commands.ts", "fetch.ts"].map(|file| text(&format!("crates/plugin/guest-js/src/{file}"))).concat();
+    assert_eq!(names_after(&package, "plugin:pilotlight|"), declared);
 }
 
 #[test]
@@ -70,9 +71,13 @@ fn the_window_calls_the_labs_commands_and_tauri_knows_no_others() {
 #[test]
 fn only_one_file_of_the_window_knows_tauri() {
     let sources = pilotlight_tests::leaks::files_below(&repository().join("ui/src"));
+    // The package's types are for everybody; its functions reach the host.
+    let reaches_the_host = |line: &str| {
+        line.contains("@tauri-apps") || (line.contains("import {") && line.contains("tauri-plugin-pilotlight-api"))
+    };
     let knowing: Vec<_> = sources
         .iter()
-        .filter(|file| fs::read_to_string(file).is_ok_and(|text| text.contains("@tauri-apps")))
+        .filter(|file| fs::read_to_string(file).is_ok_and(|text| text.lines().any(reaches_the_host)))
         .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     assert_eq!(knowing, ["api.ts"]);

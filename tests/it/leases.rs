@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight::parts::{Clock, Locks as _, RedisLocks, Sleep, SystemClock, SystemRandom};
-use pilotlight::simulation::{FakeServer, config};
+use pilotlight::simulation::{FakeServer, config, sign_in};
 use pilotlight::storage::Vault;
 use pilotlight::values::Timestamp;
-use pilotlight::{Client, Config, ErrorCode, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
+use pilotlight::{Config, ErrorCode, Home, Pilotlight};
 use pilotlight_tests::Redis;
 use pilotlight_vault::MemoryVault;
 
@@ -21,17 +21,6 @@ fn host(folder: &tempfile::TempDir, clock: Arc<dyn Clock>, server: &Arc<FakeServ
     config.locks = Arc::new(locks);
     config.random = Arc::new(SystemRandom);
     config
-}
-
-async fn sign_in(pilotlight: &Pilotlight) {
-    let registration = Registration {
-        name: "work".into(),
-        service: ServiceLocation::Issuer("https://as.test".into()),
-        client: Client { id: "pilotlight".into(), secret: None },
-        scope: Scope::default(),
-    };
-    let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
-    pilotlight.sign_in(registration, with).await.unwrap();
 }
 
 /// A host whose clocks are ahead, so that the stored token seems to have expired there.
@@ -58,7 +47,7 @@ async fn hosts_that_share_a_vault_refresh_once() {
     let vault: Arc<dyn Vault> = Arc::new(MemoryVault::default());
     let folders: Vec<_> = (0..5).map(|_| tempfile::tempdir().unwrap()).collect();
     let first = host(&folders[0], Arc::new(SystemClock), &server, leases(&redis));
-    sign_in(&Pilotlight::with_vault(first, vault.clone())).await;
+    sign_in(&Pilotlight::with_vault(first, vault.clone()), "work").await.unwrap();
     let hosts: Vec<_> = folders[1..]
         .iter()
         .map(|folder| Pilotlight::with_vault(host(folder, Arc::new(Ahead), &server, leases(&redis)), vault.clone()))
@@ -83,7 +72,7 @@ async fn a_lease_too_short_to_finish_spends_nothing() {
     let short = leases(&redis).leases_of(Duration::from_secs(5));
     let pilotlight =
         Pilotlight::with_vault(host(&folder, Arc::new(SystemClock), &server, short), Arc::new(MemoryVault::default()));
-    sign_in(&pilotlight).await;
+    sign_in(&pilotlight, "work").await.unwrap();
     assert_eq!(pilotlight.refresh("work").await.unwrap_err().code(), ErrorCode::GrantBusy);
     assert_eq!(server.refreshes(), 0);
 }
@@ -106,7 +95,7 @@ async fn without_redis_nothing_is_spent_and_the_grant_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let config = host(&folder, Arc::new(SystemClock), &server, leases(&redis));
     let pilotlight = Pilotlight::with_vault(config, Arc::new(MemoryVault::default()));
-    sign_in(&pilotlight).await;
+    sign_in(&pilotlight, "work").await.unwrap();
     redis.kill();
     let told = pilotlight.refresh("work").await.unwrap_err();
     assert_eq!((told.code(), server.refreshes()), (ErrorCode::VaultIo, 0));

@@ -11,6 +11,8 @@ mod contract;
 mod crash;
 mod exchange;
 #[cfg(target_os = "linux")]
+mod headless;
+#[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
 mod kit;
@@ -25,9 +27,13 @@ mod program;
 #[cfg(target_os = "linux")]
 mod programs;
 #[cfg(target_os = "linux")]
+mod shells;
+#[cfg(target_os = "linux")]
 mod storage;
 #[cfg(target_os = "linux")]
 mod window;
+#[cfg(target_os = "linux")]
+mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;
 #[cfg(target_os = "linux")]

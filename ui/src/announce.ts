@@ -1,7 +1,6 @@
 // What a screen reader should say of a change. A silent refresh stays silent.
 
-import type { AccountView } from "./bindings/AccountView";
-import type { Snapshot } from "./bindings/Snapshot";
+import type { AccountView, Snapshot } from "tauri-plugin-pilotlight-api";
 import type { Text } from "./text";
 
 /** The most telling difference between two snapshots, or nothing. */

@@ -1,15 +1,20 @@
 // The host, in memory: for developing in a browser and for the UI checks. Never part of the app.
 // `?scenario=` chooses how things stand; `window.pilotlightFake` plays the host's part in what follows.
 
-import type { Api, Listeners } from "./api";
-import type { AccountView } from "./bindings/AccountView";
-import type { EventView } from "./bindings/EventView";
-import type { ExplanationView } from "./bindings/ExplanationView";
-import type { FindingView } from "./bindings/FindingView";
-import type { Problem } from "./bindings/Problem";
-import type { SignInRequest } from "./bindings/SignInRequest";
-import type { Snapshot } from "./bindings/Snapshot";
+import type { Api } from "./api";
+import type {
+  AccountView,
+  EventView,
+  ExplanationView,
+  FindingView,
+  Listeners,
+  Problem,
+  SignInRequest,
+  SignInWith,
+  Snapshot,
+} from "tauri-plugin-pilotlight-api";
 import { labCells, labCosts, labView } from "./fake/lab";
+import { invitation, presets } from "./fake/presets";
 import { scenario } from "./fake/scenarios";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
@@ -61,15 +66,24 @@ function relit(account: AccountView, now: number): AccountView {
   };
 }
 
-function signedIn(request: SignInRequest, person: string): AccountView {
+function serviceOf({ place }: SignInRequest): string {
+  switch (place.kind) {
+    case "issuer":
+      return place.issuer;
+    case "declared":
+      return `https://${place.preset}.example`;
+    case "plain-json":
+      return new URL(place.login_url).origin;
+  }
+}
+
+function signedIn(given: Pick<AccountView, "name" | "service" | "client_id" | "scope">, person: string): AccountView {
   const now = Date.now();
   const account = relit(
     {
+      ...given,
       id: crypto.randomUUID(),
-      name: request.name,
-      service: request.issuer,
-      client_id: request.client_id,
-      scope: request.scope,
+      ways: ["browser", "device", "password"],
       person,
       status: { state: "signed-in" },
       signed_in_at_ms: now,
@@ -105,6 +119,16 @@ function explained(account: AccountView): ExplanationView {
       return { sentence, hint: status.problem.hint, since_ms: status.ended_at_ms, until_ms: null, timeline };
     }
   }
+}
+
+async function whoSignsIn(how: SignInWith): Promise<string> {
+  if (how.flow === "password") {
+    if (how.password !== "correct") throw makeProblem("wrong_credentials", "The service refused user name or password.");
+    return how.username;
+  }
+  if (how.flow === "device") listeners?.device?.(invitation(Date.now()));
+  await answerOfBrowser();
+  return "ada@example.org";
 }
 
 function answerOfBrowser(): Promise<void> {
@@ -147,14 +171,18 @@ export const api: Api = {
     return explained(find(name));
   },
 
+  presets: async () => presets,
+
   async signIn(request) {
     await refuseIfTold();
-    if (request.with.flow === "browser") {
-      await answerOfBrowser();
-      return signedIn(request, "ada@example.org");
-    }
-    if (request.with.password !== "correct") throw makeProblem("wrong_credentials", "The service refused user name or password.");
-    return signedIn(request, request.with.username);
+    const { name, client_id, scope } = request;
+    return signedIn({ name, service: serviceOf(request), client_id, scope }, await whoSignsIn(request.with));
+  },
+
+  async signInAgain(name, how) {
+    await refuseIfTold();
+    const { service, client_id, scope } = find(name);
+    return signedIn({ name, service, client_id, scope }, await whoSignsIn(how));
   },
 
   cancelSignIn: async () => browser?.fail(makeProblem("sign_in_cancelled", "The sign-in was cancelled.")),

@@ -6,7 +6,7 @@ import type { LabCost } from "./bindings/LabCost";
 import type { LabEnd } from "./bindings/LabEnd";
 import type { LabEvent } from "./bindings/LabEvent";
 import type { LabView } from "./bindings/LabView";
-import type { Problem } from "./bindings/Problem";
+import type { Problem } from "tauri-plugin-pilotlight-api";
 import { attempt } from "./state.svelte";
 
 export type Verdict = "withstood" | "fell" | "fell-as-expected" | "not-applicable" | "inconclusive";

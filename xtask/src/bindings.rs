@@ -1,4 +1,4 @@
-//! The TypeScript types of ui/src/bindings: written by the Rust types' own tests, never by hand.
+//! The TypeScript types of the plugin's package and of the lab's window: written by the Rust types' own tests, never by hand.
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +21,9 @@ pub(crate) fn fresh_folder() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-fn committed() -> PathBuf {
-    place::ui().join("src/bindings")
+/// Where the types stand that ts-rs wrote into a folder of that name: the plugin's at the top, the lab's below.
+fn places() -> [(&'static str, PathBuf); 2] {
+    [("", place::package().join("src/bindings")), ("lab", place::ui().join("src/bindings"))]
 }
 
 /// Writes the committed files anew.
@@ -31,33 +32,46 @@ pub(crate) fn write(step: &mut Step) -> Result<(), Failure> {
     let mut command = cargo::workspace(&["test"], &["--lib", "export_bindings"]);
     command.env(FOLDER_VARIABLE, &folder);
     step.run(command)?;
-    let (written, committed) = (read(&folder)?, committed());
-    if written.is_empty() {
-        return Err(Failure::new("no type was exported: is there still a test named export_bindings…?"));
+    for (below, committed) in places() {
+        let written = written(&folder, below)?;
+        fs::create_dir_all(&committed)?;
+        for name in read(&committed)?.keys().filter(|name| !written.contains_key(*name)) {
+            fs::remove_file(committed.join(name))?;
+        }
+        for (name, text) in &written {
+            fs::write(committed.join(name), text)?;
+        }
+        step.note(format!("{} types in {}", written.len(), committed.display()));
     }
-    fs::create_dir_all(&committed)?;
-    for name in read(&committed)?.keys().filter(|name| !written.contains_key(*name)) {
-        fs::remove_file(committed.join(name))?;
-    }
-    for (name, text) in &written {
-        fs::write(committed.join(name), text)?;
-    }
-    step.note(format!("{} types", written.len()));
     Ok(())
 }
 
 /// Fails when the committed files are not those that the tests have just written into `folder`.
 pub(crate) fn check(folder: &Path) -> Result<(), Failure> {
-    let (written, committed) = (read(folder)?, read(&committed())?);
-    let names: std::collections::BTreeSet<_> = written.keys().chain(committed.keys()).collect();
-    let stale: Vec<_> = names.into_iter().filter(|name| written.get(*name) != committed.get(*name)).cloned().collect();
-    if stale.is_empty() {
-        return Ok(());
+    for (below, committed) in places() {
+        let (written, known) = (written(folder, below)?, read(&committed)?);
+        let names: std::collections::BTreeSet<_> = written.keys().chain(known.keys()).collect();
+        let stale: Vec<_> = names.into_iter().filter(|name| written.get(*name) != known.get(*name)).cloned().collect();
+        if !stale.is_empty() {
+            let (committed, stale) = (committed.display(), stale.join(", "));
+            return Err(Failure::new(format!(
+                "{committed} is not what the Rust types say: {stale}. Run `cargo xtask bindings`."
+            )));
+        }
     }
-    Err(Failure::new(format!(
-        "ui/src/bindings is not what the Rust types say: {}. Run `cargo xtask bindings`.",
-        stale.join(", ")
-    )))
+    Ok(())
+}
+
+/// What ts-rs wrote, and a file that names all of it.
+fn written(folder: &Path, below: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let mut files = read(&folder.join(below))?;
+    if files.is_empty() {
+        return Err(Failure::new("no type was exported: is there still a test named export_bindings…?"));
+    }
+    let line = |name: &str| format!("export type {{ {name} }} from \"./{name}.js\";\n");
+    let all: String = files.keys().filter_map(|name| name.strip_suffix(".ts")).map(line).collect();
+    files.insert("index.ts".to_owned(), format!("// Written by `cargo xtask bindings`.\n{all}"));
+    Ok(files)
 }
 
 /// The TypeScript files of a folder by name, with Unix line ends.

@@ -36,7 +36,12 @@ pub(crate) fn small_command_line(subcommand: &[&str], rest: &[&str]) -> Command 
     command
 }
 
-/// Builds every program. xtask itself is running, and some systems cannot replace a running program.
+/// Builds the product's programs. xtask itself is running, and some systems cannot replace a running program.
 pub(crate) fn build_programs() -> Command {
+    workspace(&["build"], &["--exclude", "xtask", "--exclude", "pilotlight-example", "--bins"])
+}
+
+/// As [`build_programs`], and the example.
+pub(crate) fn build_all_programs() -> Command {
     workspace(&["build"], &["--exclude", "xtask", "--bins"])
 }

@@ -17,9 +17,14 @@ pub(crate) fn install(progress: &mut Progress) -> Result<(), Failure> {
     install_in(progress, "Packages of the UI", &place::ui())
 }
 
-/// As [`install`], for the servers that tests sign in to.
-pub(crate) fn install_peers(progress: &mut Progress) -> Result<(), Failure> {
-    install_in(progress, "Packages of the tests", &place::node_peers())
+/// Steps of [`install_for_tests`].
+pub(crate) const TEST_STEPS: usize = 3;
+
+/// As [`install`], for the servers that tests sign in to, for the plugin's own package, and for the example.
+pub(crate) fn install_for_tests(progress: &mut Progress) -> Result<(), Failure> {
+    install_in(progress, "Packages of the tests", &place::node_peers())?;
+    install_in(progress, "Packages of the plugin's package", &place::package())?;
+    install_in(progress, "Packages of the example", &place::example())
 }
 
 fn install_in(progress: &mut Progress, name: &str, folder: &Path) -> Result<(), Failure> {
@@ -41,7 +46,12 @@ fn is_current(folder: &Path) -> bool {
 
 /// `npm run NAME` in ui.
 pub(crate) fn script(name: &str) -> Command {
-    npm(&place::ui(), &["run", name])
+    script_in(&place::ui(), name)
+}
+
+/// `npm run NAME` in another folder.
+pub(crate) fn script_in(folder: &Path, name: &str) -> Command {
+    npm(folder, &["run", name])
 }
 
 fn npm(folder: &Path, arguments: &[&str]) -> Command {

@@ -37,6 +37,16 @@ pub(crate) fn ui() -> PathBuf {
     root().join("ui")
 }
 
+/// The plugin's bindings for JavaScript, an npm package.
+pub(crate) fn package() -> PathBuf {
+    root().join("crates/plugin/guest-js")
+}
+
+/// The example of a Tauri app.
+pub(crate) fn example() -> PathBuf {
+    root().join("examples/tauri-app")
+}
+
 /// The fuzz targets, a workspace of its own.
 pub(crate) fn fuzz() -> PathBuf {
     root().join("fuzz")

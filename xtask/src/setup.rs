@@ -3,7 +3,7 @@
 use crate::{failure::Failure, npm, packages::Purpose, progress::Progress, python, system, tools};
 
 /// Steps of [`everything`].
-pub(crate) const STEPS: usize = system::STEPS + tools::VERSION_STEPS + 2 * npm::STEPS + python::STEPS + 2;
+pub(crate) const STEPS: usize = system::STEPS + tools::VERSION_STEPS + npm::STEPS + npm::TEST_STEPS + python::STEPS + 2;
 /// Steps of [`for_building`].
 pub(crate) const BUILD_STEPS: usize = system::STEPS + tools::VERSION_STEPS + npm::STEPS;
 /// Steps of [`for_driving`].
@@ -12,7 +12,7 @@ pub(crate) const DRIVE_STEPS: usize = BUILD_STEPS + 1;
 /// For `cargo xtask test`.
 pub(crate) fn everything(progress: &mut Progress) -> Result<(), Failure> {
     for_driving(progress)?;
-    npm::install_peers(progress)?;
+    npm::install_for_tests(progress)?;
     python::install_peers(progress)?;
     tools::install_deny(progress)
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::{
     environment,
     failure::Failure,
-    packages::{MANAGERS, Manager, Purpose, TEST_PROGRAMS},
+    packages::{MANAGERS, Manager, PEER, Purpose, TEST_PROGRAMS},
     progress::{Progress, Step},
 };
 
@@ -42,7 +42,13 @@ fn linux(step: &mut Step, purpose: Purpose) -> Result<(), Failure> {
             .filter(|package| !is_installed(manager, package))
             .collect();
         if missing.is_empty() {
-            step.note("nothing is missing");
+            let (program, package) = PEER;
+            let peer = if environment::on_path(program).is_some() {
+                String::new()
+            } else {
+                format!("; {package}, for `bench agent` alone, is not there")
+            };
+            step.note(format!("nothing is missing{peer}"));
         } else {
             install(step, manager, &missing)?;
         }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::{
     bindings, cargo,
     counts::Counts,
-    environment,
+    environment, face,
     failure::Failure,
     npm, place,
     progress::{Progress, Step},
@@ -49,11 +49,11 @@ impl Test {
 
     fn steps(&self) -> usize {
         match self.only {
-            None => setup::STEPS + 13,
+            None => setup::STEPS + 17,
             Some(Part::Rust) => 5,
-            Some(Part::Ui) => 2,
-            Some(Part::E2e) => 3,
-            Some(Part::Lint) => 6,
+            Some(Part::Ui) => 4,
+            Some(Part::E2e) => 5,
+            Some(Part::Lint) => 9,
         }
     }
 
@@ -77,6 +77,10 @@ impl Test {
 
     /// The app carries the built UI, so nothing of the app compiles before it.
     fn front_end(&self, gate: &mut Gate) -> Result<(), Failure> {
+        if self.wants(Part::Ui) || self.wants(Part::E2e) {
+            gate.count("Build and test the plugin's package", |_| Ok(npm::script_in(&place::package(), "test")));
+            gate.check("Build the example's page", |step| step.run(npm::script_in(&place::example(), "build")));
+        }
         if self.wants(Part::Ui) {
             gate.check("Check the UI", |step| step.run(npm::script("check")));
             // Its script builds first.
@@ -88,7 +92,7 @@ impl Test {
     }
 
     fn programs(&self, gate: &mut Gate) -> Result<(), Failure> {
-        gate.progress.step("Build the programs", |step| step.run(cargo::build_programs()))?;
+        gate.progress.step("Build the programs", |step| step.run(cargo::build_all_programs()))?;
         let fresh = bindings::fresh_folder()?;
         let name = if self.only == Some(Part::E2e) { "End-to-end tests" } else { "Rust tests" };
         gate.count(name, |_| {
@@ -146,11 +150,8 @@ fn lint(gate: &mut Gate) {
     gate.check("Lints of the command line without the lab", |step| {
         step.run(cargo::small_command_line(&["clippy"], &["--bins", "--", "--deny", "warnings"]))
     });
-    gate.check("Documentation", |step| {
-        let mut command = cargo::workspace(&["doc"], &["--no-deps", "--lib"]);
-        command.env("RUSTDOCFLAGS", "--deny warnings");
-        step.run(command)
-    });
+    gate.check("Documentation", face::document);
+    gate.check("The public face is as committed", face::check);
     gate.check("Licences, sources and bans", |step| step.run(deny(&["bans", "licenses", "sources"])?));
     gate.check("Known vulnerabilities", advisories);
 }

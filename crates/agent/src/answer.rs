@@ -5,13 +5,49 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight::values::{ExposeSecret as _, SecretString};
-use pilotlight::{Error, Status};
+use pilotlight::{AccessToken, Error, Scope, Status};
 use zeroize::Zeroizing;
 
+use crate::audit::Entry;
 use crate::consent::{Decision, Unknown};
 use crate::program::{self, Asking};
-use crate::protocol::{Answer, Passphrase, Request, Trouble, VERSION, Verdict};
+use crate::protocol::{Answer, Request, Secret, Trouble, VERSION, Verdict};
 use crate::server::Agent;
+
+/// A token that is refused soon after a refresh brought it is not replaced: a service that refuses every token is not cured
+/// by another. As long as the authorized HTTP client waits.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Which token is asked for.
+struct Wish {
+    account: String,
+    audience: Option<String>,
+    scope: Scope,
+    min_ttl: Duration,
+    other_than: Option<Secret>,
+}
+
+impl Wish {
+    fn entry(&self, asking: &Asking, lent: bool) -> Entry {
+        Entry { program: asking.program.clone(), account: self.account.clone(), what: self.told(), lent }
+    }
+
+    /// What of it is beside the usual, for the journal. The words are the program's, so their characters are made harmless.
+    fn told(&self) -> String {
+        let mut told = String::new();
+        if let Some(audience) = &self.audience {
+            told += &format!(" for {:?}", shortened(audience));
+        }
+        if !self.scope.is_empty() {
+            told += &format!(" with the scope {:?}", shortened(&self.scope.to_string()));
+        }
+        told
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
 
 impl Agent {
     pub(crate) async fn answer(self: &Arc<Self>, request: Request, pid: i32) -> Zeroizing<Vec<u8>> {
@@ -26,14 +62,14 @@ impl Agent {
                 Err(error) => failed(&error),
                 Ok(account) => Answer::Status(word(&account.status).into()).line(),
             },
-            Request::Token { audience: Some(_), .. } | Request::Token { scope: Some(_), .. } => {
-                let message = "A token for another audience or scope is not offered.";
-                Answer::Error(Trouble::new("not_offered", message, "Ask without audience and scope.")).line()
+            Request::Token { account, min_ttl, audience, scope, other_than } => {
+                let scope = Scope::parse(scope.as_deref().unwrap_or_default());
+                let wish = Wish { account, audience, scope, min_ttl: Duration::from_secs(min_ttl), other_than };
+                match self.consent(pid, &wish).await {
+                    Err(refused) => Answer::Error(refused).line(),
+                    Ok(asking) => self.lend(&asking, &wish).await,
+                }
             }
-            Request::Token { account, min_ttl, .. } => match self.consent(pid, &account).await {
-                Err(refused) => Answer::Error(refused).line(),
-                Ok(asking) => self.lend(&asking, &account, Duration::from_secs(min_ttl)).await,
-            },
             // Connections begin to listen by themselves.
             Request::Subscribe { .. } => Answer::Done(true).line(),
             Request::Decide { .. } if !self.is_own(pid) => Answer::Error(not_ours()).line(),
@@ -56,21 +92,21 @@ impl Agent {
     }
 
     /// The program that asks, if it may have the token; or why not.
-    async fn consent(self: &Arc<Self>, pid: i32, account: &str) -> Result<Asking, Trouble> {
+    async fn consent(self: &Arc<Self>, pid: i32, wish: &Wish) -> Result<Asking, Trouble> {
         let Some(asking) = program::asking(pid, &self.own) else {
             let message = "The system does not tell which program asks.";
             return Err(not_allowed(message, "Ask from a program that is not closed to its neighbours."));
         };
-        match self.may(&asking, account).await {
+        match self.may(&asking, &wish.account).await {
             Ok(true) => Ok(asking),
             Ok(false) => {
-                self.enter(&asking, account, false);
+                self.enter(asking.pid, wish.entry(&asking, false));
                 let path = asking.program.display();
                 let hint = format!("To allow it: pilotlight programs allow {path}");
                 Err(not_allowed(&format!("The program {path} may not have tokens."), &hint))
             }
             Err(trouble) => {
-                self.enter(&asking, account, false);
+                self.enter(asking.pid, wish.entry(&asking, false));
                 Err(trouble)
             }
         }
@@ -108,11 +144,11 @@ impl Agent {
         }
     }
 
-    async fn lend(self: &Arc<Self>, asking: &Asking, account: &str, min_ttl: Duration) -> Zeroizing<Vec<u8>> {
-        match self.pilotlight.access_token(account, min_ttl).await {
+    async fn lend(self: &Arc<Self>, asking: &Asking, wish: &Wish) -> Zeroizing<Vec<u8>> {
+        match self.token(wish).await {
             Err(error) => Answer::Error((&error).into()).line(),
             Ok(token) => {
-                self.enter(asking, account, true);
+                self.enter(asking.pid, wish.entry(asking, true));
                 let answer = Answer::Token {
                     access_token: token.token.expose_secret().into(),
                     token_type: token.token_type.as_str().into(),
@@ -123,11 +159,25 @@ impl Agent {
         }
     }
 
-    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Error> {
+    async fn token(&self, wish: &Wish) -> Result<AccessToken, Error> {
+        if let Some(refused) = &wish.other_than {
+            let current = self.pilotlight.access_token(&wish.account, Duration::ZERO).await?;
+            if current.token.expose_secret() == refused.0.as_str() {
+                let account = self.pilotlight.account(&wish.account).await?;
+                let age = self.pilotlight.now().as_secs().abs_diff(account.refreshed_at.as_secs());
+                if account.refreshes == 0 || age >= PAUSE.as_secs() {
+                    self.pilotlight.refresh(&wish.account).await?;
+                }
+            }
+        }
+        self.pilotlight.exchanged_token(&wish.account, wish.audience.as_deref(), &wish.scope, wish.min_ttl).await
+    }
+
+    async fn unlock(&self, passphrase: Option<Secret>) -> Result<(), Error> {
         // One at a time: each costs as much memory as a passphrase is worth.
         let _turn = self.unlocking.lock().await;
         match passphrase {
-            Some(Passphrase(text)) => self.pilotlight.unlock_with(SecretString::from(text.as_str())).await,
+            Some(Secret(text)) => self.pilotlight.unlock_with(SecretString::from(text.as_str())).await,
             None => self.pilotlight.unlock().await,
         }
     }

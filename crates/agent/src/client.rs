@@ -45,7 +45,9 @@ impl Client {
     /// Asks, and waits for the answer.
     pub fn ask(&mut self, request: &Request) -> Result<Answer<'_>, AskError> {
         let secret = match request {
-            Request::Unlock { passphrase: Some(passphrase) } => passphrase.0.len(),
+            Request::Unlock { passphrase: Some(secret) } | Request::Token { other_than: Some(secret), .. } => {
+                secret.0.len()
+            }
             _ => 0,
         };
         // An agent that is busy answers without reading, so a failed write is no reason not to look.

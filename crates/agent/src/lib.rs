@@ -26,6 +26,6 @@ pub use client::{AskError, Client};
 pub use consent::{ConsentError, Decision, Programs, Unknown};
 pub use desk::Desk;
 pub use place::{Place, PlaceError};
-pub use protocol::{Answer, Passphrase, Question, Request, Trouble, VERSION, Verdict};
+pub use protocol::{Answer, Question, Request, Secret, Trouble, VERSION, Verdict};
 pub use server::Agent;
 pub use service::{passed_socket, tell_ready, until_ended};

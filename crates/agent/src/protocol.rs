@@ -32,6 +32,9 @@ pub enum Request {
         /// What the token shall allow (RFC 8693, section 2.1).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         scope: Option<String>,
+        /// The account's token that a service has just refused; another one is wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other_than: Option<Secret>,
     },
     /// The accounts' names.
     List,
@@ -59,7 +62,7 @@ pub enum Request {
     Unlock {
         /// Where the vault takes one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        passphrase: Option<Passphrase>,
+        passphrase: Option<Secret>,
     },
 }
 
@@ -79,14 +82,14 @@ pub enum Verdict {
     Never,
 }
 
-/// A passphrase on its way through the socket.
+/// A passphrase or a token on its way to the agent.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Passphrase(pub Zeroizing<String>);
+pub struct Secret(pub Zeroizing<String>);
 
-impl fmt::Debug for Passphrase {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passphrase")
+        f.write_str("Secret")
     }
 }
 
@@ -196,7 +199,7 @@ mod tests {
     fn a_request_without_its_optional_members_is_read() {
         let request = serde_json::from_str(r#"{"ask":"token","account":"work"}"#).unwrap();
         assert!(
-            matches!(request, Request::Token { account, min_ttl: 0, audience: None, scope: None } if account == "work")
+            matches!(request, Request::Token { account, min_ttl: 0, audience: None, scope: None, other_than: None } if account == "work")
         );
     }
 

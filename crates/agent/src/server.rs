@@ -10,12 +10,13 @@ use pilotlight::{Home, Pilotlight};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
-use crate::audit::Ledger;
+use crate::audit::{Entry, Ledger};
 use crate::connection;
 use crate::consent::{Programs, Unknown};
 use crate::desk::Desk;
 use crate::news::News;
 use crate::place::{Place, PlaceError, own_uid};
+use crate::program;
 use crate::protocol::{Answer, Trouble};
 
 /// Connections of all processes, and of one: whoever opens ten thousand takes none of the others'.
@@ -33,7 +34,7 @@ pub struct Agent {
     pub(crate) news: News,
     /// Held by the one who tries a passphrase.
     pub(crate) unlocking: tokio::sync::Mutex<()>,
-    ledger: Arc<Mutex<Ledger>>,
+    ledger: Mutex<Ledger>,
     connections: Arc<Mutex<HashMap<i32, usize>>>,
     /// Held for as long as the agent lives.
     _alone: File,
@@ -84,7 +85,7 @@ impl Agent {
             own,
             desk: Desk::default(),
             unlocking: tokio::sync::Mutex::default(),
-            ledger: Arc::default(),
+            ledger: Mutex::default(),
             connections: Arc::default(),
             _alone: alone,
             listener,
@@ -147,11 +148,9 @@ impl Agent {
         });
     }
 
-    /// Counts a lend or a refusal, and writes the line that is due, without holding up the answer.
-    pub(crate) fn enter(self: &Arc<Self>, asking: &crate::program::Asking, account: &str, lent: bool) {
-        let now = self.pilotlight.now();
-        let parents = || crate::program::parents(asking.pid);
-        let line = lock(&self.ledger).enter(now, (&asking.program, account, lent), parents);
+    /// Counts a lend or a refusal, and writes the line that is due, without holding up the answer. `pid` tells who ran the program.
+    pub(crate) fn enter(&self, pid: i32, entry: Entry) {
+        let line = lock(&self.ledger).enter(self.pilotlight.now(), entry, || program::parents(pid));
         if let Some(line) = line {
             let pilotlight = self.pilotlight.clone();
             tokio::spawn(async move { pilotlight.note(&line.account, line.kind, &line.text).await });

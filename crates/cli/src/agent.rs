@@ -10,7 +10,7 @@ use clap::{Subcommand, ValueEnum};
 use pilotlight::values::ExposeSecret as _;
 use pilotlight::{Error, ErrorCode, Home, Pilotlight};
 use pilotlight_agent::{
-    Agent, Answer, AskError, Client, ConsentError, Decision, Passphrase, Place, PlaceError, Programs, Request, Trouble,
+    Agent, Answer, AskError, Client, ConsentError, Decision, Place, PlaceError, Programs, Request, Secret, Trouble,
     Unknown,
 };
 use zeroize::Zeroizing;
@@ -119,7 +119,7 @@ fn unlock(client: &mut Client, file: Option<&Path>) -> Result<(), Failure> {
             answer => return expect_done(answer),
         },
     };
-    let passphrase = Passphrase(Zeroizing::new(passphrase.expose_secret().to_owned()));
+    let passphrase = Secret(Zeroizing::new(passphrase.expose_secret().to_owned()));
     expect_done(client.ask(&Request::Unlock { passphrase: Some(passphrase) }))
 }
 
@@ -198,7 +198,7 @@ pub(crate) fn fast_token(arguments: impl Iterator<Item = OsString>) -> Option<u8
     let (account, min_ttl) = plain_token(arguments)?;
     let place = Place::of(&Home::locate().ok()?);
     let mut client = Client::connect(&place).ok()?;
-    match client.ask(&Request::Token { account, min_ttl, audience: None, scope: None }).ok()? {
+    match client.ask(&Request::Token { account, min_ttl, audience: None, scope: None, other_than: None }).ok()? {
         Answer::Token { access_token, .. } => {
             let line = Zeroizing::new(format!("{access_token}\n"));
             Some(output::result(&line).map_or_else(|failure| Form::Text.failure(&failure), |()| 0))

@@ -7,8 +7,13 @@ use std::time::Duration;
 use clap::Args;
 use pilotlight::values::{ExposeSecret as _, SecretString, Timestamp};
 use pilotlight::{AccessToken, Error, ErrorCode, Pilotlight};
+#[cfg(target_os = "linux")]
+use pilotlight_agent::{Request, Secret};
 use tokio::sync::OnceCell;
+#[cfg(target_os = "linux")]
+use zeroize::Zeroizing;
 
+use crate::arguments::Purpose;
 use crate::failure::Failure;
 use crate::vault;
 
@@ -37,8 +42,6 @@ pub(crate) struct Lender {
 /// A token that is refused soon after a refresh brought it is not replaced: a service that refuses every token is not cured
 /// by another. As long as the authorized HTTP client waits.
 const PAUSE: Duration = Duration::from_secs(30);
-/// No token lives as long, so that whoever is asked for it refreshes.
-const LONGER_THAN_ANY: Duration = Duration::from_secs(u32::MAX as u64);
 
 impl Lender {
     pub(crate) fn new(pilotlight: Pilotlight, passphrase: Option<PathBuf>, lending: Lending) -> Self {
@@ -52,7 +55,7 @@ impl Lender {
     }
 
     async fn bearer_for(&self, name: &str, min_ttl: Duration) -> Result<AccessToken, Failure> {
-        let token = match self.of_agent(name, min_ttl).await {
+        let token = match self.of_agent(name, min_ttl, None).await {
             Some(answer) => answer?,
             None => self.vault().await?.access_token(name, min_ttl).await?,
         };
@@ -78,9 +81,12 @@ impl Lender {
         if last.is_some_and(|last| now.as_secs().abs_diff(last.as_secs()) < PAUSE.as_secs()) {
             return Ok(None);
         }
-        let fresh = self.bearer_for(name, LONGER_THAN_ANY).await?;
+        let fresh = match self.of_agent(name, Duration::ZERO, Some(refused)).await {
+            Some(answer) => answer?,
+            None => self.vault().await?.refresh(name).await?,
+        };
         *self.replaced() = Some(now);
-        Ok(Some(fresh).filter(other))
+        Ok(Some(fit_for_others(fresh)?).filter(other))
     }
 
     /// Has the account's token replaced, where it still is the one that a service refused. The vault does it: it remembers
@@ -95,7 +101,7 @@ impl Lender {
         let open = async || {
             // Before anything secret is read. Where the system refuses, the command is still worth running.
             pilotlight::process::harden();
-            vault::unlock(&self.pilotlight, self.passphrase.as_deref(), false).await
+            vault::unlock(&self.pilotlight, self.passphrase.as_deref(), Purpose::Work).await
         };
         self.opened.get_or_try_init(open).await?;
         Ok(&self.pilotlight)
@@ -103,17 +109,28 @@ impl Lender {
 
     /// What an agent answers. None where none is to be asked: there is none, or it is out of order.
     #[cfg(target_os = "linux")]
-    async fn of_agent(&self, name: &str, min_ttl: Duration) -> Option<Result<AccessToken, Failure>> {
+    async fn of_agent(
+        &self,
+        name: &str,
+        min_ttl: Duration,
+        refused: Option<&str>,
+    ) -> Option<Result<AccessToken, Failure>> {
         if self.lending.no_agent || self.opened.initialized() {
             return None;
         }
-        let name = name.to_owned();
-        tokio::task::spawn_blocking(move || by_agent(name, min_ttl.as_secs())).await.ok().flatten()
+        let request = Request::Token {
+            account: name.to_owned(),
+            min_ttl: min_ttl.as_secs(),
+            audience: None,
+            scope: None,
+            other_than: refused.map(|token| Secret(Zeroizing::new(token.to_owned()))),
+        };
+        tokio::task::spawn_blocking(move || by_agent(&request)).await.ok().flatten()
     }
 
     /// Nowhere else is there an agent.
     #[cfg(not(target_os = "linux"))]
-    async fn of_agent(&self, _: &str, _: Duration) -> Option<Result<AccessToken, Failure>> {
+    async fn of_agent(&self, _: &str, _: Duration, _: Option<&str>) -> Option<Result<AccessToken, Failure>> {
         None
     }
 
@@ -124,11 +141,11 @@ impl Lender {
 
 /// Asks the agent of this home, if one runs.
 #[cfg(target_os = "linux")]
-fn by_agent(account: String, min_ttl: u64) -> Option<Result<AccessToken, Failure>> {
-    use pilotlight_agent::{Answer, Client, Place, Request};
+fn by_agent(request: &Request) -> Option<Result<AccessToken, Failure>> {
+    use pilotlight_agent::{Answer, Client, Place};
     let place = Place::of(&pilotlight::Home::locate().ok()?);
     let mut client = Client::connect(&place).ok()?;
-    match client.ask(&Request::Token { account, min_ttl, audience: None, scope: None }).ok()? {
+    match client.ask(request).ok()? {
         Answer::Token { access_token, token_type, expires_at } => Some(Ok(AccessToken {
             token: SecretString::from(access_token.into_owned()),
             token_type: token_type.into_owned(),

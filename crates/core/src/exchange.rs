@@ -35,6 +35,11 @@ impl Exchanged {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets them; they are wiped.
+    pub(crate) fn clear(&self) {
+        self.all().clear();
+    }
+
     /// The token for that wish and its end, where it lives beyond `until`.
     fn beyond(&self, until: Duration, wish: &Wish) -> Option<(AccessToken, Duration)> {
         let all = self.all();

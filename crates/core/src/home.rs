@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(all(feature = "http", feature = "keystore"))]
 use secrecy::SecretString;
 
 use crate::{Error, ErrorCode};
@@ -11,12 +12,14 @@ use crate::{Error, ErrorCode};
 pub struct Home(PathBuf);
 
 /// The address of a Redis for the strategy `redis`: `PILOTLIGHT_REDIS_URL`. Not an argument, since it may hold a password.
+#[cfg(all(feature = "http", feature = "keystore"))]
 #[expect(clippy::disallowed_methods, reason = "with `Home::locate`, the place that reads the environment")]
 pub(crate) fn redis_address() -> Option<SecretString> {
     std::env::var("PILOTLIGHT_REDIS_URL").ok().filter(|address| !address.is_empty()).map(SecretString::from)
 }
 
 /// Another TPM than the machine's usual one: `PILOTLIGHT_TPM`, a device or the socket of an emulator.
+#[cfg(all(feature = "http", feature = "keystore"))]
 #[expect(clippy::disallowed_methods, reason = "with `Home::locate`, the place that reads the environment")]
 pub(crate) fn tpm_device() -> Option<PathBuf> {
     std::env::var_os("PILOTLIGHT_TPM").filter(|path| !path.is_empty()).map(PathBuf::from)
@@ -31,6 +34,28 @@ impl Home {
         }
         directories::ProjectDirs::from("dev", "Pilotlight", "pilotlight")
             .map(|dirs| Self(dirs.data_local_dir().to_owned()))
+            .ok_or_else(|| Error::new(ErrorCode::UnsafePath, "There is no home folder to keep anything in."))
+    }
+
+    /// The folder of an app that keeps its accounts apart: `IDENTIFIER/pilotlight` in the platform's folder for local application
+    /// data. The identifier is the app's, e.g. `com.example.notes`.
+    ///
+    /// # Errors
+    /// `bad_input` where the identifier cannot name a folder, `unsafe_path` where there is no home.
+    pub fn of_app(identifier: &str) -> Result<Self, Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if identifier.starts_with('.')
+            || identifier.is_empty()
+            || identifier.len() > 200
+            || !identifier.bytes().all(plain)
+        {
+            return Err(Error::new(
+                ErrorCode::BadInput,
+                "The app's identifier must be letters, digits, dots and hyphens.",
+            ));
+        }
+        directories::BaseDirs::new()
+            .map(|dirs| Self(dirs.data_local_dir().join(identifier).join("pilotlight")))
             .ok_or_else(|| Error::new(ErrorCode::UnsafePath, "There is no home folder to keep anything in."))
     }
 

@@ -1,7 +1,7 @@
 //! An HTTP client that is always authorized.
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Request, Response, StatusCode};
+use reqwest::{Request, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,10 +31,30 @@ impl Pilotlight {
 }
 
 impl AuthorizedClient {
+    /// Whether a token may go to that address at all: over TLS, or to this machine (RFC 6750 section 5.3).
+    #[must_use]
+    pub fn may_send_to(url: &Url) -> bool {
+        url.scheme() == "https" || (url.scheme() == "http" && crate::http_transport::is_loopback(url))
+    }
+
+    /// A client to give to [`Pilotlight::authorize`] for requests to the origin of `url`: it follows no redirect, ends after
+    /// `deadline`, body included, and passes any proxy by where `url` is on this machine.
+    ///
+    /// # Errors
+    /// `internal` where TLS cannot be set up.
+    pub fn client_for(url: &Url, deadline: Duration) -> Result<reqwest::Client, Error> {
+        crate::http_transport::client(crate::http_transport::is_loopback(url), deadline)
+            .map_err(|_| Error::new(ErrorCode::Internal, "The HTTP client cannot be set up."))
+    }
+
     /// Sends `request`. The token goes over TLS or to this machine only; anything else is refused before a token is fetched.
-    pub async fn execute(&self, mut request: Request) -> Result<Response, Error> {
-        let url = request.url();
-        if url.scheme() != "https" && !crate::transport::is_loopback(url) {
+    pub async fn execute(&self, request: Request) -> Result<Response, Error> {
+        self.execute_telling(request).await.map(|(response, _)| response)
+    }
+
+    /// As [`Self::execute`], and tells which token went along last, for whoever has to keep it out of what is passed on.
+    pub async fn execute_telling(&self, mut request: Request) -> Result<(Response, AccessToken), Error> {
+        if !Self::may_send_to(request.url()) {
             return Err(Error::new(ErrorCode::BadInput, "An access token is sent over https only."));
         }
         let again = request.try_clone();
@@ -42,11 +62,11 @@ impl AuthorizedClient {
         attach(&mut request, &token)?;
         let response = self.send(request).await?;
         let Some(mut again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
-            return Ok(response);
+            return Ok((response, token));
         };
-        let Some(fresh) = self.newer_than(&token).await? else { return Ok(response) };
+        let Some(fresh) = self.newer_than(&token).await? else { return Ok((response, token)) };
         attach(&mut again, &fresh)?;
-        self.send(again).await
+        Ok((self.send(again).await?, fresh))
     }
 
     /// Somebody may have refreshed since our token was lent; then that one is the newer token. `None` where a refresh has
@@ -69,7 +89,7 @@ impl AuthorizedClient {
     }
 
     async fn send(&self, request: Request) -> Result<Response, Error> {
-        self.client.execute(request).await.map_err(|error| crate::transport::sort(&error).into())
+        self.client.execute(request).await.map_err(|error| crate::http_transport::sort(&error).into())
     }
 }
 

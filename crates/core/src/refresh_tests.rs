@@ -4,9 +4,9 @@ use pilotlight_vault::MemoryVault;
 
 use super::*;
 use crate::parts::Clock;
-use crate::simulation::{FakeServer, Fault, SimulatedClock, config};
+use crate::simulation::{FakeServer, Fault, SimulatedClock, config, registration};
 use crate::values::{ExposeSecret as _, SignedOut};
-use crate::{Client, Config, Home, Registration, Scope, ServiceLocation, SignIn, SignOut, Status};
+use crate::{Config, Home, Registration, SignIn, SignOut, Status};
 
 const TTL: Duration = Duration::from_secs(900);
 const HTML: Fault = Fault::Answer(200, "text/html", "<html>Welcome to the hotel</html>");
@@ -33,7 +33,7 @@ impl World {
 
     async fn sign_in(&self, password: &str) -> Result<crate::Account, Error> {
         let with = SignIn::Password { username: "ada".into(), password: password.into() };
-        self.pilotlight.sign_in(registration(), with).await
+        self.pilotlight.sign_in(registration("work"), with).await
     }
 
     async fn token(&self) -> Result<String, Error> {
@@ -46,15 +46,6 @@ impl World {
 
     async fn kinds(&self) -> Vec<EventKind> {
         self.pilotlight.events(None, 100).await.unwrap().into_iter().rev().map(|entry| entry.kind).collect()
-    }
-}
-
-fn registration() -> Registration {
-    Registration {
-        name: "work".into(),
-        service: ServiceLocation::Issuer("https://as.test".into()),
-        client: Client { id: "pilotlight".into(), secret: None },
-        scope: Scope::parse("offline_access"),
     }
 }
 
@@ -115,7 +106,7 @@ async fn two_cores_on_one_vault_refresh_once() {
     let vault = Arc::new(MemoryVault::default());
     let cores: Vec<_> = (0..4).map(|_| Pilotlight::with_vault(config.clone(), vault.clone())).collect();
     let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
-    cores[0].sign_in(registration(), with).await.unwrap();
+    cores[0].sign_in(registration("work"), with).await.unwrap();
     tokio::time::advance(TTL).await;
     let callers: Vec<_> = (0..200)
         .map(|n| {
@@ -345,7 +336,7 @@ async fn a_wrong_password_and_a_taken_name_are_told_apart() {
 #[tokio::test(start_paused = true)]
 async fn an_imported_refresh_token_is_rotated_at_once() {
     let world = World::signed_in(|server| server).await;
-    let other = Registration { name: "copy".into(), ..registration() };
+    let other = registration("copy");
     world.pilotlight.sign_in(other.clone(), SignIn::RefreshToken("rt.1.0".into())).await.unwrap();
     assert_eq!(world.server.refreshes(), 1);
     let nonsense = Registration { name: "third".into(), ..other };

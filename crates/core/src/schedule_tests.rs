@@ -6,9 +6,9 @@ use std::time::Duration;
 use pilotlight_vault::{GrantId, MemoryVault, Vault as _};
 
 use crate::parts::Clock as _;
-use crate::simulation::{FakeServer, Fault, SimulatedClock, Weather, config, record};
+use crate::simulation::{FakeServer, Fault, SimulatedClock, Weather, config, record, sign_in};
 use crate::values::ExposeSecret as _;
-use crate::{Client, Config, ErrorCode, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status};
+use crate::{Config, ErrorCode, Home, Pilotlight, Status};
 
 const TTL: Duration = Duration::from_secs(900);
 
@@ -39,14 +39,7 @@ impl World {
     }
 
     async fn sign_in(&self, name: &str) {
-        let registration = Registration {
-            name: name.into(),
-            service: ServiceLocation::Issuer("https://as.test".into()),
-            client: Client { id: "pilotlight".into(), secret: None },
-            scope: Scope::default(),
-        };
-        let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
-        self.pilotlight.sign_in(registration, with).await.unwrap();
+        sign_in(&self.pilotlight, name).await.unwrap();
     }
 
     async fn token(&self) -> String {

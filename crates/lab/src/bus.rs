@@ -87,8 +87,14 @@ impl Bus {
     pub(crate) fn lock(&self) -> Result<(), Halt> {
         let which = OwnedObjectPath::try_from(COLLECTION).map_err(|error| failed(&error.into()))?;
         let connection = self.connect().map_err(|error| failed(&error))?;
-        connection.call_method(Some(NAME), ROOT, Some(SERVICE), "Lock", &(vec![which],)).map_err(|error| failed(&error))?;
-        if self.is_locked() == Some(true) { Ok(()) } else { Halt::inconclusive("the keystore does not let itself be locked") }
+        connection
+            .call_method(Some(NAME), ROOT, Some(SERVICE), "Lock", &(vec![which],))
+            .map_err(|error| failed(&error))?;
+        if self.is_locked() == Some(true) {
+            Ok(())
+        } else {
+            Halt::inconclusive("the keystore does not let itself be locked")
+        }
     }
 
     /// What any other program of the session gets for the entries of `service`: their names and what they hold.
@@ -98,7 +104,8 @@ impl Bus {
 
     fn asked(&self, service: &str) -> zbus::Result<Vec<(String, Vec<u8>)>> {
         let connection = self.connect()?;
-        let answer = connection.call_method(Some(NAME), ROOT, Some(SERVICE), "OpenSession", &("plain", Value::from("")))?;
+        let answer =
+            connection.call_method(Some(NAME), ROOT, Some(SERVICE), "OpenSession", &("plain", Value::from("")))?;
         let (_, session): (OwnedValue, OwnedObjectPath) = answer.body().deserialize()?;
         let wanted = (HashMap::from([("service", service)]),);
         let answer = connection.call_method(Some(NAME), ROOT, Some(SERVICE), "SearchItems", &wanted)?;

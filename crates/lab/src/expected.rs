@@ -37,7 +37,15 @@ const LIMITS: &[Limit] = &[
     },
     Limit {
         subjects: PLAIN,
-        attacks: &["flip-bits", "cut-files", "swap-records", "foreign-record", "old-record", "remove-records", "edit-numbers"],
+        attacks: &[
+            "flip-bits",
+            "cut-files",
+            "swap-records",
+            "foreign-record",
+            "old-record",
+            "remove-records",
+            "edit-numbers",
+        ],
         why: "Nothing in the file proves that it is what was written: a checksum without a key stops accidents, and nothing stops a person who knows the form.",
         decision: LIST,
     },

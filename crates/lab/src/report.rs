@@ -133,11 +133,7 @@ impl Report {
     ///
     /// # Errors
     /// Where the throw-away folder cannot be used.
-    pub fn measure(
-        &mut self,
-        what: &Measurement,
-        told: impl FnMut(&str, u32, Option<&str>),
-    ) -> Result<(), RunError> {
+    pub fn measure(&mut self, what: &Measurement, told: impl FnMut(&str, u32, Option<&str>)) -> Result<(), RunError> {
         self.costs = measure(what, told)?;
         self.end();
         Ok(())
@@ -158,7 +154,12 @@ impl Report {
         let order: Vec<String> = self.strategies().into_iter().map(str::to_owned).collect();
         self.costs.sort_by_key(|cost| order.iter().position(|name| *name == cost.strategy));
         self.others.extend(other.others);
-        self.others.push(Other { strategies, version: other.version, began_ms: other.began_ms, machine: other.machine });
+        self.others.push(Other {
+            strategies,
+            version: other.version,
+            began_ms: other.began_ms,
+            machine: other.machine,
+        });
     }
 
     /// The cell of this strategy and attack.

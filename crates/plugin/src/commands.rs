@@ -1,10 +1,17 @@
 //! The commands: one per action, so that the ACL sees each. Only here errors become text.
 
-use tauri::{AppHandle, Runtime, State, command};
+use std::sync::Arc;
 
+use tauri::ipc::{CommandScope, Response};
+use tauri::{AppHandle, Runtime, State, Webview, command};
+
+use crate::fetch::{FetchHead, FetchRequest};
+use crate::fetches::{Fetches, Key};
+use crate::scope::FetchScope;
 use crate::shell::{self, Shell};
+use crate::sign_in::{PresetView, SignInRequest, SignInWith};
 use crate::storage::{FindingView, MovedView, StorageRequest, StorageView};
-use crate::view::{AccountView, EventView, ExplanationView, Password, Problem, SignInRequest, Snapshot};
+use crate::view::{AccountView, EventView, ExplanationView, Password, Problem, Snapshot};
 
 /// The most journal entries a window is given at once.
 const MOST_EVENTS: usize = 1000;
@@ -30,8 +37,29 @@ pub(crate) async fn explain(shell: State<'_, Shell>, account: String) -> Result<
 }
 
 #[command]
-pub(crate) async fn sign_in(shell: State<'_, Shell>, request: SignInRequest) -> Result<AccountView, Problem> {
-    shell.sign_in(request).await
+pub(crate) async fn presets() -> Result<Vec<PresetView>, Problem> {
+    Ok(pilotlight::presets::presets().iter().map(PresetView::from).collect())
+}
+
+#[command]
+pub(crate) async fn sign_in<R: Runtime>(
+    app: AppHandle<R>,
+    shell: State<'_, Shell>,
+    request: SignInRequest,
+) -> Result<AccountView, Problem> {
+    let (registration, with) = request.into_parts(move |device| shell::push_device(&app, device))?;
+    shell.sign_in(registration, with).await
+}
+
+#[command]
+pub(crate) async fn sign_in_again<R: Runtime>(
+    app: AppHandle<R>,
+    shell: State<'_, Shell>,
+    account: String,
+    with: SignInWith,
+) -> Result<AccountView, Problem> {
+    let with = with.into_way(move |device| shell::push_device(&app, device));
+    shell.sign_in_again(account, with).await
 }
 
 #[command]
@@ -91,4 +119,36 @@ pub(crate) async fn migrate<R: Runtime>(
 #[command]
 pub(crate) async fn unlock(shell: State<'_, Shell>, passphrase: Password) -> Result<(), Problem> {
     shell.unlock(passphrase.0).await
+}
+
+#[command]
+pub(crate) async fn fetch<R: Runtime>(
+    webview: Webview<R>,
+    shell: State<'_, Shell>,
+    fetches: State<'_, Arc<Fetches>>,
+    scope: CommandScope<FetchScope>,
+    request: FetchRequest,
+) -> Result<FetchHead, Problem> {
+    let (key, account) = (Key::new(webview.label(), request.id), request.account.clone());
+    let request = request.checked(scope.allows(), scope.denies())?;
+    fetches.begin(shell.pilotlight(), &account, key, request).await
+}
+
+#[command]
+pub(crate) async fn fetch_body<R: Runtime>(
+    webview: Webview<R>,
+    fetches: State<'_, Arc<Fetches>>,
+    id: u32,
+) -> Result<Response, Problem> {
+    fetches.piece(&Key::new(webview.label(), id)).await.map(Response::new)
+}
+
+#[command]
+pub(crate) async fn cancel_fetch<R: Runtime>(
+    webview: Webview<R>,
+    fetches: State<'_, Arc<Fetches>>,
+    id: u32,
+) -> Result<(), Problem> {
+    fetches.cancel(&Key::new(webview.label(), id));
+    Ok(())
 }

@@ -10,9 +10,7 @@ use pilotlight::parts::{Answer, Transport, TransportError};
 use pilotlight::simulation::{FakeServer, RecordingBrowser, SimulatedClock, config};
 use pilotlight::storage::Vault;
 use pilotlight::values::{ExposeSecret as _, GrantId};
-use pilotlight::{
-    Account, Client, Config, Error, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status,
-};
+use pilotlight::{Account, Config, Error, Home, Pilotlight, Status};
 use pilotlight_oauth::{HttpRequest, HttpResponse};
 use pilotlight_vault::keystore::FaultyKeystore;
 use pilotlight_vault::{Attempt, Generation, Listed, Record, VaultError};
@@ -78,13 +76,7 @@ impl World {
 }
 
 pub(super) async fn sign_in(pilotlight: &Pilotlight) -> Result<Account, Error> {
-    let registration = Registration {
-        name: "work".into(),
-        service: ServiceLocation::Issuer("https://as.test".into()),
-        client: Client { id: "pilotlight".into(), secret: None },
-        scope: Scope::parse("offline_access"),
-    };
-    pilotlight.sign_in(registration, SignIn::Password { username: "ada".into(), password: "demo".into() }).await
+    pilotlight::simulation::sign_in(pilotlight, "work").await
 }
 
 pub(super) async fn token(pilotlight: &Pilotlight) -> Result<String, Error> {

@@ -1,10 +1,6 @@
 // How things may stand, by name.
 
-import type { AccountView } from "../bindings/AccountView";
-import type { EventView } from "../bindings/EventView";
-import type { Protection } from "../bindings/Protection";
-import type { Snapshot } from "../bindings/Snapshot";
-import type { VaultView } from "../bindings/VaultView";
+import type { AccountView, EventView, Protection, Snapshot, VaultView } from "tauri-plugin-pilotlight-api";
 import { DAY, demo, HOUR, makeAccount, makeProblem, MINUTE, SECOND } from "./things";
 
 interface Scenario {

@@ -1,14 +1,16 @@
 // The storage of the stand-in host: strategies as the core tells of them, a check-up, and a move.
 
-import type { ExposureView } from "../bindings/ExposureView";
-import type { FindingView } from "../bindings/FindingView";
-import type { MovingView } from "../bindings/MovingView";
-import type { NeedView } from "../bindings/NeedView";
-import type { Phase } from "../bindings/Phase";
-import type { Protection } from "../bindings/Protection";
-import type { Snapshot } from "../bindings/Snapshot";
-import type { StorageView } from "../bindings/StorageView";
-import type { StrategyView } from "../bindings/StrategyView";
+import type {
+  ExposureView,
+  FindingView,
+  MovingView,
+  NeedView,
+  Phase,
+  Protection,
+  Snapshot,
+  StorageView,
+  StrategyView,
+} from "tauri-plugin-pilotlight-api";
 
 const letters: Record<string, ExposureView> = { p: "protected", d: "depends", e: "exposed" };
 

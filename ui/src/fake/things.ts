@@ -1,8 +1,6 @@
 // What the scenarios are made of.
 
-import type { AccountView } from "../bindings/AccountView";
-import type { Problem } from "../bindings/Problem";
-import type { ServiceView } from "../bindings/ServiceView";
+import type { AccountView, Problem, ServiceView } from "tauri-plugin-pilotlight-api";
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -31,6 +29,7 @@ export function makeAccount(name: string, now: number, rest: Partial<AccountView
     service: demo.issuer,
     client_id: demo.client_id,
     scope: demo.scope,
+    ways: ["browser", "device", "password"],
     person: `${name}@example.org`,
     status: { state: "signed-in" },
     signed_in_at_ms: now - 2 * HOUR,

@@ -1,6 +1,6 @@
 // The texts of the window, one typed object per language, and how one is chosen.
 
-import type { Problem } from "../bindings/Problem";
+import type { Problem } from "tauri-plugin-pilotlight-api";
 import { en, type Text } from "./en";
 import { zh } from "./zh";
 

@@ -37,8 +37,24 @@ async fn what_the_core_refuses_comes_with_its_code_and_its_hint() {
         assert_eq!(answer["error"]["code"], pilotlight::ErrorCode::NoSuchAccount.as_str());
         assert_ne!(answer["error"]["hint"], "");
     }
-    let answer = connection.ask(r#"{"ask":"token","account":"work","audience":"https://api.test"}"#);
-    assert_eq!(answer["error"]["code"], "not_offered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_a_service_refused_is_replaced_and_its_successor_not_at_once() {
+    let world = World::lending().await;
+    let mut connection = world.connect();
+    let token = |answer: serde_json::Value| answer["token"]["access_token"].as_str().unwrap().to_owned();
+    let mut other_than =
+        |token: &str| connection.ask(&json!({"ask": "token", "account": "work", "other_than": token}).to_string());
+    let first = token(world.connect().ask(TOKEN));
+    let second = token(other_than(&first));
+    assert_ne!(second, first);
+    assert_eq!(token(other_than(&first)), second);
+    assert_eq!(token(other_than(&second)), second, "it came from a refresh just now");
+    assert_eq!(world.server.refreshes(), 1);
+    world.clock.by(Duration::from_secs(31));
+    assert_ne!(token(other_than(&second)), second);
+    assert_eq!(world.server.refreshes(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +167,8 @@ async fn the_client_of_this_crate_asks_again_and_again() {
     let world = World::lending().await;
     let mut client = Client::connect(&world.place()).unwrap();
     for _ in 0..3 {
-        let request = Request::Token { account: "work".into(), min_ttl: 60, audience: None, scope: None };
+        let request =
+            Request::Token { account: "work".into(), min_ttl: 60, audience: None, scope: None, other_than: None };
         assert!(
             matches!(client.ask(&request).unwrap(), Answer::Token { access_token, .. } if access_token.starts_with("at.1.0."))
         );

@@ -11,6 +11,8 @@ mod news;
 #[cfg(test)]
 mod place;
 #[cfg(test)]
+mod siege;
+#[cfg(test)]
 mod trouble;
 #[cfg(test)]
 mod world;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pilotlight::parts::{Clock, Sleep, SystemClock, SystemRandom};
-use pilotlight::simulation::{FakeServer, config};
+use pilotlight::simulation::{FakeServer, config, sign_in};
 use pilotlight::values::Timestamp;
-use pilotlight::{Client, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
+use pilotlight::{Home, Pilotlight};
 use pilotlight_agent::{Agent, Place, PlaceError, Unknown};
 use pilotlight_vault::MemoryVault;
 use serde_json::Value;
@@ -67,14 +67,7 @@ impl World {
     }
 
     pub(crate) async fn sign_in(&self, name: &str) {
-        let registration = Registration {
-            name: name.into(),
-            service: ServiceLocation::Issuer("https://as.test".into()),
-            client: Client { id: "pilotlight".into(), secret: None },
-            scope: Scope::default(),
-        };
-        let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
-        self.pilotlight.sign_in(registration, with).await.unwrap();
+        sign_in(&self.pilotlight, name).await.unwrap();
     }
 
     /// The same, with an agent that lends to every program.

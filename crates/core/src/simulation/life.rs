@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use pilotlight_vault::MemoryVault;
 
-use super::{FakeServer, SeededRandom, SimulatedClock, Weather, config};
+use super::{FakeServer, SeededRandom, SimulatedClock, Weather, config, sign_in};
 use crate::parts::{Clock as _, Random as _};
-use crate::{Client, Config, Error, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status};
+use crate::{Config, Error, Home, Pilotlight, Status};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Access tokens live an hour, as with most services.
@@ -58,14 +58,7 @@ impl Life {
         let random = SeededRandom::new(seed ^ 0xa5a5_a5a5);
         let ideal_at = crate::parts::Clock::elapsed(&*clock);
         let mut life = Self { random, clock, server, config, vault, process: None, outcome, ideal_at };
-        let registration = Registration {
-            name: "work".into(),
-            service: ServiceLocation::Issuer("https://as.test".into()),
-            client: Client { id: "pilotlight".into(), secret: None },
-            scope: Scope::default(),
-        };
-        let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
-        life.start().sign_in(registration, with).await?;
+        sign_in(&life.start(), "work").await?;
         Ok(life)
     }
 

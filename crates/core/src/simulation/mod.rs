@@ -5,6 +5,9 @@
 //! | [`config`] | [`Config::system`] | puts the parts below together; every field can be replaced |
 //! | [`SimulatedClock`] | the wall clock, timers, the machine's sleep | `tokio::time::advance`, [`SimulatedClock::sleep_machine`], [`SimulatedClock::set_wrong_by`] |
 //! | [`FakeServer`] | the network, and an authorization server at `https://as.test` | [`FakeServer::fail_next`] for single requests, [`FakeServer::set_weather`] until told otherwise, [`FakeServer::revoke`]; then asks what it saw |
+//! | [`sign_in()`], [`registration()`], [`password()`] | the person | signs `ada` in at the fake server |
+//! | [`SimulatedKeystore`] | the system's keystore | locks it, takes it away, lets it hang, gives it another key |
+//! | [`CrashingVault`] | a vault, and the end of the process within a refresh | ends it at each [`CrashPoint`] |
 //! | [`RecordingBrowser`] | the person's browser | asks which addresses were opened |
 //! | [`SeededRandom`] | the system's randomness | chooses the seed |
 //! | [`kill()`] | the end of the process | calls it, and starts a second [`Pilotlight`](crate::Pilotlight) from the same [`Config`] |
@@ -15,8 +18,8 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use pilotlight::simulation::{FakeServer, SimulatedClock, Weather, config};
-//! use pilotlight::{Client, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn, Status};
+//! use pilotlight::simulation::{FakeServer, SimulatedClock, Weather, config, sign_in};
+//! use pilotlight::{Home, Pilotlight, Status};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,13 +29,7 @@
 //! let clock = Arc::new(SimulatedClock::start());
 //! let server = Arc::new(FakeServer::new(clock.clone(), hour));
 //! let pilotlight = Pilotlight::new(config(home, clock.clone(), server.clone()));
-//! let registration = Registration {
-//!     name: "work".into(),
-//!     service: ServiceLocation::Issuer("https://as.test".into()),
-//!     client: Client { id: "my-app".into(), secret: None },
-//!     scope: Scope::default(),
-//! };
-//! pilotlight.sign_in(registration, SignIn::Password { username: "ada".into(), password: "demo".into() }).await?;
+//! sign_in(&pilotlight, "work").await?;
 //!
 //! // The lid is closed for a night, and opened where there is no network.
 //! clock.sleep_machine(8 * hour);
@@ -50,14 +47,20 @@
 //! ```
 
 mod clock;
+mod crash;
 mod exchange;
+mod keystore;
 mod kill;
 mod life;
+mod person;
 mod scale;
 
 pub use clock::SimulatedClock;
+pub use crash::{CrashPoint, CrashingVault};
+pub use keystore::{KeystoreState, SimulatedKeystore};
 pub use kill::kill;
 pub use life::{Life, Outcome};
+pub use person::{password, registration, sign_in};
 pub use scale::{Scale, scale};
 
 use std::collections::{HashMap, VecDeque};

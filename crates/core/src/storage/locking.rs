@@ -28,6 +28,7 @@ impl Pilotlight {
         drop(slot);
         self.remember_passphrase(None);
         self.0.recent.clear();
+        self.0.exchanged.clear();
         self.tell_status(&Err(locked()));
         // The background task finds out, and waits.
         self.0.reread.notify_one();

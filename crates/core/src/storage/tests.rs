@@ -9,9 +9,9 @@ use pilotlight_vault::Strategy;
 
 use super::{Moving, VaultStatus};
 use crate::journal::EventKind;
-use crate::simulation::{FakeServer, SimulatedClock, Weather, config};
+use crate::simulation::{FakeServer, SimulatedClock, Weather, config, sign_in};
 use crate::values::ExposeSecret as _;
-use crate::{Client, Config, ErrorCode, Home, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
+use crate::{Config, ErrorCode, Home, Pilotlight};
 
 pub(crate) const TTL: Duration = Duration::from_secs(900);
 
@@ -43,14 +43,7 @@ impl World {
     }
 
     async fn sign_in(&self, name: &str) {
-        let registration = Registration {
-            name: name.into(),
-            service: ServiceLocation::Issuer("https://as.test".into()),
-            client: Client { id: "pilotlight".into(), secret: None },
-            scope: Scope::default(),
-        };
-        let with = SignIn::Password { username: "ada".into(), password: "demo".into() };
-        self.process().sign_in(registration, with).await.unwrap();
+        sign_in(&self.process(), name).await.unwrap();
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

@@ -151,8 +151,12 @@ fn foreign_store(cell: &mut Cell) -> Outcome {
     let (other, files) = foreign(cell, &known[0])?;
     files.put(&cell.home())?;
     let seen = cell.read_anew(&cell.place(), &other.id)?;
-    cell.did(format!("Put the {} files of another store in the place of this one's and read the record.", files.files.len()));
-    let evidence: Vec<_> = seen.wrong(&[&known[0]]).map(|wrong| Evidence::new("the store", wrong)).into_iter().collect();
+    cell.did(format!(
+        "Put the {} files of another store in the place of this one's and read the record.",
+        files.files.len()
+    ));
+    let evidence: Vec<_> =
+        seen.wrong(&[&known[0]]).map(|wrong| Evidence::new("the store", wrong)).into_iter().collect();
     Ok(Finding::of(evidence, format!("The store gave {}.", seen.words())))
 }
 

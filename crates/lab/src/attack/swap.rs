@@ -44,8 +44,9 @@ fn swappable_memory(cell: &mut Cell) -> Outcome {
     // What it last said is wiped when it is asked for something else.
     cell.usable(live.stats())?;
     let search = Search::new(&[keys(cell), vec![known.canary, next.canary]].concat());
-    let refused =
-        |error: std::io::Error| Halt::Inconclusive(format!("the process's memory cannot be read here: {}", error.kind()));
+    let refused = |error: std::io::Error| {
+        Halt::Inconclusive(format!("the process's memory cannot be read here: {}", error.kind()))
+    };
     let locked = locked(live.id()).map_err(refused)?;
     let (mut evidence, mut searched): (Vec<Evidence>, u64) = (vec![], 0);
     memory(live.id(), |from, bytes| {

@@ -116,7 +116,9 @@ fn lines(costs: &[Cost], value: &fn(&Cost) -> f64, x: &dyn Fn(f64) -> f64, y: &d
             path.join(" ")
         ));
         svg.extend(
-            points.iter().map(|(x, y)| format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" style=\"fill:{colour}\"/>")),
+            points
+                .iter()
+                .map(|(x, y)| format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" style=\"fill:{colour}\"/>")),
         );
         ends.push((last.1, last.0, at));
     }

@@ -299,7 +299,7 @@ impl Store for SqliteStore {
             let polled = device.poll(&poll);
             requests::change_device(t, &device)?;
             match &polled {
-                Polled::Granted(grant) => add_grant(t, grant)?,
+                Polled::Granted(grant, _) => add_grant(t, grant)?,
                 Polled::Again(id) => drop(revoke_grant(t, *id, Reason::CodeReuse, poll.now)?),
                 _ => {}
             }

@@ -5,6 +5,7 @@
 //!  service.rs ── a token endpoint, quick or slow, for both
 //!  ours.rs ───── a private keystore, our command line, our agent
 //!  peer.rs ───── oidc-agent, where it is installed
+//!  siege.rs ──── another process that means harm
 //!  measure.rs ── times and their shares
 //! ```
 
@@ -12,6 +13,7 @@ mod measure;
 mod ours;
 mod peer;
 mod service;
+mod siege;
 
 use std::{
     fs,
@@ -30,7 +32,7 @@ use self::{
     service::{LIFE, SLOW, Service},
 };
 use super::proc;
-use crate::{cargo, environment, failure::Failure, progress::Progress, progress::Step};
+use crate::{cargo, environment, failure::Failure, packages::PEER, progress::Progress, progress::Step};
 
 /// Threads that have nothing to do end after ten seconds; before that they are no matter of waiting.
 const REST: Duration = Duration::from_secs(12);
@@ -97,11 +99,12 @@ impl AgentBench {
             println!("SKIPPED: the agent's figures take {missing}");
             return Ok(());
         }
-        let peer = environment::on_path(peer::PROGRAM).is_some();
+        let (program, package) = PEER;
+        let peer = environment::on_path(program).is_some();
         if !peer {
-            println!("SKIPPED: oidc-agent, which is not installed (Debian's package is oidc-agent-cli)");
+            println!("SKIPPED: {program}, which is not installed (Debian's package is {package})");
         }
-        let mut progress = Progress::of(8);
+        let mut progress = Progress::of(9);
         let mut figures = Figures::default();
         // A short path: a socket's may have 107 bytes.
         let folder = std::env::temp_dir().join(format!("plb-{}", std::process::id()));
@@ -145,6 +148,7 @@ impl AgentBench {
             }
             Ok(())
         })?;
+        progress.step("Under siege", |_| siege::measure(&ours, self.requests, figures))?;
         drop(ours);
         progress.step("A service that takes four seconds", |_| {
             let slow = format!("{issuer}/slow");

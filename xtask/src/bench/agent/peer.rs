@@ -8,10 +8,7 @@ use std::{
     process::Command,
 };
 
-use crate::{bench::proc, failure::Failure};
-
-/// The programs of the package oidc-agent-cli.
-pub(super) const PROGRAM: &str = "oidc-agent";
+use crate::{bench::proc, failure::Failure, packages::PEER};
 
 /// A running oidc-agent: two processes.
 pub(super) struct Peer {
@@ -25,7 +22,7 @@ impl Peer {
         let folder = folder.join("peer");
         fs::create_dir_all(folder.join(".config/oidc-agent"))?;
         fs::write(folder.join("password"), "bench\n")?;
-        let mut command = Self::command_in(&folder, PROGRAM);
+        let mut command = Self::command_in(&folder, PEER.0);
         let output = command.args(["--no-autoreauthenticate", "--no-autoload"]).output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let value = |name: &str| {

@@ -393,7 +393,7 @@ impl Store for RedisStore {
             let before = records::read_device(poll.name, text)?;
             let mut after = before.clone();
             let polled = after.poll(poll);
-            if let (Polled::Granted(grant), None) = (&polled, &made) {
+            if let (Polled::Granted(grant, _), None) = (&polled, &made) {
                 self.keep_grant(grant)?;
                 made = Some(grant.id);
             }

@@ -299,7 +299,7 @@ pub(super) fn write_device(device: &Device, mark: u64) -> Result<Vec<u8>, StoreE
         interval: device.interval,
         polled_at: device.polled_at.map(Timestamp::as_millis),
         denied: device.state == DeviceState::Denied,
-        allowed: device.state.allowed().map(|(subject, at)| (subject.to_owned(), at.as_millis())),
+        allowed: device.state.allowed().map(|(subject, at)| (subject, at.as_millis())),
         grant: device.state.spent().map(|id| id.to_string()),
         resources: device.resources.clone(),
         device: write_origin(&device.device),
