@@ -81,12 +81,15 @@ pub(crate) async fn serve(pilotlight: Pilotlight, consent: Consent) -> Outcome {
     if unknown == Unknown::Ask && std::io::stdin().is_terminal() {
         terminal::answer_here(agent.desk());
     }
-    tokio::spawn(pilotlight.clone().keep_fresh());
+    let background = tokio::spawn(pilotlight.clone().keep_fresh());
     output::note(&format!("Lending at {}.", place.socket().display()));
     if let Err(error) = pilotlight_agent::tell_ready() {
         output::note(&format!("systemd was not told that the agent is ready: {error}."));
     }
     agent.serve_until(async { drop(pilotlight_agent::until_ended().await) }).await;
+    // It keeps the core at work for as long as it lives, and the program with it. What it began lands.
+    background.abort();
+    drop(background.await);
     pilotlight.land().await;
     Ok(0)
 }

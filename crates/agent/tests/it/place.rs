@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 
-use pilotlight_agent::{AskError, Client, PlaceError, Unknown};
+use pilotlight_agent::{Agent, AskError, Client, PlaceError, Unknown};
 
 use crate::world::World;
 
@@ -56,4 +56,22 @@ async fn a_folder_that_is_a_link_or_open_to_others_is_used_by_neither_side() {
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o750)).unwrap();
     assert!(matches!(world.agent(Unknown::Deny), Err(PlaceError::Unsafe(path)) if path == folder));
     assert!(matches!(Client::connect(&world.place()), Err(AskError::NoAgent)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_was_passed_on_is_served_only_where_ours_would_be_and_for_us_alone() {
+    let world = World::signed_in().await;
+    let socket = world.place().socket();
+    let folder = socket.parent().unwrap();
+    std::fs::create_dir(folder).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let activated =
+        |listener| Agent::activated(world.pilotlight.clone(), &world.home(), &world.place(), Unknown::Allow, listener);
+    let elsewhere = UnixListener::bind(world.folder().join("elsewhere.sock")).unwrap();
+    assert!(matches!(activated(elsewhere), Err(PlaceError::Unsafe(path)) if path == socket));
+
+    let agent = activated(UnixListener::bind(&socket).unwrap()).unwrap();
+    tokio::spawn(agent.serve());
+    assert!(world.connect().ask(r#"{"ask":"token","account":"work"}"#)["token"].is_object());
+    assert!(matches!(world.agent(Unknown::Deny), Err(PlaceError::Taken)));
 }

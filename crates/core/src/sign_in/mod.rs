@@ -276,7 +276,7 @@ impl Pilotlight {
     }
 
     /// The ended accounts of this name; an error where a living one has it.
-    async fn refuse_taken(&self, name: &str) -> Result<Vec<GrantId>, Error> {
+    pub(crate) async fn refuse_taken(&self, name: &str) -> Result<Vec<GrantId>, Error> {
         let same = self.accounts().await?.accounts.into_iter().filter(|account| account.name == name);
         same.map(|account| match account.status {
             Status::Ended { .. } => Ok(account.id),
@@ -291,7 +291,7 @@ fn signed_in(record: &GrantRecord) -> String {
     format!("Signed in{who} at {}.", record.service.identifier())
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let fine = !name.trim().is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control);
     if fine { Ok(()) } else { Err(Error::new(ErrorCode::BadInput, "An account's name has 1 to 64 characters.")) }
 }

@@ -11,6 +11,7 @@ import type {
   MovedView,
   MovingView,
   PresetView,
+  ServiceView,
   SignInRequest,
   SignInWith,
   Snapshot,
@@ -94,3 +95,8 @@ export const pilotlight: Pilotlight = {
     return () => stops.forEach((stop) => stop());
   },
 };
+
+/** What `signIn` is given for a service that the plugin offers; by the browser, unless another way is named. */
+export function requestFor({ issuer, ...service }: ServiceView, how: SignInWith = { flow: "browser" }): SignInRequest {
+  return { ...service, place: { kind: "issuer", issuer }, client_secret: null, with: how };
+}

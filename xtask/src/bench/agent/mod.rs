@@ -5,6 +5,7 @@
 //!  service.rs ── a token endpoint, quick or slow, for both
 //!  ours.rs ───── a private keystore, our command line, our agent
 //!  peer.rs ───── oidc-agent, where it is installed
+//!  siege.rs ──── another process that means harm
 //!  measure.rs ── times and their shares
 //! ```
 
@@ -12,6 +13,7 @@ mod measure;
 mod ours;
 mod peer;
 mod service;
+mod siege;
 
 use std::{
     fs,
@@ -102,7 +104,7 @@ impl AgentBench {
         if !peer {
             println!("SKIPPED: {program}, which is not installed (Debian's package is {package})");
         }
-        let mut progress = Progress::of(8);
+        let mut progress = Progress::of(9);
         let mut figures = Figures::default();
         // A short path: a socket's may have 107 bytes.
         let folder = std::env::temp_dir().join(format!("plb-{}", std::process::id()));
@@ -146,6 +148,7 @@ impl AgentBench {
             }
             Ok(())
         })?;
+        progress.step("Under siege", |_| siege::measure(&ours, self.requests, figures))?;
         drop(ours);
         progress.step("A service that takes four seconds", |_| {
             let slow = format!("{issuer}/slow");

@@ -97,6 +97,10 @@ impl Ours {
         self.agent.id()
     }
 
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     pub(super) fn connect(&self) -> Result<BufReader<UnixStream>, Failure> {
         Ok(BufReader::with_capacity(4096, UnixStream::connect(&self.socket)?))
     }

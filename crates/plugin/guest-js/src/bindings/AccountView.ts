@@ -18,15 +18,15 @@ name: string,
  */
 service: string, 
 /**
- * Our client there, for signing in again.
+ * Our client there.
  */
 client_id: string, 
 /**
- * What was asked for, space-separated, for signing in again.
+ * What was asked for, space-separated.
  */
 scope: string, 
 /**
- * ways
+ * The ways to sign in again, the best first.
  */
 ways: ("browser" | "device" | "password")[], 
 /**

@@ -2,4 +2,32 @@
 import type { Password } from "./Password.js";
 import type { PlaceRequest } from "./PlaceRequest.js";
 import type { SignInWith } from "./SignInWith.js";
-export type SignInRequest = { name: string, place: PlaceRequest, client_id: string, client_secret: Password | null, scope: string, with: SignInWith, };
+
+/**
+ * What the sign-in form sends. Password and client secret go one way only: in.
+ */
+export type SignInRequest = { 
+/**
+ * The account's name; unique.
+ */
+name: string, 
+/**
+ * Where.
+ */
+place: PlaceRequest, 
+/**
+ * Our client there.
+ */
+client_id: string, 
+/**
+ * Its secret, where the service wants one.
+ */
+client_secret: Password | null, 
+/**
+ * Space-separated scope.
+ */
+scope: string, 
+/**
+ * How.
+ */
+with: SignInWith, };
