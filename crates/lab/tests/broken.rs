@@ -66,7 +66,7 @@ fn a_generation_that_is_not_compared_is_caught_by_a_race() {
 
 #[test]
 fn a_lock_that_any_closing_of_the_file_drops_is_caught_by_touching_the_files_within_the_process() {
-    is_caught("record-lock", "files-touched-within", "had rotated generation");
+    is_caught("record-lock", "files-touched-within", "told that");
 }
 
 #[test]
