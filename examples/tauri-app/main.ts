@@ -1,6 +1,6 @@
 // Signs in once, and asks the service who signed in. Refreshing, storing and authorizing are the plugin's.
 
-import { authorizedFetch, pilotlight } from "tauri-plugin-pilotlight-api";
+import { authorizedFetch, pilotlight, requestFor } from "tauri-plugin-pilotlight-api";
 
 const [service] = (await pilotlight.snapshot()).services;
 const show = (text: string): void => void (document.querySelector("[data-testid=answer]")!.textContent = text);
@@ -11,7 +11,7 @@ async function ask(): Promise<void> {
 }
 
 async function signIn(): Promise<void> {
-  await pilotlight.signIn({ ...service!, with: { flow: "browser" } });
+  await pilotlight.signIn(requestFor(service!));
   await ask();
 }
 

@@ -120,6 +120,16 @@ fn the_crate_brings_nothing_heavy_that_was_not_asked_for() {
 }
 
 #[test]
+fn the_smallest_build_has_neither_http_client_nor_bus_nor_keystore() {
+    let left_out = ["reqwest ", "hyper ", "rustls ", "zbus ", "notify ", "keyring-core "];
+    let named = |tree: &BTreeSet<String>| -> Vec<&str> {
+        left_out.into_iter().filter(|name| tree.iter().any(|line| line.starts_with(name))).collect()
+    };
+    assert_eq!(named(&stands_on(&["--no-default-features"])), [""; 0]);
+    assert_eq!(named(&stands_on(&[])), left_out, "what the default brings");
+}
+
+#[test]
 fn what_is_asked_for_is_seen_in_the_tree() {
     for (feature, brings) in [("redis", "redis "), ("sqlcipher", "libsqlite3-sys ")] {
         let tree = stands_on(&["--features", feature]);

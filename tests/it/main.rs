@@ -11,6 +11,8 @@ mod contract;
 mod crash;
 mod exchange;
 #[cfg(target_os = "linux")]
+mod headless;
+#[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
 mod kit;
@@ -24,6 +26,8 @@ mod person;
 mod program;
 #[cfg(target_os = "linux")]
 mod programs;
+#[cfg(target_os = "linux")]
+mod shells;
 #[cfg(target_os = "linux")]
 mod storage;
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pilotlight_tests::leaks::Secret;
-use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window, binaries, wait};
+use pilotlight_tests::{Keystore, Launch, Person, PrivateDesktop, Server, Window, binaries, wait};
 
 /// Access tokens live five seconds, so that silent refreshes can be watched; on a busy machine one takes its time.
 const THREE_LIVES: Duration = Duration::from_secs(60);
@@ -80,6 +80,63 @@ async fn a_person_signs_in_by_password_and_signs_out_and_nothing_is_left() {
         let known = ["kek-", "anchor-", "strategy-"].iter().any(|kind| name.starts_with(kind));
         assert!(known, "the keystore holds {item:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_by_a_code_that_is_typed_elsewhere_and_again_in_place() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().start();
+    server.administer(&["client", "add", "tv", "--device"]);
+    let window = Window::open(&desktop, Launch::plain()).await;
+    window.find("preset-github").await;
+    window.click("other-service").await;
+    window.type_into("form-issuer", server.issuer()).await;
+    window.type_into("form-client-id", "tv").await;
+    window.type_into("form-name", "work").await;
+    window.click("form-flow-device").await;
+    window.click("form-submit").await;
+    type_the_code(&window).await;
+    window.wait_for_state("signed-in").await;
+    assert!(window.text("account-person").await.contains("demo"));
+    assert!(window.browser_log().is_empty(), "a browser was opened");
+
+    server.revoke_person("demo");
+    window.click("refresh-now").await;
+    window.wait_for_state("ended").await;
+    window.click("sign-in-again").await;
+    type_the_code(&window).await;
+    window.wait_for_state("signed-in").await;
+    assert_eq!(window.count("account-card").await, 1);
+    assert_no_token(&desktop, &window).await;
+}
+
+/// Types the window's code at the service's page, as a person does in another browser.
+async fn type_the_code(window: &Window) {
+    let code = window.text("device-code").await;
+    let page: url::Url = window.text("device-address").await.parse().unwrap();
+    window.find("device-picture").await;
+    let person = Person { code, ..Person::demo() };
+    let visit = tokio::task::spawn_blocking(move || person.visit(&page)).await.unwrap();
+    visit.expect("the pages of the sign-in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_to_a_home_made_service() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().start();
+    let window = Window::open(&desktop, Launch::plain()).await;
+    window.click("preset-plain-json").await;
+    window.type_into("form-login-url", &format!("{}/login", server.issuer())).await;
+    window.type_into("form-refresh-url", &format!("{}/token/refresh", server.issuer())).await;
+    window.type_into("username", "demo").await;
+    window.type_into("password", "demo").await;
+    window.click("form-submit").await;
+    window.wait_for_state("signed-in").await;
+    let before = window.refreshes().await;
+    window.click("refresh-now").await;
+    window.wait_for_refreshes(before + 1, THREE_LIVES).await;
+    assert_eq!(server.refreshes(), ["rotated"]);
+    assert_no_token(&desktop, &window).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,8 @@ pub struct Person {
     pub username: String,
     /// What is typed into the field for the password.
     pub password: String,
+    /// What is typed into the field for a device's code.
+    pub code: String,
     /// What is answered.
     pub answer: Answer,
 }
@@ -66,7 +68,7 @@ pub struct Visit {
 impl Person {
     /// The demo person of `pilotlight-server --demo`, who agrees to everything.
     pub fn demo() -> Self {
-        Self { username: "demo".into(), password: "demo".into(), answer: Answer::Allow }
+        Self { username: "demo".into(), password: "demo".into(), code: String::new(), answer: Answer::Allow }
     }
 
     /// Opens `start` and goes on until it leads back to the app, or nothing is left to press.
@@ -117,6 +119,7 @@ impl Person {
         let value = |field: &forms::Field| match field.kind.as_str() {
             "password" => self.password.clone(),
             "hidden" => field.value.clone(),
+            _ if field.name == "user_code" && field.value.is_empty() => self.code.clone(),
             // A code that stands there already.
             _ if !field.value.is_empty() => field.value.clone(),
             _ => self.username.clone(),

@@ -380,7 +380,7 @@ fn browser(folder: &Path, person: &Person) -> String {
         std::os::unix::fs::symlink(binaries::built("pilotlight-person"), &link).expect("a link to the browser");
     }
     let log = folder.join("browser.log");
-    let Person { username, password, answer } = person;
+    let Person { username, password, answer, .. } = person;
     let plain = |text: &str| !text.is_empty() && !text.contains([' ', ':', '%']);
     assert!(plain(username) && plain(password), "$BROWSER cannot carry the name {username:?} or its password");
     format!("{} {} {username} {password} {} %s", link.display(), log.display(), answer.word())

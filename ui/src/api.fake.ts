@@ -10,9 +10,11 @@ import type {
   Listeners,
   Problem,
   SignInRequest,
+  SignInWith,
   Snapshot,
 } from "tauri-plugin-pilotlight-api";
 import { labCells, labCosts, labView } from "./fake/lab";
+import { invitation, presets } from "./fake/presets";
 import { scenario } from "./fake/scenarios";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
@@ -64,15 +66,24 @@ function relit(account: AccountView, now: number): AccountView {
   };
 }
 
-function signedIn(request: SignInRequest, person: string): AccountView {
+function serviceOf({ place }: SignInRequest): string {
+  switch (place.kind) {
+    case "issuer":
+      return place.issuer;
+    case "declared":
+      return `https://${place.preset}.example`;
+    case "plain-json":
+      return new URL(place.login_url).origin;
+  }
+}
+
+function signedIn(given: Pick<AccountView, "name" | "service" | "client_id" | "scope">, person: string): AccountView {
   const now = Date.now();
   const account = relit(
     {
+      ...given,
       id: crypto.randomUUID(),
-      name: request.name,
-      service: request.issuer,
-      client_id: request.client_id,
-      scope: request.scope,
+      ways: ["browser", "device", "password"],
       person,
       status: { state: "signed-in" },
       signed_in_at_ms: now,
@@ -108,6 +119,16 @@ function explained(account: AccountView): ExplanationView {
       return { sentence, hint: status.problem.hint, since_ms: status.ended_at_ms, until_ms: null, timeline };
     }
   }
+}
+
+async function whoSignsIn(how: SignInWith): Promise<string> {
+  if (how.flow === "password") {
+    if (how.password !== "correct") throw makeProblem("wrong_credentials", "The service refused user name or password.");
+    return how.username;
+  }
+  if (how.flow === "device") listeners?.device?.(invitation(Date.now()));
+  await answerOfBrowser();
+  return "ada@example.org";
 }
 
 function answerOfBrowser(): Promise<void> {
@@ -150,14 +171,18 @@ export const api: Api = {
     return explained(find(name));
   },
 
+  presets: async () => presets,
+
   async signIn(request) {
     await refuseIfTold();
-    if (request.with.flow === "browser") {
-      await answerOfBrowser();
-      return signedIn(request, "ada@example.org");
-    }
-    if (request.with.password !== "correct") throw makeProblem("wrong_credentials", "The service refused user name or password.");
-    return signedIn(request, request.with.username);
+    const { name, client_id, scope } = request;
+    return signedIn({ name, service: serviceOf(request), client_id, scope }, await whoSignsIn(request.with));
+  },
+
+  async signInAgain(name, how) {
+    await refuseIfTold();
+    const { service, client_id, scope } = find(name);
+    return signedIn({ name, service, client_id, scope }, await whoSignsIn(how));
   },
 
   cancelSignIn: async () => browser?.fail(makeProblem("sign_in_cancelled", "The sign-in was cancelled.")),

@@ -4,7 +4,10 @@ import type { Form } from "./form";
 
 export class Fields implements Form {
   issuer = $state.raw("");
+  loginUrl = $state.raw("");
+  refreshUrl = $state.raw("");
   clientId = $state.raw("");
+  clientSecret = $state.raw("");
   name = $state.raw("");
   scope = $state.raw("");
   flow: Form["flow"] = $state.raw("browser");

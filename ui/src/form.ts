@@ -1,26 +1,69 @@
 // What the sign-in form holds and when it may be sent. Pure; the host checks again.
 
-import type { SignInRequest, SignInWith } from "tauri-plugin-pilotlight-api";
-import type { Text } from "./text";
+import type { PlaceRequest, PresetView, SignInRequest, SignInWith } from "tauri-plugin-pilotlight-api";
+
+export type Flow = SignInWith["flow"];
 
 export interface Form {
   issuer: string;
+  loginUrl: string;
+  refreshUrl: string;
   clientId: string;
+  clientSecret: string;
   name: string;
   scope: string;
-  flow: SignInWith["flow"];
+  flow: Flow;
   username: string;
   password: string;
 }
 
-export type Field = "issuer" | "clientId" | "name" | "username" | "password";
+export type Field = Exclude<keyof Form, "scope" | "flow">;
 export type Faults = Partial<Record<Field, string>>;
+
+/** What is said of a field that is wrong. */
+export interface Complaints {
+  required: string;
+  addressShape: string;
+  addressHttps: string;
+  addressParts: string;
+  nameTaken: string;
+  nameLong: string;
+  clientIdShape: string;
+}
 
 const DEFAULT_SCOPE = "openid profile email offline_access";
 const NAME_LIMIT = 64;
+const FLOWS: readonly Flow[] = ["browser", "device", "password"];
 
-export function emptyForm(): Form {
-  return { issuer: "", clientId: "", name: "", scope: DEFAULT_SCOPE, flow: "browser", username: "", password: "" };
+/** The form for a well-known service, or for any. */
+export function newForm(preset: PresetView | null, taken: readonly string[]): Form {
+  const blank = { loginUrl: "", refreshUrl: "", clientId: "", clientSecret: "", username: "", password: "" };
+  if (!preset) return { ...blank, issuer: "", name: "", scope: DEFAULT_SCOPE, flow: "browser" };
+  const issuer = preset.place.kind === "issuer" ? preset.place.issuer : "";
+  return { ...blank, issuer, name: freeName(preset.id, taken), scope: preset.scope, flow: preset.flows[0] ?? "browser" };
+}
+
+/** The ways in that the form offers. */
+export function flows(preset: PresetView | null): readonly Flow[] {
+  return preset?.flows ?? FLOWS;
+}
+
+/** Which fields the form has, in their order. */
+export function fields(form: Form, preset: PresetView | null): Field[] {
+  const kind = preset?.place.kind ?? "issuer";
+  const wanted: Field[] = [];
+  if (kind === "issuer" && (!preset || (preset.place.kind === "issuer" && preset.place.own))) wanted.push("issuer");
+  if (kind === "plain-json") wanted.push("loginUrl", "refreshUrl");
+  else wanted.push("clientId");
+  if (wantsSecret(form, preset)) wanted.push("clientSecret");
+  wanted.push("name");
+  if (form.flow === "password") wanted.push("username", "password");
+  return wanted;
+}
+
+/** Whether the service asks for a client secret, as far as is known. */
+export function wantsSecret({ flow }: Form, preset: PresetView | null): boolean {
+  return preset?.secret === "always" || (preset?.secret === "for-browser" && flow === "browser");
 }
 
 /** Host and port of a service, or the address as it is if it cannot be read. */
@@ -37,48 +80,62 @@ export function freeName(service: string, taken: readonly string[]): string {
 }
 
 /** What is wrong with the form, by field; empty where it may be sent. */
-export function faults(form: Form, taken: readonly string[], { invalid }: Text): Faults {
+export function faults(form: Form, preset: PresetView | null, taken: readonly string[], complaints: Complaints): Faults {
   const found: Faults = {};
-  const issuer = issuerFault(form.issuer.trim(), invalid);
-  if (issuer) found.issuer = issuer;
-  if (form.clientId.trim() === "") found.clientId = invalid.required;
-  else if (/\s/.test(form.clientId.trim())) found.clientId = invalid.clientIdShape;
-  const name = nameFault(form.name.trim(), taken, invalid);
-  if (name) found.name = name;
-  if (form.flow === "password") {
-    if (form.username.trim() === "") found.username = invalid.required;
-    if (form.password === "") found.password = invalid.required;
+  for (const field of fields(form, preset)) {
+    const fault = faultOf(field, form[field], taken, complaints);
+    if (fault) found[field] = fault;
   }
   return found;
 }
 
 /** The request that a form without faults stands for. */
-export function request(form: Form): SignInRequest {
+export function request(form: Form, preset: PresetView | null): SignInRequest {
+  const { username, password } = form;
   return {
     name: form.name.trim(),
-    issuer: form.issuer.trim(),
-    client_id: form.clientId.trim(),
+    place: place(form, preset),
+    client_id: preset?.place.kind === "plain-json" ? "pilotlight" : form.clientId.trim(),
+    client_secret: form.clientSecret === "" ? null : form.clientSecret,
     scope: form.scope.trim().replaceAll(/\s+/g, " "),
-    with:
-      form.flow === "browser"
-        ? { flow: "browser" }
-        : { flow: "password", username: form.username.trim(), password: form.password },
+    with: form.flow === "password" ? { flow: "password", username: username.trim(), password } : { flow: form.flow },
   };
 }
 
-function issuerFault(issuer: string, invalid: Text["invalid"]): string | undefined {
-  if (issuer === "") return invalid.required;
-  if (!URL.canParse(issuer)) return invalid.issuerShape;
-  const url = new URL(issuer);
-  const loopback = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
-  // RFC 8414 section 2: https, and neither query nor fragment; http only for a service on this very computer.
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) return invalid.issuerHttps;
-  if (/[?#]/.test(issuer)) return invalid.issuerParts;
-  return undefined;
+function place(form: Form, preset: PresetView | null): PlaceRequest {
+  switch (preset?.place.kind) {
+    case "declared":
+      return { kind: "declared", preset: preset.id };
+    case "plain-json":
+      return { kind: "plain-json", login_url: form.loginUrl.trim(), refresh_url: form.refreshUrl.trim() };
+    default:
+      return { kind: "issuer", issuer: form.issuer.trim() };
+  }
 }
 
-function nameFault(name: string, taken: readonly string[], invalid: Text["invalid"]): string | undefined {
-  if (name === "") return invalid.required;
-  if ([...name].length > NAME_LIMIT) return invalid.nameLong;
-  return taken.includes(name) ? invalid.nameTaken : undefined;
+function faultOf(field: Field, value: string, taken: readonly string[], complaints: Complaints): string | undefined {
+  const typed = field === "password" || field === "clientSecret" ? value : value.trim();
+  if (typed === "") return complaints.required;
+  switch (field) {
+    case "issuer":
+      return addressFault(typed, complaints) ?? (/[?#]/.test(typed) ? complaints.addressParts : undefined);
+    case "loginUrl":
+    case "refreshUrl":
+      return addressFault(typed, complaints);
+    case "clientId":
+      return /\s/.test(typed) ? complaints.clientIdShape : undefined;
+    case "name":
+      if ([...typed].length > NAME_LIMIT) return complaints.nameLong;
+      return taken.includes(typed) ? complaints.nameTaken : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function addressFault(address: string, complaints: Complaints): string | undefined {
+  if (!URL.canParse(address)) return complaints.addressShape;
+  const url = new URL(address);
+  const loopback = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  // RFC 8414 section 2: https; http only for a service on this very computer.
+  return url.protocol === "https:" || (url.protocol === "http:" && loopback) ? undefined : complaints.addressHttps;
 }

@@ -11,7 +11,7 @@ export class NewPassphrase {
   /** What is wrong with each, once it was to be used. */
   readonly faults: { first?: string; second?: string } = $derived.by(() => {
     if (!this.checked) return {};
-    if (this.first === "") return { first: text().invalid.required };
+    if (this.first === "") return { first: text().required };
     return this.first === this.second ? {} : { second: storageText().passphrase.differ };
   });
 

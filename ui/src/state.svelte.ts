@@ -2,9 +2,16 @@
 // It never polls and decides nothing about tokens; it only counts down to the times it was told.
 
 import { api } from "#api";
-import type { EventView, Problem, SignInRequest, Snapshot } from "tauri-plugin-pilotlight-api";
+import type {
+  AccountView,
+  DeviceView,
+  EventView,
+  Problem,
+  SignInRequest,
+  SignInWith,
+  Snapshot,
+} from "tauri-plugin-pilotlight-api";
 import { announcement } from "./announce";
-import type { Form } from "./form";
 import { chooseLanguage, texts, type Language, type Text } from "./text";
 
 const LANGUAGE_KEY = "pilotlight.language";
@@ -15,8 +22,11 @@ export type View = "accounts" | "add" | "activity" | "storage";
 /** A sign-in under way. */
 export interface Pending {
   account: string;
-  issuer: string;
-  flow: SignInRequest["with"]["flow"];
+  /** The service, for people. */
+  at: string;
+  flow: SignInWith["flow"];
+  /** What to type elsewhere, once the service has said so. */
+  device: DeviceView | null;
   cancelling: boolean;
 }
 
@@ -24,12 +34,6 @@ export interface Pending {
 export interface Failed {
   account: string;
   problem: Problem;
-}
-
-/** A form to open already filled in: of an account to sign in to again. */
-export interface Draft {
-  again: string;
-  form: Form;
 }
 
 // Everything is replaced whole, never changed in place: what the host sends needs no watching from within.
@@ -46,7 +50,6 @@ class State {
   language: Language = $state.raw(chooseLanguage(localStorage.getItem(LANGUAGE_KEY), navigator.languages));
   pending: Pending | null = $state.raw(null);
   failed: Failed | null = $state.raw(null);
-  draft: Draft | null = $state.raw(null);
   /** Said by screen readers when it changes. */
   announced: string = $state.raw("");
 }
@@ -65,31 +68,32 @@ export function setLanguage(language: Language): void {
 
 /** Listens to the host, then asks once for what was missed before. */
 export async function connect(): Promise<void> {
-  await api.subscribe({ snapshot: take, event: takeEvent });
+  await api.subscribe({ snapshot: take, event: takeEvent, device: takeDevice });
   await Promise.all([askOnce(), loadEvents()]).catch(unexpected);
 }
 
 export function show(view: View): void {
   // A failure stays until it was seen, and only these two show it.
   if (state.view === "accounts" || state.view === "add") state.failed = null;
-  state.draft = null;
   state.view = view;
 }
 
-/** Opens the sign-in form as filled in by `draft`. */
-export function openForm(draft: Draft): void {
-  show("add");
-  state.draft = draft;
+/** Signs in to the service called `at`; the outcome stands in the snapshot, or in `state.failed`. Resolves to whether it succeeded. */
+export async function signIn(request: SignInRequest, at: string): Promise<boolean> {
+  return whilePending(request.name, at, request.with.flow, () => api.signIn(request));
 }
 
-/** Signs in; the outcome stands in the snapshot, or in `state.failed`. Resolves to whether it succeeded. */
-export async function signIn(request: SignInRequest): Promise<boolean> {
+/** The same for an account whose sign-in has ended. */
+export async function signInAgain({ name, service }: AccountView, how: SignInWith): Promise<boolean> {
+  return whilePending(name, service, how.flow, () => api.signInAgain(name, how));
+}
+
+async function whilePending(account: string, at: string, flow: SignInWith["flow"], begin: () => Promise<unknown>): Promise<boolean> {
   if (state.pending) return false;
-  const account = request.name;
   state.failed = null;
-  state.pending = { account, issuer: request.issuer, flow: request.with.flow, cancelling: false };
+  state.pending = { account, at, flow, device: null, cancelling: false };
   try {
-    await api.signIn(request);
+    await begin();
     state.view = "accounts";
     return true;
   } catch (error) {
@@ -161,6 +165,10 @@ function take(next: Snapshot): void {
 function takeEvent(event: EventView): void {
   if (!concerns(event, state.eventsOf) || state.events.some(({ seq }) => seq === event.seq)) return;
   state.events = [event, ...state.events].slice(0, state.eventLimit);
+}
+
+function takeDevice(device: DeviceView): void {
+  if (state.pending) state.pending = { ...state.pending, device };
 }
 
 function asProblem(error: unknown): Problem {

@@ -95,9 +95,74 @@ describe("signing in", () => {
     assert.equal(await page.inputValue(id("form-issuer")), "https://login.example.org");
   }));
 
-  it("offers the form at once where no service is on offer", on("no-services", async (page) => {
-    assert.equal(await page.locator(id("form-issuer")).isVisible(), true);
-    assert.equal(await page.locator(id("form-back")).count(), 0);
+  it("offers well-known services where none is on offer, and any other", on("no-services", async (page) => {
+    for (const one of ["preset-forge", "preset-mill", "preset-plain-json", "other-service"]) {
+      assert.equal(await page.locator(id(one)).isVisible(), true, one);
+    }
+    assert.match(await said(page, id("preset-plain-json")), /Your own JSON service/);
+  }));
+
+  it("signs in by a code that is typed elsewhere, and shows it large, with a picture and its time", on("no-services", async (page) => {
+    await page.click(id("preset-forge"));
+    assert.match(await said(page, "form"), /device flow turned on[^]*forge\.example\/settings\/apps\/new[^]*lasts 6 months/);
+    assert.equal(await page.locator(id("form-issuer")).count(), 0, "its address is known");
+    assert.equal(await page.locator(id("form-client-secret")).count(), 0, "a code needs no secret there");
+    await page.fill(id("form-client-id"), "desktop");
+    await page.click(id("form-submit"));
+    assert.equal(await said(page, id("device-code")), "WDJB-MJHT");
+    assert.match(await said(page, id("pending")), /forge\.example\/device/);
+    assert.equal(await said(page, id("device-left")), "Good for 10 min 0 s");
+    assert.equal(await page.locator(`${id("device-picture")} path`).count(), 2);
+    await page.click(id("copy-code"));
+    await play(page, "finishBrowser");
+    await page.waitForSelector(card("forge"));
+  }, { frozen: true }));
+
+  it("gives up a code that nobody typed", on("no-services", async (page) => {
+    await page.click(id("preset-forge"));
+    await page.fill(id("form-client-id"), "desktop");
+    await page.click(id("form-submit"));
+    await page.waitForSelector(id("device-code"));
+    await page.click(id("cancel-sign-in"));
+    await page.waitForSelector(id("pending"), { state: "detached" });
+    assert.equal(await page.inputValue(id("form-client-id")), "desktop");
+    assert.equal(await page.locator(id("problem")).count(), 0);
+  }));
+
+  it("asks for a client secret only where the way in needs one", on("no-services", async (page) => {
+    await page.click(id("preset-forge"));
+    await page.click(id("form-flow-browser"));
+    await page.fill(id("form-client-id"), "desktop");
+    await page.click(id("form-submit"));
+    const secret = page.locator(id("form-client-secret"));
+    assert.equal(await secret.getAttribute("aria-invalid"), "true");
+    assert.equal(await secret.getAttribute("type"), "password");
+    await secret.fill("s3cret");
+    await page.click(id("form-submit"));
+    await page.waitForSelector(id("pending"));
+    await play(page, "finishBrowser");
+    await page.waitForSelector(card("forge"));
+  }));
+
+  it("takes the two addresses of a home-made service, over https alone", on("no-services", async (page) => {
+    await page.click(id("preset-plain-json"));
+    await page.fill(id("form-login-url"), "http://id.example.org/login");
+    await page.fill(id("form-refresh-url"), "https://id.example.org/refresh");
+    await page.fill(id("username"), "ada");
+    await page.fill(id("password"), "correct");
+    await page.click(id("form-submit"));
+    assert.match(await said(page, "form"), /must begin with https:\/\//);
+    await page.fill(id("form-login-url"), "https://id.example.org/login");
+    await page.fill(id("password"), "correct");
+    await page.click(id("form-submit"));
+    await page.waitForSelector(card("plain-json"));
+  }));
+
+  it("lets the address of a well-known service be another, and leads back to the choice", on("no-services", async (page) => {
+    await page.click(id("preset-mill"));
+    assert.equal(await page.inputValue(id("form-issuer")), "https://mill.example");
+    await page.click(id("form-back"));
+    await page.waitForSelector(id("preset-mill"));
   }));
 
   it("gives a second account of a service a name of its own", on("empty", async (page) => {
@@ -163,14 +228,22 @@ describe("an account", () => {
     await page.waitForSelector(`${card("ada")}[data-state="signed-in"]`);
   }));
 
-  it("is signed in again by password through the form, filled in", on("ended", async (page) => {
+  it("is signed in again by password in place, and told what was wrong with it", on("ended", async (page) => {
     await page.click(`${card("work")} ${id("sign-in-again-password")}`);
-    assert.equal(await page.inputValue(id("form-issuer")), "https://login.corp.example");
-    assert.equal(await page.inputValue(id("form-client-id")), "pilotlight-desktop");
-    assert.equal(await page.inputValue(id("form-name")), "work");
     await page.fill(id("username"), "ada");
+    await page.fill(id("password"), "wrong");
+    await page.click(id("submit-password"));
+    await page.waitForSelector(`${card("work")} ${id("problem")}[data-code="wrong_credentials"]`);
     await page.fill(id("password"), "correct");
-    await page.click(id("form-submit"));
+    await page.click(id("submit-password"));
+    await page.waitForSelector(`${card("work")}[data-state="signed-in"]`);
+    assert.equal(await page.locator(id("password")).count(), 0);
+  }));
+
+  it("is signed in again by a code in place", on("ended", async (page) => {
+    await page.click(`${card("work")} ${id("sign-in-again-device")}`);
+    await page.waitForSelector(`${card("work")} ${id("device-code")}`);
+    await play(page, "finishBrowser");
     await page.waitForSelector(`${card("work")}[data-state="signed-in"]`);
   }));
 

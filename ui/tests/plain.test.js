@@ -10,11 +10,14 @@ import { root } from "./stage.js";
 const load = async (file) => (await runnerImport(join(root, "src", file), { configFile: false, logLevel: "error" })).module;
 const { texts, chooseLanguage, problemText, named } = await load("text/index.ts");
 const { span, ago, left, until } = await load("time.ts");
-const { emptyForm, faults, freeName, host, request } = await load("form.ts");
+const { faults, newForm, freeName, host, request } = await load("form.ts");
 const { announcement } = await load("announce.ts");
 const { en, zh } = texts;
 const { en: laterEn } = await load("text/storage.en.ts");
 const { zh: laterZh } = await load("text/storage.zh.ts");
+const { en: formEn } = await load("text/service.en.ts");
+const { zh: formZh } = await load("text/service.zh.ts");
+const { presets } = await load("fake/presets.ts");
 
 describe("spans and instants", () => {
   for (const [ms, inEnglish, inChinese] of [
@@ -54,46 +57,57 @@ describe("spans and instants", () => {
 });
 
 describe("the form", () => {
-  const good = { ...emptyForm(), issuer: "https://login.example.org", clientId: "desktop", name: "work" };
-  const check = (part, taken = []) => faults({ ...good, ...part }, taken, en);
+  const complaints = { ...formEn.invalid, required: en.required };
+  const good = { ...newForm(null, []), issuer: "https://login.example.org", clientId: "desktop", name: "work" };
+  const check = (part, taken = []) => faults({ ...good, ...part }, null, taken, complaints);
 
   it("may be sent when it is whole", () => assert.deepEqual(check({}), {}));
   it("may point at a service on this computer without TLS", () => {
     for (const issuer of ["http://localhost:8443", "http://127.0.0.1:1", "http://[::1]:1"]) assert.deepEqual(check({ issuer }), {});
   });
   for (const [issuer, fault] of [
-    ["", en.invalid.required],
-    ["login", en.invalid.issuerShape],
-    ["https://", en.invalid.issuerShape],
-    ["http://login.example.org", en.invalid.issuerHttps],
-    ["http://localhost.example.org", en.invalid.issuerHttps],
-    ["ftp://login.example.org", en.invalid.issuerHttps],
-    ["https://login.example.org?x", en.invalid.issuerParts],
-    ["https://login.example.org#x", en.invalid.issuerParts],
+    ["", complaints.required],
+    ["login", complaints.addressShape],
+    ["https://", complaints.addressShape],
+    ["http://login.example.org", complaints.addressHttps],
+    ["http://localhost.example.org", complaints.addressHttps],
+    ["ftp://login.example.org", complaints.addressHttps],
+    ["https://login.example.org?x", complaints.addressParts],
+    ["https://login.example.org#x", complaints.addressParts],
   ]) {
     it(`refuses the issuer "${issuer}"`, () => assert.equal(check({ issuer }).issuer, fault));
   }
   it("refuses a name that is empty, too long or taken", () => {
-    assert.equal(check({ name: " " }).name, en.invalid.required);
-    assert.equal(check({ name: "火".repeat(65) }).name, en.invalid.nameLong);
+    assert.equal(check({ name: " " }).name, complaints.required);
+    assert.equal(check({ name: "火".repeat(65) }).name, complaints.nameLong);
     assert.deepEqual(check({ name: "🔥".repeat(64) }), {}, "characters are counted, not code units");
-    assert.equal(check({}, ["work"]).name, en.invalid.nameTaken);
+    assert.equal(check({}, ["work"]).name, complaints.nameTaken);
   });
   it("wants user name and password only for the flow that needs them", () => {
     assert.deepEqual(Object.keys(check({ flow: "password" })), ["username", "password"]);
   });
   it("sends no password in the browser flow", () => {
-    const sent = request({ ...good, name: " work ", scope: " openid  email ", password: "secret" });
+    const sent = request({ ...good, name: " work ", scope: " openid  email ", password: "secret" }, null);
     assert.deepEqual(sent, {
       name: "work",
-      issuer: "https://login.example.org",
+      place: { kind: "issuer", issuer: "https://login.example.org" },
       client_id: "desktop",
+      client_secret: null,
       scope: "openid email",
       with: { flow: "browser" },
     });
   });
+  it("sends a well-known service what it needs and nothing that was typed for another", () => {
+    const [forge, mill, own] = presets.map((preset) => [newForm(preset, ["mill"]), preset]);
+    const sent = ([form, preset], typed) => request({ ...form, clientId: "desktop", ...typed }, preset);
+    assert.deepEqual(sent(forge, {}).place, { kind: "declared", preset: "forge" });
+    assert.deepEqual([sent(forge, {}).with, sent(forge, { clientSecret: " s " }).client_secret], [{ flow: "device" }, " s "]);
+    assert.deepEqual([sent(mill, {}).place, sent(mill, {}).name], [{ kind: "issuer", issuer: "https://mill.example" }, "mill-2"]);
+    const urls = { loginUrl: " https://id.example/in ", refreshUrl: "https://id.example/on" };
+    assert.deepEqual(sent(own, urls).place, { kind: "plain-json", login_url: "https://id.example/in", refresh_url: "https://id.example/on" });
+  });
   it("keeps a password to the letter", () => {
-    const { with: flow } = request({ ...good, flow: "password", username: " ada ", password: " a b " });
+    const { with: flow } = request({ ...good, flow: "password", username: " ada ", password: " a b " }, null);
     assert.deepEqual(flow, { flow: "password", username: "ada", password: " a b " });
   });
   it("finds a free name", () => {
@@ -144,7 +158,7 @@ describe("texts", () => {
       if (typeof said === "object") for (const [key, part] of Object.entries(said)) look(part, `${path}.${key}`);
       else if (!/unit\.join$|plain-\w+\.depends$/.test(path) && said.trim() === "") empty.push(path);
     };
-    for (const [name, one] of Object.entries({ en, zh, laterEn, laterZh })) look(one, name);
+    for (const [name, one] of Object.entries({ en, zh, laterEn, laterZh, formEn, formZh })) look(one, name);
     assert.deepEqual(empty, []);
   });
 

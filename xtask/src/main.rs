@@ -9,6 +9,7 @@
 //!                        `bench agent`: what lending costs beside oidc-agent
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
+//! cargo xtask face       list anew what others can use of the crates
 //! cargo xtask fmt        format Rust sources
 //! ```
 #![expect(clippy::print_stdout, reason = "a task tells in the terminal what it does")]
@@ -22,6 +23,7 @@ mod bindings;
 mod cargo;
 mod counts;
 mod environment;
+mod face;
 mod failure;
 mod fuzz;
 mod npm;
@@ -56,6 +58,9 @@ enum Task {
         /// The authorization server's instead: herds, kills, Redis away; each at its whole length
         #[arg(long, conflicts_with = "arguments")]
         server: bool,
+        /// What decides at which instants the server's are disturbed
+        #[arg(long, value_name = "NUMBER", default_value = "4400", requires = "server")]
+        seed: u64,
         /// What pilotlight-torture is told; `-- --help` lists it
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -68,6 +73,8 @@ enum Task {
     Setup,
     /// Write the TypeScript types anew from the Rust types
     Bindings,
+    /// List anew what others can use of the crates, in docs/face
+    Face,
     /// Format the Rust sources
     Fmt,
 }
@@ -76,12 +83,13 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Run(run) => run.start(),
         Task::Test(test) => test.start(),
-        Task::Torture { server: true, .. } => torture_server(),
+        Task::Torture { server: true, seed, .. } => torture_server(seed),
         Task::Torture { arguments, .. } => torture(&arguments),
         Task::Fuzz(fuzz) => fuzz.start(),
         Task::Bench(bench) => bench.start(),
         Task::Setup => setup(),
         Task::Bindings => bindings(),
+        Task::Face => face(),
         Task::Fmt => Progress::of(1).step("Format", |step| step.run(cargo::cargo(&["fmt", "--all"]))),
     };
     match outcome {
@@ -111,12 +119,21 @@ fn torture(arguments: &[String]) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{}: {status}", progress::line_of(&command)))) }
 }
 
-/// The tests of the server that have two lengths, alone on the machine and one after the other.
-fn torture_server() -> Result<(), Failure> {
+/// The tests of the server that have two lengths, alone on the machine and one after the other. Each tells in a line that begins
+/// with `torture:` what it came to.
+fn torture_server(seed: u64) -> Result<(), Failure> {
     let mut command = cargo::cargo(&["test", "--package", "pilotlight-server", "--test", "it", "--"]);
     command.args(["--test-threads", "1", "--nocapture", "herd::", "kill::", "redis::", "keycloak::"]);
-    let status = command.env("PILOTLIGHT_TORTURE", "1").status()?;
+    let status = command.env("PILOTLIGHT_TORTURE", seed.to_string()).status()?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{}: {status}", progress::line_of(&command)))) }
+}
+
+fn face() -> Result<(), Failure> {
+    let mut progress = Progress::of(3 + npm::STEPS);
+    npm::install(&mut progress)?;
+    progress.step("Build the UI", |step| step.run(npm::script("build")))?;
+    progress.step("Documentation", face::document)?;
+    progress.step("Write docs/face", face::write)
 }
 
 fn bindings() -> Result<(), Failure> {

@@ -66,7 +66,14 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python3-venv",
             "libssl-dev",
         ],
-        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubernetes-client")],
+        programs: &[
+            ("curl", "curl"),
+            ("fish", "fish"),
+            ("git", "git"),
+            ("groff", "groff-base"),
+            ("kubectl", "kubernetes-client"),
+            ("zsh", "zsh"),
+        ],
     },
     Manager {
         program: "dnf",
@@ -89,7 +96,14 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python3",
             "openssl-devel",
         ],
-        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubernetes-client")],
+        programs: &[
+            ("curl", "curl"),
+            ("fish", "fish"),
+            ("git", "git"),
+            ("groff", "groff-base"),
+            ("kubectl", "kubernetes-client"),
+            ("zsh", "zsh"),
+        ],
     },
     Manager {
         program: "pacman",
@@ -110,7 +124,14 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python",
             "openssl",
         ],
-        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubectl")],
+        programs: &[
+            ("curl", "curl"),
+            ("fish", "fish"),
+            ("git", "git"),
+            ("groff", "groff"),
+            ("kubectl", "kubectl"),
+            ("zsh", "zsh"),
+        ],
     },
     Manager {
         program: "zypper",
@@ -131,7 +152,14 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "python3",
             "libopenssl-devel",
         ],
-        programs: &[("curl", "curl"), ("git", "git"), ("kubectl", "kubernetes-client")],
+        programs: &[
+            ("curl", "curl"),
+            ("fish", "fish"),
+            ("git", "git"),
+            ("groff", "groff"),
+            ("kubectl", "kubernetes-client"),
+            ("zsh", "zsh"),
+        ],
     },
 ];
 
@@ -139,18 +167,21 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 pub(crate) const PEER: (&str, &str) = ("oidc-agent", "oidc-agent-cli");
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 13] = [
+pub(crate) const TEST_PROGRAMS: [&str; 16] = [
     "WebKitWebDriver",
     "Xvfb",
     "curl",
     "dbus-daemon",
     "dbus-send",
+    "fish",
     "gcore",
     "git",
     "gnome-keyring-daemon",
+    "groff",
     "kubectl",
     "redis-server",
     "strace",
     "swtpm",
     "python3",
+    "zsh",
 ];

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::{
     bindings, cargo,
     counts::Counts,
-    environment,
+    environment, face,
     failure::Failure,
     npm, place,
     progress::{Progress, Step},
@@ -49,11 +49,11 @@ impl Test {
 
     fn steps(&self) -> usize {
         match self.only {
-            None => setup::STEPS + 15,
+            None => setup::STEPS + 17,
             Some(Part::Rust) => 5,
             Some(Part::Ui) => 4,
             Some(Part::E2e) => 5,
-            Some(Part::Lint) => 6,
+            Some(Part::Lint) => 9,
         }
     }
 
@@ -150,11 +150,8 @@ fn lint(gate: &mut Gate) {
     gate.check("Lints of the command line without the lab", |step| {
         step.run(cargo::small_command_line(&["clippy"], &["--bins", "--", "--deny", "warnings"]))
     });
-    gate.check("Documentation", |step| {
-        let mut command = cargo::workspace(&["doc"], &["--no-deps", "--lib"]);
-        command.env("RUSTDOCFLAGS", "--deny warnings");
-        step.run(command)
-    });
+    gate.check("Documentation", face::document);
+    gate.check("The public face is as committed", face::check);
     gate.check("Licences, sources and bans", |step| step.run(deny(&["bans", "licenses", "sources"])?));
     gate.check("Known vulnerabilities", advisories);
 }

@@ -8,6 +8,7 @@ use pilotlight::storage::Strategy;
 use url::Url;
 
 use crate::programs;
+use crate::surroundings::Screen;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -124,6 +125,11 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Write a manual page for each command into a folder
+    ManPages {
+        /// The folder, such as ~/.local/share/man/man1
+        folder: PathBuf,
+    },
     /// Print the version
     Version,
 }
@@ -143,15 +149,26 @@ impl Command {
         )
     }
 
-    /// Whether it tells of the vault, and of a locked one too.
-    pub(crate) fn looks_only(&self) -> bool {
-        // An agent that a service manager started says to everybody what is missing, until somebody unlocks it.
-        #[cfg(target_os = "linux")]
-        let waits = matches!(self, Self::Agent { .. }) && !std::io::IsTerminal::is_terminal(&std::io::stdin());
-        #[cfg(not(target_os = "linux"))]
-        let waits = false;
-        waits || matches!(self, Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies))
+    /// What it wants with the vault.
+    pub(crate) const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Doctor | Self::Vault(VaultCommand::Info | VaultCommand::Strategies) => Purpose::Look,
+            #[cfg(target_os = "linux")]
+            Self::Agent { .. } => Purpose::Serve,
+            _ => Purpose::Work,
+        }
     }
+}
+
+/// What a command wants with the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To tell of it, and of a locked one too.
+    Look,
+    /// To lend from it, as soon as somebody unlocks it.
+    Serve,
+    /// What is in it.
+    Work,
 }
 
 /// What to do with the vault.
@@ -251,7 +268,7 @@ pub(crate) struct SignInArguments {
     #[arg(long, help_heading = "Client")]
     pub(crate) client_secret_stdin: bool,
 
-    /// How to sign in [default: browser with --issuer, else password]
+    /// How to sign in [default: with --issuer browser, or device where there is no screen; else password]
     #[arg(long, help_heading = "Sign-in")]
     pub(crate) flow: Option<Flow>,
     /// Your user name there; asked for at the terminal when missing
@@ -316,14 +333,16 @@ pub(crate) enum Flow {
 
 impl SignInArguments {
     /// The flow asked for, or the one that the other arguments speak of.
-    pub(crate) fn flow(&self) -> Flow {
+    pub(crate) fn flow(&self, screen: Screen) -> Flow {
         self.flow.unwrap_or({
             if self.refresh_token_stdin {
                 Flow::RefreshToken
             } else if self.password_stdin || self.username.is_some() || self.issuer.is_none() {
                 Flow::Password
-            } else {
+            } else if screen == Screen::Here {
                 Flow::Browser
+            } else {
+                Flow::Device
             }
         })
     }
@@ -357,11 +376,16 @@ mod tests {
 
     #[test]
     fn the_flow_follows_from_the_service_and_the_secrets() {
-        assert_eq!(sign_in(&[]).unwrap().flow(), Flow::Browser);
-        assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(), Flow::Password);
-        assert_eq!(sign_in(&["--password-stdin"]).unwrap().flow(), Flow::Password);
-        assert_eq!(sign_in(&["--refresh-token-stdin"]).unwrap().flow(), Flow::RefreshToken);
-        assert_eq!(sign_in(&["--flow", "password"]).unwrap().flow(), Flow::Password);
+        assert_eq!(sign_in(&[]).unwrap().flow(Screen::Here), Flow::Browser);
+        for screen in [Screen::Elsewhere, Screen::None] {
+            assert_eq!(sign_in(&[]).unwrap().flow(screen), Flow::Device);
+            assert_eq!(sign_in(&["--flow", "browser"]).unwrap().flow(screen), Flow::Browser);
+            assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(screen), Flow::Password);
+        }
+        assert_eq!(sign_in(&["--username", "alex"]).unwrap().flow(Screen::Here), Flow::Password);
+        assert_eq!(sign_in(&["--password-stdin"]).unwrap().flow(Screen::Here), Flow::Password);
+        assert_eq!(sign_in(&["--refresh-token-stdin"]).unwrap().flow(Screen::Here), Flow::RefreshToken);
+        assert_eq!(sign_in(&["--flow", "password"]).unwrap().flow(Screen::Here), Flow::Password);
     }
 
     #[test]
@@ -373,7 +397,7 @@ mod tests {
             let line = format!("pilotlight sign-in home {service}");
             let parsed = Arguments::try_parse_from(line.split(' ')).expect(service);
             let Command::SignIn(arguments) = parsed.command else { panic!("{service}") };
-            assert_eq!((arguments.flow(), arguments.client_id), (Flow::Password, None));
+            assert_eq!((arguments.flow(Screen::Here), arguments.client_id), (Flow::Password, None));
         }
     }
 

@@ -14,6 +14,7 @@ use crate::failure::{DISK, Failure, NEEDS_SIGN_IN};
 use crate::json::{AccountJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson};
 use crate::lend::{Lender, Lending};
 use crate::output::{self, Form};
+use crate::surroundings::Screen;
 use crate::{device, secrets, sign_in, text};
 
 /// One run of the program.
@@ -58,7 +59,7 @@ impl Run {
             Command::Agent { consent, .. } => crate::agent::serve(self.pilotlight, consent).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) => Ok(0),
-            Command::Completions { .. } | Command::Version => Ok(0),
+            Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
         }
     }
 
@@ -68,7 +69,7 @@ impl Run {
     }
 
     async fn sign_in(self, arguments: SignInArguments) -> Outcome {
-        let (registration, with) = sign_in::prepare(arguments, self.form)?;
+        let (registration, with) = sign_in::prepare(arguments, self.form, Screen::find())?;
         let by_device = matches!(with, SignIn::Device(_));
         let outcome = self.pilotlight.sign_in(registration, with).await;
         if by_device {

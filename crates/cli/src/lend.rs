@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 #[cfg(target_os = "linux")]
 use zeroize::Zeroizing;
 
+use crate::arguments::Purpose;
 use crate::failure::Failure;
 use crate::vault;
 
@@ -100,7 +101,7 @@ impl Lender {
         let open = async || {
             // Before anything secret is read. Where the system refuses, the command is still worth running.
             pilotlight::process::harden();
-            vault::unlock(&self.pilotlight, self.passphrase.as_deref(), false).await
+            vault::unlock(&self.pilotlight, self.passphrase.as_deref(), Purpose::Work).await
         };
         self.opened.get_or_try_init(open).await?;
         Ok(&self.pilotlight)

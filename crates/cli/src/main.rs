@@ -28,12 +28,13 @@ mod output;
 mod programs;
 mod secrets;
 mod sign_in;
+mod surroundings;
 mod text;
 mod vault;
 mod words;
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -80,16 +81,16 @@ fn main() -> ExitCode {
     }
     log(arguments.verbose);
     let form = Form::of(arguments.json);
+    let passphrase = arguments.passphrase_file.or_else(surroundings::passphrase_of_service);
     let outcome = match arguments.command {
         Command::Version => version(form),
         Command::Completions { shell } => completions(shell),
+        Command::ManPages { folder } => man_pages(&folder),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
         #[cfg(target_os = "linux")]
-        Command::Agent { command: Some(command), .. } => {
-            agent::command(form, arguments.passphrase_file.as_deref(), command)
-        }
-        command => start(form, arguments.passphrase_file, command),
+        Command::Agent { command: Some(command), .. } => agent::command(form, passphrase.as_deref(), command),
+        command => start(form, passphrase, command),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| form.failure(&failure)))
 }
@@ -104,6 +105,14 @@ fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
     let mut script = vec![];
     clap_complete::generate(shell, &mut Arguments::command(), "pilotlight", &mut script);
     output::result(&String::from_utf8_lossy(&script))?;
+    Ok(0)
+}
+
+fn man_pages(folder: &Path) -> Result<u8, Failure> {
+    let made = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Arguments::command(), folder));
+    made.map_err(|error| {
+        Failure::usage(format!("{}: {error}.", folder.display()), "Name a folder that you may write to.")
+    })?;
     Ok(0)
 }
 
@@ -122,7 +131,7 @@ fn start(form: Form, passphrase: Option<PathBuf>, command: Command) -> Result<u8
     let code = runtime.block_on(async {
         let outcome = async {
             if !command.lends() {
-                vault::unlock(&pilotlight, passphrase.as_deref(), command.looks_only()).await?;
+                vault::unlock(&pilotlight, passphrase.as_deref(), command.purpose()).await?;
             }
             let run = Run { form, pilotlight: pilotlight.clone(), vault, passphrase, next: Rc::clone(&next) };
             run.carry_out(command).await

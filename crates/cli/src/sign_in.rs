@@ -7,16 +7,24 @@ use url::Url;
 use crate::arguments::{Flow, SignInArguments};
 use crate::device;
 use crate::failure::Failure;
-use crate::output::Form;
+use crate::output::{self, Form};
 use crate::secrets::{self, StandardInput};
+use crate::surroundings::Screen;
 
 /// What is asked for at an issuer when nobody says: who signs in, and a refresh token.
 const USUAL_SCOPE: &str = "openid offline_access";
 
 /// Reads the secrets and asks for what is missing, all before anything is sent.
-pub(crate) fn prepare(arguments: SignInArguments, form: Form) -> Result<(Registration, SignIn), Failure> {
-    let flow = arguments.flow();
+pub(crate) fn prepare(
+    arguments: SignInArguments,
+    form: Form,
+    screen: Screen,
+) -> Result<(Registration, SignIn), Failure> {
+    let flow = arguments.flow(screen);
     refuse_contradictions(&arguments, flow)?;
+    if let (None, Flow::Device, Some(trouble)) = (arguments.flow, flow, screen.trouble()) {
+        output::note(&format!("{trouble}, so you sign in with a code. Another way: --flow browser."));
+    }
     let proof_stdin = arguments.password_stdin || arguments.refresh_token_stdin;
     let mut input = StandardInput::read(usize::from(arguments.client_secret_stdin) + usize::from(proof_stdin))?;
     let client_secret = if arguments.client_secret_stdin { input.next() } else { None };
@@ -105,7 +113,7 @@ mod tests {
 
     fn prepared(line: &str) -> Result<(Registration, SignIn), Failure> {
         match Arguments::try_parse_from(line.split(' ')).expect(line).command {
-            Command::SignIn(arguments) => prepare(*arguments, Form::Text),
+            Command::SignIn(arguments) => prepare(*arguments, Form::Text, Screen::Here),
             other => panic!("{other:?}"),
         }
     }

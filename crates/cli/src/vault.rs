@@ -9,7 +9,7 @@ use pilotlight::values::{ExposeSecret as _, SecretString};
 use pilotlight::{ErrorCode, Pilotlight};
 use serde_json::{Value, json};
 
-use crate::arguments::{Cipher, TypedWay, VaultCommand};
+use crate::arguments::{Cipher, Purpose, TypedWay, VaultCommand};
 use crate::command::{Outcome, Run};
 use crate::failure::{DISK, Failure};
 use crate::words::{harmless, table};
@@ -130,9 +130,9 @@ impl Run {
 pub(crate) async fn unlock(
     pilotlight: &Pilotlight,
     file: Option<&std::path::Path>,
-    looks_only: bool,
+    purpose: Purpose,
 ) -> Result<(), Failure> {
-    if (looks_only && file.is_none()) || !pilotlight.takes_passphrase().await.unwrap_or(false) {
+    if (purpose == Purpose::Look && file.is_none()) || !pilotlight.takes_passphrase().await.unwrap_or(false) {
         return Ok(());
     }
     if let Some(file) = file {
@@ -142,6 +142,11 @@ pub(crate) async fn unlock(
         Err(error) if wants_passphrase(error.code()) => {}
         // Whatever else is wrong, the command itself meets it and says so.
         _ => return Ok(()),
+    }
+    if purpose == Purpose::Serve && !std::io::stdin().is_terminal() {
+        // Started by a service manager: it says to everybody what is missing until somebody unlocks it.
+        output::note("The vault needs its passphrase: run `pilotlight agent unlock`.");
+        return Ok(());
     }
     let passphrase = secrets::ask("vault's passphrase or recovery code", "Pass --passphrase-file FILE.")?;
     Ok(pilotlight.unlock_with(passphrase).await?)

@@ -17,6 +17,8 @@ pub enum ServiceLocation {
     TokenEndpoint(Url),
     /// A home-made service.
     PlainJson(PlainJson),
+    /// A service whose endpoints are known already: nothing is discovered.
+    Declared(Box<Service>),
 }
 
 /// What a person wants to sign in to.

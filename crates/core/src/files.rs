@@ -54,7 +54,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
 }
 
 /// The name of a file is on the disk only when its folder is.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
         File::open(folder)?.sync_all()?;

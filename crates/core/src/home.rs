@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(all(feature = "http", feature = "keystore"))]
 use secrecy::SecretString;
 
 use crate::{Error, ErrorCode};
@@ -11,12 +12,14 @@ use crate::{Error, ErrorCode};
 pub struct Home(PathBuf);
 
 /// The address of a Redis for the strategy `redis`: `PILOTLIGHT_REDIS_URL`. Not an argument, since it may hold a password.
+#[cfg(all(feature = "http", feature = "keystore"))]
 #[expect(clippy::disallowed_methods, reason = "with `Home::locate`, the place that reads the environment")]
 pub(crate) fn redis_address() -> Option<SecretString> {
     std::env::var("PILOTLIGHT_REDIS_URL").ok().filter(|address| !address.is_empty()).map(SecretString::from)
 }
 
 /// Another TPM than the machine's usual one: `PILOTLIGHT_TPM`, a device or the socket of an emulator.
+#[cfg(all(feature = "http", feature = "keystore"))]
 #[expect(clippy::disallowed_methods, reason = "with `Home::locate`, the place that reads the environment")]
 pub(crate) fn tpm_device() -> Option<PathBuf> {
     std::env::var_os("PILOTLIGHT_TPM").filter(|path| !path.is_empty()).map(PathBuf::from)

@@ -34,7 +34,7 @@ impl AuthorizedClient {
     /// Whether a token may go to that address at all: over TLS, or to this machine (RFC 6750 section 5.3).
     #[must_use]
     pub fn may_send_to(url: &Url) -> bool {
-        url.scheme() == "https" || (url.scheme() == "http" && crate::transport::is_loopback(url))
+        url.scheme() == "https" || (url.scheme() == "http" && crate::http_transport::is_loopback(url))
     }
 
     /// A client to give to [`Pilotlight::authorize`] for requests to the origin of `url`: it follows no redirect, ends after
@@ -43,7 +43,7 @@ impl AuthorizedClient {
     /// # Errors
     /// `internal` where TLS cannot be set up.
     pub fn client_for(url: &Url, deadline: Duration) -> Result<reqwest::Client, Error> {
-        crate::transport::client(crate::transport::is_loopback(url), deadline)
+        crate::http_transport::client(crate::http_transport::is_loopback(url), deadline)
             .map_err(|_| Error::new(ErrorCode::Internal, "The HTTP client cannot be set up."))
     }
 
@@ -89,7 +89,7 @@ impl AuthorizedClient {
     }
 
     async fn send(&self, request: Request) -> Result<Response, Error> {
-        self.client.execute(request).await.map_err(|error| crate::transport::sort(&error).into())
+        self.client.execute(request).await.map_err(|error| crate::http_transport::sort(&error).into())
     }
 }
 

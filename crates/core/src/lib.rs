@@ -46,7 +46,10 @@ mod flights;
 pub mod fuzzing;
 pub mod grant;
 mod home;
+#[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod http_transport;
 pub mod journal;
 mod lifecycle;
 mod lock;
@@ -55,6 +58,7 @@ mod pace;
 mod page;
 pub mod parts;
 mod plan;
+pub mod presets;
 mod random;
 mod recent;
 mod record;
@@ -66,17 +70,21 @@ mod sign_out;
 pub mod simulation;
 mod stamp;
 pub mod storage;
+#[cfg(all(feature = "http", feature = "keystore"))]
+mod system;
+mod transfer;
 mod transport;
 pub mod values;
 
 /// The guide's examples, run as tests.
-#[cfg(all(doctest, feature = "testing"))]
+#[cfg(all(doctest, feature = "http", feature = "testing"))]
 #[doc = include_str!("../../../docs/crate.md")]
 struct Guide;
 
 pub use account::{AccessToken, Account, Registration, ServiceLocation, SignIn, SignOut, Status};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use home::Home;
+#[cfg(feature = "http")]
 pub use http::AuthorizedClient;
 pub use lifecycle::{Config, Pilotlight};
 pub use pilotlight_oauth::{Client, Scope};

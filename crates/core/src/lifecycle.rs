@@ -6,8 +6,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pilotlight_oauth::{ExposeSecret as _, Timestamp};
-use pilotlight_vault::{GrantId, Keystore, Listed, OsKeystore, Vault};
+#[cfg(feature = "http")]
+use pilotlight_oauth::ExposeSecret as _;
+use pilotlight_oauth::Timestamp;
+use pilotlight_vault::{GrantId, Keystore, Listed, Vault};
 use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 
@@ -19,18 +21,13 @@ use crate::journal::Journal;
 use crate::journal::{Chain, EventKind, JournalEntry};
 use crate::pace::Paces;
 use crate::page::{Held, Page, Standing};
-use crate::parts::{
-    Browser, Clock, FileLocks, HttpTransport, Locks, Random, SystemBrowser, SystemClock, SystemRandom, Transport,
-};
+use crate::parts::{Browser, Clock, Locks, Random, Transport};
 use crate::plan::Plan;
 use crate::recent::Recent;
 use crate::record::Ended;
 use crate::storage::Storage;
 use crate::values::Accounts;
 use crate::{AccessToken, Account, Error, ErrorCode, Home, Status};
-
-/// The name under which the keystore files our entries.
-const KEYSTORE_SERVICE: &str = "dev.pilotlight";
 
 /// What Pilotlight works with. Tests hand in their own parts.
 #[derive(Clone)]
@@ -55,41 +52,6 @@ pub struct Config {
     pub browser: Arc<dyn Browser>,
     /// Whether the background task watches for other processes' writes, for waking and for the network.
     pub watch: bool,
-}
-
-impl Config {
-    /// The system's own parts.
-    pub fn system(home: Home) -> Result<Self, Error> {
-        let redis = crate::home::redis_address();
-        let locks = crate::lock::of_home(&home, redis.as_ref(), &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
-        Ok(Self { locks, redis, tpm: crate::home::tpm_device(), ..Self::local(home, KEYSTORE_SERVICE) })
-    }
-
-    /// The system's own parts for an app that keeps its accounts apart from those of every other: its home is
-    /// [`Home::of_app`], and the keystore's entries stand under its identifier. No variable of the environment has a say.
-    ///
-    /// # Errors
-    /// As [`Home::of_app`].
-    pub fn of_app(identifier: &str) -> Result<Self, Error> {
-        Ok(Self::local(Home::of_app(identifier)?, identifier))
-    }
-
-    /// One machine: neither a shared vault nor another TPM than the usual one.
-    fn local(home: Home, keystore_service: &str) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Self {
-            locks: Arc::new(FileLocks::new(&home)),
-            home,
-            transport: Arc::new(HttpTransport::new(clock.clone())),
-            clock,
-            random: Arc::new(SystemRandom),
-            keystore: Arc::new(OsKeystore::new(keystore_service)),
-            redis: None,
-            tpm: None,
-            browser: Arc::new(SystemBrowser),
-            watch: true,
-        }
-    }
 }
 
 /// Keeps grants alive. Clones share everything.
@@ -210,6 +172,7 @@ impl Pilotlight {
     }
 
     /// The stored access token where it is another one than `refused`, or else a new one.
+    #[cfg(feature = "http")]
     pub(crate) async fn other_than(&self, name: &str, refused: &AccessToken) -> Result<AccessToken, Error> {
         let held = self.find(name).await?;
         self.refuse_ended(&held)?;

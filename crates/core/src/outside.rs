@@ -7,7 +7,13 @@ use crate::schedule::NewsReceiver;
 
 /// One piece of news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells of waking and the network so far"))]
+#[cfg_attr(
+    not(all(feature = "watch", target_os = "linux")),
+    expect(
+        dead_code,
+        reason = "only Linux tells of waking and the network so far, and without `watch` nobody is asked"
+    )
+)]
 pub(crate) enum News {
     /// Something wrote to the vault's file; perhaps this process itself.
     VaultWritten,
@@ -19,6 +25,7 @@ pub(crate) enum News {
 
 /// Watches for as long as it is kept.
 pub(crate) struct Watch {
+    #[cfg(feature = "watch")]
     _files: Option<notify::RecommendedWatcher>,
     /// Keeps the channel open where nothing else does, so that the receiver waits and does not spin.
     _open: mpsc::UnboundedSender<News>,
@@ -27,20 +34,30 @@ pub(crate) struct Watch {
 /// Begins to watch, as far as the platform lets us; what cannot be watched is done without.
 pub(crate) fn watch(config: &Config) -> (Watch, NewsReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
+    #[cfg(feature = "watch")]
     let files = if config.watch { watch_vault(config, sender.clone()) } else { None };
-    #[cfg(target_os = "linux")]
+    #[cfg(all(feature = "watch", target_os = "linux"))]
     if config.watch {
         system_bus::listen(sender.clone());
     }
-    (Watch { _files: files, _open: sender }, receiver)
+    #[cfg(not(feature = "watch"))]
+    let _ = config;
+    let watch = Watch {
+        #[cfg(feature = "watch")]
+        _files: files,
+        _open: sender,
+    };
+    (watch, receiver)
 }
 
 /// Whatever the strategy, its files are called `vault` and something; the choice of another strategy counts as well.
+#[cfg(feature = "watch")]
 fn is_of_vault(path: &std::path::Path) -> bool {
     let name = path.file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
     (name.starts_with("vault") && name != "vault.lock") || name == "strategy"
 }
 
+#[cfg(feature = "watch")]
 fn watch_vault(config: &Config, sender: mpsc::UnboundedSender<News>) -> Option<notify::RecommendedWatcher> {
     use notify::Watcher as _;
     let folder = config.home.path().to_owned();
@@ -59,7 +76,7 @@ fn watch_vault(config: &Config, sender: mpsc::UnboundedSender<News>) -> Option<n
 }
 
 /// logind tells of sleep, NetworkManager of the network; where they do not run, the timer that counts sleep and the pauses do.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "watch", target_os = "linux"))]
 mod system_bus {
     use tokio::sync::mpsc::UnboundedSender;
     use zbus::blocking::{Connection, MessageIterator};

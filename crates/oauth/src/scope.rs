@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// A set of scope tokens, kept in the order given, without repeats.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Scope(Vec<String>);
 
 impl Scope {

@@ -9,8 +9,9 @@ use crate::fetch::{FetchHead, FetchRequest};
 use crate::fetches::{Fetches, Key};
 use crate::scope::FetchScope;
 use crate::shell::{self, Shell};
+use crate::sign_in::{PresetView, SignInRequest, SignInWith};
 use crate::storage::{FindingView, MovedView, StorageRequest, StorageView};
-use crate::view::{AccountView, EventView, ExplanationView, Password, Problem, SignInRequest, Snapshot};
+use crate::view::{AccountView, EventView, ExplanationView, Password, Problem, Snapshot};
 
 /// The most journal entries a window is given at once.
 const MOST_EVENTS: usize = 1000;
@@ -36,8 +37,29 @@ pub(crate) async fn explain(shell: State<'_, Shell>, account: String) -> Result<
 }
 
 #[command]
-pub(crate) async fn sign_in(shell: State<'_, Shell>, request: SignInRequest) -> Result<AccountView, Problem> {
-    shell.sign_in(request).await
+pub(crate) async fn presets() -> Result<Vec<PresetView>, Problem> {
+    Ok(pilotlight::presets::presets().iter().map(PresetView::from).collect())
+}
+
+#[command]
+pub(crate) async fn sign_in<R: Runtime>(
+    app: AppHandle<R>,
+    shell: State<'_, Shell>,
+    request: SignInRequest,
+) -> Result<AccountView, Problem> {
+    let (registration, with) = request.into_parts(move |device| shell::push_device(&app, device))?;
+    shell.sign_in(registration, with).await
+}
+
+#[command]
+pub(crate) async fn sign_in_again<R: Runtime>(
+    app: AppHandle<R>,
+    shell: State<'_, Shell>,
+    account: String,
+    with: SignInWith,
+) -> Result<AccountView, Problem> {
+    let with = with.into_way(move |device| shell::push_device(&app, device));
+    shell.sign_in_again(account, with).await
 }
 
 #[command]

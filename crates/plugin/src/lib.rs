@@ -20,19 +20,20 @@ mod fetches;
 mod own;
 mod scope;
 mod shell;
+mod sign_in;
 mod storage;
 mod view;
 
 pub use fetch::{FetchHead, FetchRequest};
 pub use own::{Builder, Settings};
 pub use scope::FetchScope;
+pub use sign_in::{DeviceView, Picture, PlaceRequest, PresetPlace, PresetView, SignInRequest, SignInWith};
 pub use storage::{
     ExposureView, FindingView, Mend, MovedView, MovingView, NeedView, Phase, Protection, StorageRequest, StorageView,
     StrategyView, WayView,
 };
 pub use view::{
-    AccountView, EventView, ExplanationView, Password, Problem, ServiceView, SignInRequest, SignInWith, Snapshot,
-    StatusView, VaultView,
+    AccountView, EventView, ExplanationView, Password, Problem, ServiceView, Snapshot, StatusView, VaultView,
 };
 
 use std::sync::Arc;
@@ -63,7 +64,9 @@ fn plugin<R: Runtime>(
             commands::snapshot,
             commands::events,
             commands::explain,
+            commands::presets,
             commands::sign_in,
+            commands::sign_in_again,
             commands::cancel_sign_in,
             commands::refresh,
             commands::sign_out,

@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use pilotlight::journal::JournalEntry;
 use pilotlight::storage::{Strategy, VaultStatus};
 use pilotlight::values::SecretString;
-use pilotlight::{Client, Error, ErrorCode, Pilotlight, Registration, Scope, ServiceLocation, SignIn};
+use pilotlight::{Account, Error, ErrorCode, Pilotlight, Registration, SignIn};
 use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
 use tokio::task::AbortHandle;
 
+use crate::sign_in::DeviceView;
 use crate::storage::{MovedView, MovingView, StorageRequest};
-use crate::view::{AccountView, EventView, Problem, ServiceView, SignInRequest, SignInWith, Snapshot, VaultView};
+use crate::view::{AccountView, EventView, Problem, ServiceView, Snapshot, VaultView};
 
 /// Carries a whole [`Snapshot`].
 const SNAPSHOT: &str = "pilotlight://snapshot";
@@ -19,6 +20,8 @@ const SNAPSHOT: &str = "pilotlight://snapshot";
 const EVENT: &str = "pilotlight://event";
 /// Carries one [`MovingView`].
 const MOVING: &str = "pilotlight://moving";
+/// Carries one [`DeviceView`].
+const DEVICE: &str = "pilotlight://device";
 /// More entries than this are not pushed one by one; the window asks for them when it shows them.
 const MOST_EVENTS: usize = 20;
 
@@ -65,10 +68,22 @@ impl Shell {
     }
 
     /// Signs in; at most one sign-in is pending, a new one takes the place of the old.
-    pub(crate) async fn sign_in(&self, request: SignInRequest) -> Result<AccountView, Problem> {
-        let (registration, with) = request.into_parts();
+    pub(crate) async fn sign_in(&self, registration: Registration, with: SignIn) -> Result<AccountView, Problem> {
         let pilotlight = self.pilotlight.clone();
-        let task = tokio::spawn(async move { pilotlight.sign_in(registration, with).await });
+        self.take_turn(async move { pilotlight.sign_in(registration, with).await }).await
+    }
+
+    /// The same for an ended account.
+    pub(crate) async fn sign_in_again(&self, account: String, with: SignIn) -> Result<AccountView, Problem> {
+        let pilotlight = self.pilotlight.clone();
+        self.take_turn(async move { pilotlight.sign_in_again(&account, with).await }).await
+    }
+
+    async fn take_turn(
+        &self,
+        signing_in: impl Future<Output = Result<Account, Error>> + Send + 'static,
+    ) -> Result<AccountView, Problem> {
+        let task = tokio::spawn(signing_in);
         if let Some(older) = self.replace_pending(Some(task.abort_handle())) {
             older.abort();
         }
@@ -164,22 +179,6 @@ impl Drop for Alone<'_> {
     }
 }
 
-impl SignInRequest {
-    fn into_parts(self) -> (Registration, SignIn) {
-        let registration = Registration {
-            name: self.name,
-            service: ServiceLocation::Issuer(self.issuer),
-            client: Client { id: self.client_id, secret: None },
-            scope: Scope::parse(&self.scope),
-        };
-        let with = match self.with {
-            SignInWith::Browser => SignIn::Browser,
-            SignInWith::Password { username, password } => SignIn::Password { username, password: password.0 },
-        };
-        (registration, with)
-    }
-}
-
 /// Sends the window a snapshot, and the journal's new entries, after every change.
 pub(crate) async fn push_changes<R: Runtime>(app: AppHandle<R>, pilotlight: Pilotlight) {
     let mut changes = pilotlight.subscribe();
@@ -205,4 +204,10 @@ async fn newest(pilotlight: &Pilotlight, limit: usize) -> Vec<JournalEntry> {
 pub(crate) fn push_moving<R: Runtime>(app: &AppHandle<R>, moving: MovingView) {
     // There may be no window at the moment.
     let _ = app.emit(MOVING, moving);
+}
+
+/// Tells the window what a person has to type elsewhere.
+pub(crate) fn push_device<R: Runtime>(app: &AppHandle<R>, device: DeviceView) {
+    // There may be no window at the moment.
+    let _ = app.emit(DEVICE, device);
 }

@@ -4,11 +4,13 @@
 
 use pilotlight::diagnosis::Explanation;
 use pilotlight::journal::JournalEntry;
+use pilotlight::presets::Flow;
 use pilotlight::values::{ExposeSecret as _, Timestamp};
 use pilotlight::{Account, Error, ErrorCode, Status};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::sign_in::ways;
 use crate::storage::Protection;
 
 /// Everything the window shows, pushed whole after each change.
@@ -84,10 +86,13 @@ pub struct AccountView {
     pub name: String,
     /// The issuer, or the origin of a service without one.
     pub service: String,
-    /// Our client there, for signing in again.
+    /// Our client there.
     pub client_id: String,
-    /// What was asked for, space-separated, for signing in again.
+    /// What was asked for, space-separated.
     pub scope: String,
+    /// The ways to sign in again, the best first.
+    #[ts(type = "(\"browser\" | \"device\" | \"password\")[]")]
+    pub ways: Vec<Flow>,
     /// Who: user name, e-mail or name as the service tells it.
     pub person: Option<String>,
     /// What state the grant is in.
@@ -190,38 +195,6 @@ pub struct ExplanationView {
     pub timeline: Vec<EventView>,
 }
 
-/// What the sign-in form sends. The password goes one way only: in.
-#[derive(Deserialize, TS)]
-#[ts(export)]
-pub struct SignInRequest {
-    /// The account's name; unique.
-    pub name: String,
-    /// The issuer.
-    pub issuer: String,
-    /// Our client there.
-    pub client_id: String,
-    /// Space-separated scope.
-    pub scope: String,
-    /// How.
-    pub with: SignInWith,
-}
-
-/// How to sign in.
-#[derive(Deserialize, TS)]
-#[ts(export)]
-#[serde(tag = "flow", rename_all = "kebab-case")]
-pub enum SignInWith {
-    /// In the system's browser.
-    Browser,
-    /// By user name and password (RFC 6749 section 4.3; for services that still offer it).
-    Password {
-        /// User name.
-        username: String,
-        /// Password.
-        password: Password,
-    },
-}
-
 /// A password or passphrase on its way in: cannot be shown or sent back, and is wiped when it was used.
 #[derive(TS)]
 #[ts(type = "string")]
@@ -302,6 +275,7 @@ impl From<&Account> for AccountView {
             service: account.service.identifier(),
             client_id: account.client_id.clone(),
             scope: account.scope.to_string(),
+            ways: ways(&account.service),
             person: account.person.clone(),
             status: account.status.clone().into(),
             signed_in_at_ms: account.signed_in_at.as_millis(),

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::grant::{Grant, GrantId, Thumbprint, covers};
+use crate::methods::Methods;
 use crate::origin::Origin;
 use crate::system::{NoEntropy, make_random};
 
@@ -62,12 +63,23 @@ pub struct Device {
 pub enum DeviceState {
     /// Nobody has answered.
     Pending,
-    /// That person said yes, having signed in then.
-    Allowed(String, Timestamp),
+    /// Somebody said yes.
+    Allowed(Allowed),
     /// Somebody said no.
     Denied,
     /// The device has its tokens.
     Spent(GrantId),
+}
+
+/// Who said yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// Their `sub`.
+    pub subject: String,
+    /// When they had signed in.
+    pub at: Timestamp,
+    /// How they had.
+    pub methods: Methods,
 }
 
 /// A device asks whether somebody has answered.
@@ -98,8 +110,8 @@ pub struct Poll {
 /// What came of a [`Poll`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Polled {
-    /// The new grant.
-    Granted(Box<Grant>),
+    /// The new grant, and how its person had signed in.
+    Granted(Box<Grant>, Methods),
     /// Nobody has answered.
     Pending,
     /// The same, and it was asked too soon.
@@ -121,8 +133,8 @@ pub enum Polled {
 pub struct Decision {
     /// SHA-256 of the user's code.
     pub name: [u8; 32],
-    /// Who said yes, and when they signed in; `None`: no.
-    pub allowed_by: Option<(String, Timestamp)>,
+    /// Who said yes; `None`: no.
+    pub allowed_by: Option<Allowed>,
     /// When.
     pub now: Timestamp,
 }
@@ -132,15 +144,19 @@ impl DeviceState {
     pub(crate) fn from_parts(denied: bool, allowed: Option<(String, Timestamp)>, spent: Option<GrantId>) -> Self {
         match (spent, allowed) {
             (Some(grant), _) => Self::Spent(grant),
-            (None, Some((subject, at))) => Self::Allowed(subject, at),
+            (None, Some((marked, at))) => {
+                let (methods, subject) = Methods::unmark(&marked);
+                Self::Allowed(Allowed { subject: subject.to_owned(), at, methods })
+            }
             (None, None) if denied => Self::Denied,
             (None, None) => Self::Pending,
         }
     }
 
-    pub(crate) fn allowed(&self) -> Option<(&str, Timestamp)> {
+    /// As stores keep it: the person, with how they signed in behind, and when.
+    pub(crate) fn allowed(&self) -> Option<(String, Timestamp)> {
         match self {
-            Self::Allowed(subject, at) => Some((subject, *at)),
+            Self::Allowed(by) => Some((by.methods.mark(by.subject.clone()), by.at)),
             _ => None,
         }
     }
@@ -171,7 +187,7 @@ impl Device {
             return Polled::WrongTarget;
         }
         match self.state.clone() {
-            DeviceState::Allowed(subject, signed_in_at) => {
+            DeviceState::Allowed(Allowed { subject, at: signed_in_at, methods }) => {
                 let scope = self.scope.clone();
                 let mut grant = Grant::new(poll.new_grant, subject, self.client.clone(), scope, poll.now);
                 grant.authenticated_at = signed_in_at;
@@ -181,7 +197,7 @@ impl Device {
                 grant.ends_at = poll.ends_at;
                 grant.uses = poll.uses;
                 self.state = DeviceState::Spent(grant.id);
-                Polled::Granted(Box::new(grant))
+                Polled::Granted(Box::new(grant), methods)
             }
             DeviceState::Denied => Polled::Denied,
             DeviceState::Pending | DeviceState::Spent(_) => self.wait(poll.now),
@@ -205,7 +221,7 @@ impl Device {
             return false;
         }
         self.state = match &decision.allowed_by {
-            Some((subject, at)) => DeviceState::Allowed(subject.clone(), *at),
+            Some(by) => DeviceState::Allowed(by.clone()),
             None => DeviceState::Denied,
         };
         true

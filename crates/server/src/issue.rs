@@ -74,9 +74,8 @@ struct IdClaims<'a> {
     iat: i64,
     exp: i64,
     auth_time: i64,
-    /// How they did, where this server knows (RFC 8176).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amr: Option<&'static [&'static str]>,
+    /// How they did (RFC 8176).
+    amr: &'static [&'static str],
     /// The grant, so that `id_token_hint` can name what is to end.
     sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,7 +176,7 @@ pub(crate) struct Narrowed<'a> {
 pub(crate) struct About<'a> {
     pub(crate) user: &'a User,
     pub(crate) nonce: Option<&'a str>,
-    pub(crate) methods: Option<Methods>,
+    pub(crate) methods: Methods,
 }
 
 impl App {
@@ -194,7 +193,7 @@ impl App {
         let kept = grant.clone();
         self.ask(move |store| store.add_grant(&kept)).await?;
         tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, %client, "grant");
-        let about = About { user, nonce: None, methods: Some(Methods::all_of(user)) };
+        let about = About { user, nonce: None, methods: Methods::all_of(user) };
         self.issue(&grant, &Narrowed { key, ..Narrowed::default() }, Some(about), now)
     }
 
@@ -386,7 +385,7 @@ impl App {
             iat: now.as_secs(),
             exp: now.plus(self.config.access_token_ttl).as_secs(),
             auth_time: grant.authenticated_at.as_secs(),
-            amr: about.methods.map(Methods::amr),
+            amr: about.methods.amr(),
             sid: grant.id.to_string(),
             nonce: about.nonce,
             preferred_username: &about.user.name,

@@ -84,6 +84,7 @@ pub use app::Stats;
 pub use config::{Config, parse_duration};
 pub use edge::{BadProxy, Limits, Tls, TlsError, TrustedProxy};
 pub use keys::{KeyName, KeySource, KeysError, NewSigningKey, OldKeys, rotate_keys};
+pub use methods::Methods;
 pub use routes::Registration;
 pub use server::{
     AddUserError, Listeners, OpenError, Server, add_demo, add_user, hash_password, put_user, set_password,

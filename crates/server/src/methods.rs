@@ -7,12 +7,14 @@ use crate::store::User;
 /// The scope of a session that a second factor opened, beside `openid`. No token of a session is ever made, so nobody but this
 /// server reads it.
 const SECOND: &str = "mfa";
-/// What a code ends with where a second factor was typed. A store has the hash of the whole code, so that nobody can add it.
+/// What a text ends with where a second factor was typed: an authorization code, of which a store has the hash of the whole, so
+/// that nobody can add it; and the `sub` that a store keeps with a device's request.
 const SUFFIX: &str = ".mfa";
 
 /// What was checked before somebody was taken for who they say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Methods {
+pub enum Methods {
+    /// A password alone: all that the account asks for.
     Password,
     /// And a code of the second factor, or a recovery code in its place: each is good once.
     PasswordAndCode,
@@ -45,16 +47,19 @@ impl Methods {
         if scope.contains(SECOND) { Self::PasswordAndCode } else { Self::Password }
     }
 
-    /// Writes them into a code.
-    pub(crate) fn mark(self, code: String) -> String {
+    /// Writes them behind a text.
+    pub(crate) fn mark(self, text: String) -> String {
         match self {
-            Self::Password => code,
-            Self::PasswordAndCode => code + SUFFIX,
+            Self::Password => text,
+            Self::PasswordAndCode => text + SUFFIX,
         }
     }
 
-    /// Reads [`Self::mark`].
-    pub(crate) fn of_code(code: &str) -> Self {
-        if code.ends_with(SUFFIX) { Self::PasswordAndCode } else { Self::Password }
+    /// Reads [`Self::mark`]: them, and the text before them.
+    pub(crate) fn unmark(text: &str) -> (Self, &str) {
+        match text.strip_suffix(SUFFIX) {
+            Some(before) => (Self::PasswordAndCode, before),
+            None => (Self::Password, text),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Parameters of requests, RFC 6749 sections 3.1 and 3.2: unknown ones are ignored, an empty one counts as absent, a
 //! repeated one is an error.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ const OF_THE_CLIENT: [&str; 4] = ["client_id", "client_secret", "client_assertio
 
 /// Decoded parameters. Wiped on drop, as passwords and codes are among them.
 pub(crate) struct Params {
-    values: HashMap<String, Zeroizing<String>>,
+    /// In order, which for as few as there are takes less than hashing, and for as many as there could be not much more.
+    values: BTreeMap<String, Zeroizing<String>>,
     repeated: Vec<String>,
     /// `resource` alone may be repeated (RFC 8707 section 2).
     resources: Vec<String>,
@@ -33,7 +34,7 @@ pub(crate) struct Params {
 
 impl Params {
     pub(crate) fn parse(encoded: &[u8]) -> Self {
-        let mut params = Self { values: HashMap::new(), repeated: Vec::new(), resources: Vec::new() };
+        let mut params = Self { values: BTreeMap::new(), repeated: Vec::new(), resources: Vec::new() };
         for (name, value) in form_urlencoded::parse(encoded) {
             if name == "resource" {
                 params.resources.extend(Some(value.into_owned()).filter(|value| !value.is_empty()));
@@ -73,9 +74,8 @@ impl Params {
     pub(crate) fn encode_for(&self, client_id: &str) -> String {
         let mut encoded = form_urlencoded::Serializer::new(String::new());
         encoded.append_pair("client_id", client_id);
-        let mut rest: Vec<_> = self.values.iter().filter(|(name, _)| !OF_THE_CLIENT.contains(&name.as_str())).collect();
-        rest.sort_by_key(|(name, _)| *name);
-        encoded.extend_pairs(rest.into_iter().map(|(name, value)| (name, value.as_str())));
+        let rest = self.values.iter().filter(|(name, _)| !OF_THE_CLIENT.contains(&name.as_str()));
+        encoded.extend_pairs(rest.map(|(name, value)| (name, value.as_str())));
         encoded.extend_pairs(self.resources().map(|resource| ("resource", resource)));
         encoded.finish()
     }

@@ -74,7 +74,9 @@ pub use document::{EncryptedFileVault, KeystoreVault, PlainFileVault, PrefsVault
 pub use envelope::{Aead, Means, RecoveryCode};
 pub use error::{KeystoreError, VaultError};
 pub use grant_id::GrantId;
-pub use keystore::{Keystore, OsKeystore};
+pub use keystore::Keystore;
+#[cfg(feature = "os-keystore")]
+pub use keystore::OsKeystore;
 pub use memory::MemoryVault;
 #[cfg(feature = "redis")]
 pub use redis::{RedisKey, RedisVault};

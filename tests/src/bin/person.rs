@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [log, username, password, answer, address] = arguments.as_slice() else { return ExitCode::from(2) };
     let (Some(answer), Ok(url)) = (Answer::from_word(answer), address.parse()) else { return ExitCode::from(2) };
-    let visit = Person { username: username.clone(), password: password.clone(), answer }.visit(&url);
+    let visit = Person { username: username.clone(), password: password.clone(), answer, ..Person::demo() }.visit(&url);
     let written = write_down(Path::new(log), &visit);
     if visit.is_ok() && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

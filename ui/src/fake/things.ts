@@ -29,6 +29,7 @@ export function makeAccount(name: string, now: number, rest: Partial<AccountView
     service: demo.issuer,
     client_id: demo.client_id,
     scope: demo.scope,
+    ways: ["browser", "device", "password"],
     person: `${name}@example.org`,
     status: { state: "signed-in" },
     signed_in_at_ms: now - 2 * HOUR,

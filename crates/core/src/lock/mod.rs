@@ -5,6 +5,7 @@
 //! the record fences the commit.
 
 mod file;
+#[cfg(all(feature = "http", feature = "keystore"))]
 mod of_home;
 #[cfg(feature = "redis")]
 mod redis;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use file::FileLocks;
+#[cfg(all(feature = "http", feature = "keystore"))]
 pub(crate) use of_home::of_home;
 #[cfg(feature = "redis")]
 pub use redis::RedisLocks;

@@ -1,5 +1,7 @@
 //! Signing in: find the service, get tokens, make them durable, and only then say that somebody is signed in.
 
+#[cfg(test)]
+mod again_tests;
 mod by_browser;
 mod by_device;
 #[cfg(test)]
@@ -61,6 +63,24 @@ impl Pilotlight {
         Ok(self.account_of(&held))
     }
 
+    /// Signs in to an ended account again: the same name, service, client (its secret too) and scope.
+    ///
+    /// Where the service has metadata they are asked for anew; where they cannot be had, its endpoints are those of before.
+    pub async fn sign_in_again(&self, name: &str, with: SignIn) -> Result<Account, Error> {
+        let held = self.find(name).await?;
+        let GrantRecord { service, client, scope, .. } = &*held.record;
+        let discovered = match service {
+            Service::OAuth(metadata) => {
+                self.discover(&ServiceLocation::Issuer(metadata.issuer.as_str().to_owned())).await.ok()
+            }
+            _ => None,
+        };
+        let service = ServiceLocation::Declared(Box::new(discovered.unwrap_or_else(|| service.clone())));
+        let registration =
+            Registration { name: name.to_owned(), service, client: client.clone(), scope: scope.clone() };
+        self.sign_in(registration, with).await
+    }
+
     /// Turns a location into a service one can speak to; asks for metadata where there are any.
     async fn discover(&self, location: &ServiceLocation) -> Result<Service, Error> {
         match location {
@@ -70,6 +90,7 @@ impl Pilotlight {
                 }
                 Ok(Service::PlainJson(urls.clone()))
             }
+            ServiceLocation::Declared(service) => Ok(Service::clone(service)),
             ServiceLocation::TokenEndpoint(url) => {
                 parse_endpoint(url.as_str())?;
                 Ok(Service::TokenEndpoint { url: url.clone() })
@@ -255,7 +276,7 @@ impl Pilotlight {
     }
 
     /// The ended accounts of this name; an error where a living one has it.
-    async fn refuse_taken(&self, name: &str) -> Result<Vec<GrantId>, Error> {
+    pub(crate) async fn refuse_taken(&self, name: &str) -> Result<Vec<GrantId>, Error> {
         let same = self.accounts().await?.accounts.into_iter().filter(|account| account.name == name);
         same.map(|account| match account.status {
             Status::Ended { .. } => Ok(account.id),
@@ -270,7 +291,7 @@ fn signed_in(record: &GrantRecord) -> String {
     format!("Signed in{who} at {}.", record.service.identifier())
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let fine = !name.trim().is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control);
     if fine { Ok(()) } else { Err(Error::new(ErrorCode::BadInput, "An account's name has 1 to 64 characters.")) }
 }

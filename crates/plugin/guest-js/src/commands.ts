@@ -4,12 +4,16 @@ import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 import type {
   AccountView,
+  DeviceView,
   EventView,
   ExplanationView,
   FindingView,
   MovedView,
   MovingView,
+  PresetView,
+  ServiceView,
   SignInRequest,
+  SignInWith,
   Snapshot,
   StorageRequest,
   StorageView,
@@ -21,6 +25,8 @@ export interface Listeners {
   snapshot: (snapshot: Snapshot) => void;
   /** Each new entry of the journal. */
   event: (event: EventView) => void;
+  /** What a person has to type elsewhere, for the sign-in by a code that is pending. */
+  device?: (device: DeviceView) => void;
 }
 
 /** The plugin's commands. */
@@ -31,9 +37,13 @@ export interface Pilotlight {
   events(account: string | null, limit: number): Promise<EventView[]>;
   /** Why the account stands as it does, and what led to it. */
   explain(account: string): Promise<ExplanationView>;
-  /** Resolves when the person is signed in: for the browser flow that may take minutes. Permission `pilotlight:sign-in`. */
+  /** The well-known services, and what becomes of a refresh token there. Permission `pilotlight:sign-in`, as for the next three. */
+  presets(): Promise<PresetView[]>;
+  /** Resolves when the person is signed in: in a browser, here or elsewhere, that may take minutes. */
   signIn(request: SignInRequest): Promise<AccountView>;
-  /** Ends a pending browser sign-in, which then rejects with `sign_in_cancelled`. */
+  /** The same for an account whose sign-in has ended, with its service, client and scope. */
+  signInAgain(account: string, how: SignInWith): Promise<AccountView>;
+  /** Ends a pending sign-in, which then rejects with `sign_in_cancelled`. */
   cancelSignIn(): Promise<void>;
   /** Refreshes now. Permission `pilotlight:manage`, as for all that follows and changes something. */
   refresh(account: string): Promise<void>;
@@ -60,7 +70,9 @@ export const pilotlight: Pilotlight = {
   snapshot: () => invoke("plugin:pilotlight|snapshot"),
   events: (account, limit) => invoke("plugin:pilotlight|events", { account, limit }),
   explain: (account) => invoke("plugin:pilotlight|explain", { account }),
+  presets: () => invoke("plugin:pilotlight|presets"),
   signIn: (request) => invoke("plugin:pilotlight|sign_in", { request }),
+  signInAgain: (account, how) => invoke("plugin:pilotlight|sign_in_again", { account, with: how }),
   cancelSignIn: () => invoke("plugin:pilotlight|cancel_sign_in"),
   refresh: (account) => invoke("plugin:pilotlight|refresh", { account }),
   signOut: (account) => invoke("plugin:pilotlight|sign_out", { account }),
@@ -74,11 +86,17 @@ export const pilotlight: Pilotlight = {
     const stop = await listen<MovingView>("pilotlight://moving", ({ payload }) => tell(payload));
     return invoke<MovedView>("plugin:pilotlight|migrate", { request }).finally(stop);
   },
-  subscribe: async ({ snapshot, event }) => {
+  subscribe: async ({ snapshot, event, device }) => {
     const stops = await Promise.all([
       listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),
       listen<EventView>("pilotlight://event", ({ payload }) => event(payload)),
+      listen<DeviceView>("pilotlight://device", ({ payload }) => device?.(payload)),
     ]);
     return () => stops.forEach((stop) => stop());
   },
 };
+
+/** What `signIn` is given for a service that the plugin offers; by the browser, unless another way is named. */
+export function requestFor({ issuer, ...service }: ServiceView, how: SignInWith = { flow: "browser" }): SignInRequest {
+  return { ...service, place: { kind: "issuer", issuer }, client_secret: null, with: how };
+}

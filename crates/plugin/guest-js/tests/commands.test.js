@@ -6,7 +6,7 @@ import { afterEach, describe, it } from "node:test";
 /** What Tauri's own test kit patches; a page has it. */
 globalThis.window = globalThis;
 const { clearMocks, mockIPC } = await import("@tauri-apps/api/mocks");
-const { authorizedFetch, FetchProblem, pilotlight } = await import("../dist/index.js");
+const { authorizedFetch, FetchProblem, pilotlight, requestFor } = await import("../dist/index.js");
 
 const bytes = (more, text = "") => new Uint8Array([more, ...Buffer.from(text)]).buffer;
 const url = "https://api.example.com/v1/notes";
@@ -37,10 +37,12 @@ describe("the commands", () => {
     const asked = [];
     mockIPC((command, payload) => void asked.push([command, payload]));
     await pilotlight.events("work", 3);
-    await pilotlight.signIn({ name: "work", issuer: "https://id.example.com", client_id: "app", scope: "openid", with: { flow: "browser" } });
+    await pilotlight.signIn(requestFor({ name: "work", issuer: "https://id.example.com", client_id: "app", scope: "openid" }));
     assert.deepEqual(asked[0], ["plugin:pilotlight|events", { account: "work", limit: 3 }]);
     assert.equal(asked[1][0], "plugin:pilotlight|sign_in");
-    assert.equal(asked[1][1].request.with.flow, "browser");
+    const place = { kind: "issuer", issuer: "https://id.example.com" };
+    const request = { name: "work", client_id: "app", scope: "openid", place, client_secret: null, with: { flow: "browser" } };
+    assert.deepEqual(asked[1][1], { request });
   });
 });
 

@@ -17,9 +17,10 @@ use super::sign_in;
 use crate::app::App;
 use crate::client::Setting;
 use crate::device::{
-    self, Decision, Device, DeviceState, INTERVAL, LIFE, make_codes, name_of, read_user_code, show_user_code,
+    self, Allowed, Decision, Device, DeviceState, INTERVAL, LIFE, make_codes, name_of, read_user_code, show_user_code,
 };
 use crate::issue::granted_scope;
+use crate::methods::Methods;
 use crate::origin::origin_of;
 use crate::pages::{DeviceConsentPage, DevicePage, MessagePage};
 use crate::params::{Form, Params, Peer};
@@ -211,7 +212,11 @@ async fn decide(
         Some("deny") => false,
         _ => return Err(Stop::here(Say::Incomplete)),
     };
-    let allowed_by = allowed.then(|| (session.user.subject.clone(), session.grant.authenticated_at));
+    let allowed_by = allowed.then(|| Allowed {
+        subject: session.user.subject.clone(),
+        at: session.grant.authenticated_at,
+        methods: Methods::of_session(&session.grant.scope),
+    });
     let decision = Decision { name: name_of(user_code), allowed_by, now: app.now() };
     if !app.ask(move |store| store.decide_device(&decision)).await? {
         return Err(Stop::here(Say::UnknownCode));

@@ -145,8 +145,8 @@ async fn poll(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
         now,
     };
     let polled = app.ask(move |store| store.poll_device(&poll)).await?;
-    let grant = match polled {
-        Polled::Granted(grant) => grant,
+    let (grant, methods) = match polled {
+        Polled::Granted(grant, methods) => (grant, methods),
         Polled::Pending => return Err(Problem::AuthorizationPending),
         Polled::TooSoon => return Err(Problem::SlowDown),
         Polled::Denied => return Err(Problem::AccessDenied),
@@ -158,7 +158,7 @@ async fn poll(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
             return Err(Problem::InvalidGrant(Refused::Reused));
         }
     };
-    first_tokens(app, asking, &grant, None, None).await
+    first_tokens(app, asking, &grant, None, methods).await
 }
 
 /// RFC 6749 section 4.1.3 and RFC 7636 section 4.5.
@@ -197,7 +197,7 @@ async fn exchange(app: &App, asking: &Asking<'_>) -> Result<Issued, Problem> {
         Exchanged::WrongTarget => return Err(Problem::InvalidTarget),
         Exchanged::Mismatch | Exchanged::Unknown => return Err(Problem::InvalidGrant(Refused::Unknown)),
     };
-    first_tokens(app, asking, &grant, nonce.as_deref(), Some(Methods::of_code(code))).await
+    first_tokens(app, asking, &grant, nonce.as_deref(), Methods::unmark(code).0).await
 }
 
 /// Of a grant that has just begun.
@@ -206,7 +206,7 @@ async fn first_tokens(
     asking: &Asking<'_>,
     grant: &Grant,
     nonce: Option<&str>,
-    methods: Option<Methods>,
+    methods: Methods,
 ) -> Result<Issued, Problem> {
     tracing::info!(grant_id = %grant.id, outcome = %"begun", generation = 0, client = %grant.client, "grant");
     let subject = grant.subject.clone();

@@ -207,7 +207,7 @@ impl Store for MemoryStore {
         let Some(device) = tables.devices.get_mut(&poll.name) else { return Ok(Polled::Unknown) };
         let polled = device.poll(poll);
         match &polled {
-            Polled::Granted(grant) => {
+            Polled::Granted(grant, _) => {
                 tables.grants.insert(grant);
             }
             Polled::Again(id) => {

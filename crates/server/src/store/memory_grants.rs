@@ -39,7 +39,7 @@ struct Packed {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Alike {
     client: String,
-    scope: String,
+    scope: Scope,
     resources: Vec<String>,
     user_agent: Option<String>,
 }
@@ -131,7 +131,7 @@ impl Grants {
     fn pack(&mut self, grant: &Grant) -> Packed {
         let alike = Alike {
             client: grant.client.clone(),
-            scope: grant.scope.to_string(),
+            scope: grant.scope.clone(),
             resources: grant.resources.clone(),
             user_agent: grant.device.user_agent.clone(),
         };
@@ -142,13 +142,21 @@ impl Grants {
         });
         let subject = short(&grant.subject).unwrap_or_default();
         let address = ipv4(grant.device.address.as_deref()).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let rare = Rare {
+            subject: Some(&grant.subject).filter(|text| short(text).is_none()).cloned(),
+            address: grant.device.address.clone().filter(|text| ipv4(Some(text)).is_none()),
+            authenticated_at: Some(grant.authenticated_at).filter(|at| *at != grant.created_at),
+            ends_at: grant.ends_at,
+            uses: grant.uses,
+            ..Rare::default()
+        };
         let mut packed = Packed {
             subject,
             alike,
             created_at: grant.created_at,
             rotated_at: grant.rotated_at,
             keys: Box::default(),
-            rare: None,
+            rare: Some(Box::new(rare)),
             generation: 0,
             address,
         };
@@ -159,7 +167,7 @@ impl Grants {
 
 /// A `sub` as this server makes them: the digits of a grant's name are the same.
 fn short(subject: &str) -> Option<[u8; 16]> {
-    subject.parse::<GrantId>().ok().filter(|id| id.to_string() == subject).map(|id| id.0)
+    GrantId::of_digits(subject).map(|id| id.0)
 }
 
 /// An address that is written back as it was read.
@@ -178,14 +186,10 @@ impl Packed {
         self.rotated_at = grant.rotated_at;
         self.keys = grant.keys.to_bytes().into();
         let rare = Rare {
-            subject: Some(&grant.subject).filter(|text| short(text).is_none()).cloned(),
-            address: grant.device.address.clone().filter(|text| ipv4(Some(text)).is_none()),
             bound_to: grant.bound_to,
-            authenticated_at: Some(grant.authenticated_at).filter(|at| *at != grant.created_at),
-            ends_at: grant.ends_at,
-            uses: grant.uses,
             answer_lost: grant.answer_lost,
             revoked: grant.revoked,
+            ..self.rare.take().map(|rare| *rare).unwrap_or_default()
         };
         self.rare = (rare != Rare::default()).then(|| Box::new(rare));
     }
@@ -198,7 +202,7 @@ impl Packed {
             id,
             subject: rare.subject.clone().unwrap_or_else(|| GrantId(self.subject).to_string()),
             client: self.alike.client.clone(),
-            scope: Scope::parse(&self.alike.scope),
+            scope: self.alike.scope.clone(),
             bound_to: rare.bound_to,
             resources: self.alike.resources.clone(),
             device: Origin {

@@ -2,6 +2,7 @@
 //! the store is) before it returns. The rules themselves are pure and stand in [`crate::grant`], [`crate::code`] and
 //! [`crate::device`].
 
+mod checkpoint;
 mod memory;
 mod memory_grants;
 #[cfg(feature = "redis")]

@@ -8,7 +8,7 @@ use pilotlight_oauth::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use zeroize::Zeroizing;
 
-use super::sqlite_grants::{SELECT_GRANT, add_grant, grant_of, read_grant, redeem, revoke_grant};
+use super::sqlite_grants::{add_grant, grant_of, read_grant, redeem, revoke_grant, select_grant};
 use super::sqlite_people as people;
 use super::sqlite_requests as requests;
 use super::writer::Writer;
@@ -28,6 +28,12 @@ const STEPS: [(i64, &str); 3] =
 /// How long another process (`grant revoke`, say) may hold the file before we give up and answer 503.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// How much of the file the writer remembers at most, in KiB: pages of grants that are refreshed now and then need not be read
+/// again each time.
+const CACHE: i64 = 64 * 1024;
+/// How many of the rows that are over are deleted in one transaction: those who refresh meanwhile wait for it.
+const SLICE: usize = 20;
+
 /// A store in one file, shared with the command line's other commands.
 pub struct SqliteStore {
     writer: Writer,
@@ -44,7 +50,8 @@ impl SqliteStore {
         make_private(path)?;
         let mut writer = connect(path)?;
         migrate(&mut writer)?;
-        Ok(Self { writer: Writer::new(writer)?, reader: Mutex::new(connect(path)?) })
+        writer.pragma_update(None, "cache_size", -CACHE)?;
+        Ok(Self { writer: Writer::new(writer, connect(path)?)?, reader: Mutex::new(connect(path)?) })
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -207,7 +214,7 @@ impl Store for SqliteStore {
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         let connection = self.reader();
-        let mut statement = connection.prepare(&format!("{SELECT_GRANT} ORDER BY created_at DESC, id"))?;
+        let mut statement = connection.prepare(select_grant!("ORDER BY created_at DESC, id"))?;
         let mut rows = statement.query([])?;
         let mut grants = Vec::new();
         while let Some(row) = rows.next()? {
@@ -218,8 +225,7 @@ impl Store for SqliteStore {
 
     fn grants_of(&self, subject: &str) -> Result<Vec<Grant>, StoreError> {
         let connection = self.reader();
-        let sql = format!("{SELECT_GRANT} WHERE subject = ?1 ORDER BY created_at DESC, id");
-        let mut statement = connection.prepare(&sql)?;
+        let mut statement = connection.prepare(select_grant!("WHERE subject = ?1 ORDER BY created_at DESC, id"))?;
         let mut rows = statement.query([subject])?;
         let mut grants = Vec::new();
         while let Some(row) = rows.next()? {
@@ -293,7 +299,7 @@ impl Store for SqliteStore {
             let polled = device.poll(&poll);
             requests::change_device(t, &device)?;
             match &polled {
-                Polled::Granted(grant) => add_grant(t, grant)?,
+                Polled::Granted(grant, _) => add_grant(t, grant)?,
                 Polled::Again(id) => drop(revoke_grant(t, *id, Reason::CodeReuse, poll.now)?),
                 _ => {}
             }
@@ -343,7 +349,7 @@ const GRANTS: Sweep = Sweep {
     look: "SELECT id, COALESCE(revoked_at, rotated_at) < ?3 FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2",
     delete: "DELETE FROM grants WHERE id = ?1 AND COALESCE(revoked_at, rotated_at) < ?2",
 };
-/// How many rows are looked at before others have their turn: well below a millisecond.
+/// How many rows are looked at at once: well below a millisecond.
 const STEP: i64 = 500;
 
 impl SqliteStore {
@@ -355,14 +361,14 @@ impl SqliteStore {
             let Some((last, _)) = seen.last() else { return Ok(forgotten) };
             after.clone_from(last);
             let over: Vec<Vec<u8>> = seen.into_iter().filter(|(_, over)| *over).map(|(key, _)| key).collect();
-            if over.is_empty() {
-                continue;
+            for slice in over.chunks(SLICE) {
+                let slice = slice.to_vec();
+                forgotten += self.writer.atomically(move |t| {
+                    let mut delete = t.prepare_cached(table.delete)?;
+                    let deleted = slice.iter().map(|key| delete.execute(params![key, before.as_millis()]));
+                    Ok(deleted.sum::<rusqlite::Result<usize>>()?)
+                })?;
             }
-            forgotten += self.writer.atomically(move |t| {
-                let mut delete = t.prepare_cached(table.delete)?;
-                let deleted = over.iter().map(|key| delete.execute(params![key, before.as_millis()]));
-                Ok(deleted.sum::<rusqlite::Result<usize>>()?)
-            })?;
         }
     }
 

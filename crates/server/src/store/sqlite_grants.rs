@@ -8,12 +8,21 @@ use super::sqlite_requests as requests;
 use crate::grant::{Grant, GrantId, Outcome, Reason, RecentKeys, Redemption};
 use crate::origin::Origin;
 
-pub(super) const SELECT_GRANT: &str = "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-                            revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
-                            authenticated_at FROM grants";
+/// The columns of a grant, from those rows that the rest of the statement says.
+macro_rules! select_grant {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, revoked_at, \
+             revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, authenticated_at \
+             FROM grants ",
+            $rest
+        )
+    };
+}
+pub(super) use select_grant;
 
 pub(super) fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT_GRANT} WHERE id = ?1"))?;
+    let mut statement = connection.prepare_cached(select_grant!("WHERE id = ?1"))?;
     let mut rows = statement.query([id.0])?;
     rows.next()?.map(grant_of).transpose()
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::Store;
 use super::suite::{START, at_once, reason};
 use crate::client::{Client, Setting};
-use crate::device::{Decision, Device, DeviceState, Poll, Polled};
+use crate::device::{Allowed, Decision, Device, DeviceState, Poll, Polled};
 use crate::grant::{GrantId, Reason};
+use crate::methods::Methods;
 use crate::origin::Origin;
 use crate::pushed::Pushed;
 use pilotlight_oauth::{Scope, Timestamp};
@@ -46,7 +47,8 @@ fn poll(new_grant: u8, secs: u64) -> Poll {
 }
 
 fn yes(secs: u64) -> Decision {
-    Decision { name: [1; 32], allowed_by: Some(("ada".to_owned(), after(secs))), now: after(secs) }
+    let by = Allowed { subject: "ada".to_owned(), at: after(secs), methods: Methods::PasswordAndCode };
+    Decision { name: [1; 32], allowed_by: Some(by), now: after(secs) }
 }
 
 fn no(secs: u64) -> Decision {
@@ -77,7 +79,9 @@ pub(super) fn a_device_gets_one_grant_once_somebody_said_yes(store: &impl Store)
     assert_eq!(store.poll_device(&poll(1, 1)).unwrap(), Polled::Pending);
     assert!(store.decide_device(&yes(2)).unwrap());
     assert!(!store.decide_device(&no(3)).unwrap(), "the first answer counts");
-    let Polled::Granted(grant) = store.poll_device(&poll(2, 6)).unwrap() else { panic!("no grant") };
+    let Polled::Granted(grant, Methods::PasswordAndCode) = store.poll_device(&poll(2, 6)).unwrap() else {
+        panic!("no grant")
+    };
     assert_eq!((grant.id, &*grant.subject, &*grant.client), (GrantId([2; 16]), "ada", "tv"));
     assert_eq!((grant.authenticated_at, grant.rotated_at, grant.uses), (after(2), after(6), Some(7)));
     assert_eq!((&grant.resources, &grant.device), (&device().resources, &device().device));
@@ -124,14 +128,14 @@ pub(super) fn another_client_or_code_learns_nothing_of_a_device(store: &impl Sto
         assert_eq!(store.poll_device(&wrong).unwrap(), Polled::Unknown);
     }
     assert!(!store.decide_device(&Decision { name: [9; 32], ..yes(2) }).unwrap());
-    assert!(matches!(store.poll_device(&poll(1, 2)).unwrap(), Polled::Granted(_)), "and nothing was spent");
+    assert!(matches!(store.poll_device(&poll(1, 2)).unwrap(), Polled::Granted(..)), "and nothing was spent");
 }
 
 pub(super) fn fifty_polls_of_one_device_give_one_grant_and_end_it(store: &impl Store) {
     store.add_device(&device()).unwrap();
     store.decide_device(&yes(1)).unwrap();
     let polled = at_once(|| store.poll_device(&poll(1, 2)).unwrap());
-    assert_eq!(polled.iter().filter(|polled| matches!(polled, Polled::Granted(_))).count(), 1);
+    assert_eq!(polled.iter().filter(|polled| matches!(polled, Polled::Granted(..))).count(), 1);
     assert_eq!(polled.iter().filter(|polled| matches!(polled, Polled::Again(_))).count(), 49);
     assert_eq!(reason(store, GrantId([1; 16])), Some(Reason::CodeReuse));
 }

@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::StoreError;
+use super::checkpoint::Checkpoints;
 
 /// The most transitions in one transaction: bounds how long the first of them waits.
 const MOST: usize = 256;
@@ -25,9 +26,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+    /// Writes by the first connection; by the second one, what was written is copied from the log into the file.
+    pub(super) fn new(mut connection: Connection, beside: Connection) -> Result<Self, StoreError> {
+        let checkpoints = Checkpoints::beside(&mut connection, beside)?;
         let (jobs, incoming) = mpsc::channel();
-        let work = move || work_off(connection, &incoming);
+        let work = move || work_off(&connection, &checkpoints, &incoming);
         let thread = thread::Builder::new().name("pilotlight-store".to_owned()).spawn(work)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -71,25 +74,35 @@ impl Drop for Writer {
     }
 }
 
-fn work_off(mut connection: Connection, incoming: &mpsc::Receiver<Job>) {
+fn work_off(connection: &Connection, checkpoints: &Checkpoints, incoming: &mpsc::Receiver<Job>) {
     while let Ok(first) = incoming.recv() {
         let batch: Vec<Job> = std::iter::once(first).chain(incoming.try_iter().take(MOST - 1)).collect();
         // A panic rolls the transaction back and drops the answers. The next batch must not suffer for it.
-        let committed = catch_unwind(AssertUnwindSafe(|| commit(&mut connection, batch)));
+        let committed = catch_unwind(AssertUnwindSafe(|| commit(connection, batch)));
         match committed {
             Ok(Ok(answers)) => answers.into_iter().for_each(|answer| answer()),
             Ok(Err(error)) => tracing::error!(%error, "a transaction was not committed"),
             Err(_) => tracing::error!("a transaction broke off"),
         }
+        if !connection.is_autocommit()
+            && let Err(error) = run(connection, "ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction was not rolled back");
+        }
+        checkpoints.after_commit(connection);
     }
 }
 
-fn commit(connection: &mut Connection, batch: Vec<Job>) -> rusqlite::Result<Vec<Answer>> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let answers = batch.into_iter().map(|job| job(&transaction)).collect();
+fn commit(connection: &Connection, batch: Vec<Job>) -> rusqlite::Result<Vec<Answer>> {
+    run(connection, "BEGIN IMMEDIATE")?;
+    let answers = batch.into_iter().map(|job| job(connection)).collect();
     // Where SQLite itself had to roll back (a full disk), there is nothing to commit: this fails, and nobody is answered.
-    transaction.commit()?;
+    run(connection, "COMMIT")?;
     Ok(answers)
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// One transition that fails leaves the others of its transaction alone.
@@ -97,13 +110,12 @@ fn in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let run = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
-    run("SAVEPOINT one")?;
+    run(connection, "SAVEPOINT one")?;
     let done = work(connection);
     if done.is_err() {
-        run("ROLLBACK TO one")?;
+        run(connection, "ROLLBACK TO one")?;
     }
-    run("RELEASE one")?;
+    run(connection, "RELEASE one")?;
     done
 }
 
@@ -112,10 +124,11 @@ mod tests {
     use super::*;
 
     fn writer(folder: &tempfile::TempDir) -> Writer {
-        let connection = Connection::open(folder.path().join("t.db")).unwrap();
+        let open = || Connection::open(folder.path().join("t.db")).unwrap();
+        let connection = open();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS t (n INTEGER UNIQUE) STRICT").unwrap();
-        Writer::new(connection).unwrap()
+        Writer::new(connection, open()).unwrap()
     }
 
     fn insert(writer: &Writer, n: i64) -> Result<usize, StoreError> {

@@ -157,7 +157,8 @@ async fn cookies_are_strict_and_under_https_no_one_elses() {
 }
 
 #[tokio::test]
-async fn a_password_is_changed_by_who_knows_the_old_one_and_ends_the_other_sign_ins_where_asked() {
+async fn rfc9700_section_4_14_2_a_password_is_changed_by_who_knows_the_old_one_and_ends_the_other_sign_ins_where_asked()
+{
     let world = World::new();
     let tokens = world.tokens().await;
     let (cookie, _) = world.signed_in().await;

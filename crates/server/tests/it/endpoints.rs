@@ -17,6 +17,8 @@ use crate::log::Log;
 
 /// In every request somewhere.
 const CANARY: &str = "canary-of-the-endpoints";
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// Whatever a request does, it is answered sooner.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -85,6 +87,9 @@ fn value(living: &[String]) -> impl Strategy<Value = String> + use<> {
         "S256",
         "plain",
         "urn:ietf:params:oauth:grant-type:device_code",
+        EXCHANGE,
+        ACCESS_TOKEN,
+        ISSUER,
         "urn:ietf:params:oauth:request_uri:x",
         "none",
         "login",
@@ -115,8 +120,47 @@ fn value(living: &[String]) -> impl Strategy<Value = String> + use<> {
     ]
 }
 
+/// Requests that succeed as they are, and that chance would hardly make: they are sent with something else in a place or two.
+fn recipes(path: &str, living: &[String]) -> Vec<Vec<(String, String)>> {
+    let [_, access_token, refresh_token] = living else { return Vec::new() };
+    let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    match path {
+        "/token" => {
+            let exchange = [
+                ("grant_type", EXCHANGE),
+                ("client_id", "pilotlight"),
+                ("subject_token", access_token),
+                ("subject_token_type", ACCESS_TOKEN),
+                ("requested_token_type", ACCESS_TOKEN),
+                ("audience", ISSUER),
+                ("scope", "profile"),
+            ];
+            let refresh =
+                [("grant_type", "refresh_token"), ("client_id", "pilotlight"), ("refresh_token", refresh_token)];
+            vec![pairs(&exchange), pairs(&refresh)]
+        }
+        "/register" => vec![pairs(&[
+            ("redirect_uris", REDIRECT),
+            ("token_endpoint_auth_method", "none"),
+            ("client_name", "Somebody's app"),
+        ])],
+        _ => Vec::new(),
+    }
+}
+
+/// The recipe, with what follows in the place of what it has.
+fn instead(recipe: Option<Vec<(String, String)>>, others: Vec<(String, String)>) -> Vec<(String, String)> {
+    let Some(mut pairs) = recipe else { return others };
+    for (name, value) in others.into_iter().take(2) {
+        pairs.retain(|(known, _)| *known != name);
+        pairs.push((name, value));
+    }
+    pairs
+}
+
 fn wild(operations: Vec<Operation>, living: &[String]) -> impl Strategy<Value = Wild> + use<> {
-    let value = value(living).boxed();
+    let living = living.to_vec();
+    let value = value(&living).boxed();
     let methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW"];
     (0..operations.len()).prop_flat_map(move |at| {
         let operation = &operations[at];
@@ -143,12 +187,16 @@ fn wild(operations: Vec<Operation>, living: &[String]) -> impl Strategy<Value = 
             prop::option::weighted(0.1, prop::sample::select(methods.to_vec()).prop_map(|m| m.parse().unwrap()));
         let body = operation.body.as_ref().map_or(Vec::new(), |(_, names)| names.clone());
         let raw = prop::option::weighted(0.1, value.clone());
-        (other_method, pairs(&operation.query), pairs(&body), raw, heads).prop_map(
-            move |(other_method, query, body, raw, headers)| Wild {
+        let recipe = match recipes(&operation.path, &living) {
+            recipes if recipes.is_empty() => Just(None).boxed(),
+            recipes => prop::option::weighted(0.5, prop::sample::select(recipes)).boxed(),
+        };
+        (other_method, pairs(&operation.query), pairs(&body), recipe, raw, heads).prop_map(
+            move |(other_method, query, body, recipe, raw, headers)| Wild {
                 operation: at,
                 other_method,
                 query,
-                body,
+                body: instead(recipe, body),
                 raw,
                 headers,
             },
@@ -219,6 +267,9 @@ fn world() -> World {
     for client in [tv, api] {
         world.store.add_client(&client).unwrap();
     }
+    let mut exchanging = world.store.client("pilotlight").unwrap().unwrap();
+    exchanging.set(Setting::Exchange).unwrap();
+    world.store.put_client(&exchanging).unwrap();
     world
 }
 
@@ -232,6 +283,13 @@ fn no_request_that_can_be_made_up_finds_trouble_or_an_answer_that_is_not_describ
     assert!(operations.len() >= 19, "{operations:?}");
     let tokens = runtime.block_on(world.tokens());
     let living = [runtime.block_on(world.code()), tokens.text("access_token"), tokens.text("refresh_token")];
+    for operation in &operations {
+        for body in recipes(&operation.path, &living) {
+            let right = Wild { operation: 0, other_method: None, query: vec![], body, raw: None, headers: vec![] };
+            let answer = runtime.block_on(send(&world, operation, &right));
+            assert!(answer.status.is_success(), "{right:?}: {answer:?}");
+        }
+    }
     let requests = prop::collection::vec(wild(operations.clone(), &living), 1..8);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));

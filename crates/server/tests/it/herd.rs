@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::command_line::{Serving, serve};
-use crate::size::rounds;
+use crate::size::{rounds, tell};
 
 const USES: usize = 50;
 
@@ -31,14 +31,14 @@ fn refresh(server: &Serving, token: &Value, key: Option<&str>) -> (u16, Value) {
 }
 
 /// Each round spends the successor of the one before; every second one with a key.
-fn stampede(servers: &[Serving]) {
+fn stampede(over: &str, servers: &[Serving]) {
     let (token, answers) = (Mutex::new(servers[0].sign_in()), Mutex::new(Vec::new()));
-    let barrier = Barrier::new(USES);
+    let (barrier, rounds) = (Barrier::new(USES), rounds(20, 1000));
     std::thread::scope(|scope| {
         for n in 0..USES {
             let (token, answers, barrier, server) = (&token, &answers, &barrier, &servers[n % servers.len()]);
             scope.spawn(move || {
-                for round in 0..rounds(20, 1000) {
+                for round in 0..rounds {
                     let key = (round % 2 == 0).then(|| format!("round-{round}"));
                     let spent = token.lock().unwrap().clone();
                     barrier.wait();
@@ -53,6 +53,10 @@ fn stampede(servers: &[Serving]) {
             });
         }
     });
+    tell(
+        &format!("one token used {USES} times at once, {over}"),
+        &format!("{rounds} rounds, each one generation and one successor for all, 0 signed out"),
+    );
 }
 
 fn the_one_successor(answers: &[(u16, Value)], before: u32) -> Value {
@@ -70,21 +74,21 @@ fn demo(more: &[&str]) -> Serving {
 
 #[test]
 fn fifty_uses_at_once_move_one_generation_on_in_memory() {
-    stampede(&[demo(&["--store", "memory"])]);
+    stampede("memory", &[demo(&["--store", "memory"])]);
 }
 
 #[test]
 fn fifty_uses_at_once_move_one_generation_on_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("server.db").display());
-    stampede(&[demo(&["--store", &store])]);
+    stampede("embedded store", &[demo(&["--store", &store])]);
 }
 
 #[test]
 fn fifty_uses_at_once_move_one_generation_on_in_one_file_of_two_processes() {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("server.db").display());
-    stampede(&[demo(&["--store", &store]), demo(&["--store", &store])]);
+    stampede("embedded store, two processes", &[demo(&["--store", &store]), demo(&["--store", &store])]);
 }
 
 #[cfg(all(unix, feature = "redis"))]
@@ -92,7 +96,7 @@ fn fifty_uses_at_once_move_one_generation_on_in_one_file_of_two_processes() {
 fn fifty_uses_at_once_move_one_generation_on_in_redis() {
     let (folder, redis) = (tempfile::tempdir().unwrap(), crate::redis_server::RedisServer::start());
     let keys = folder.path().join("keys").display().to_string();
-    stampede(&[demo(&["--store", &redis.address(), "--keys", &keys])]);
+    stampede("Redis", &[demo(&["--store", &redis.address(), "--keys", &keys])]);
 }
 
 #[cfg(all(unix, feature = "redis"))]
@@ -101,5 +105,5 @@ fn fifty_uses_at_once_move_one_generation_on_in_one_redis_of_two_processes() {
     let (folder, redis) = (tempfile::tempdir().unwrap(), crate::redis_server::RedisServer::start());
     let keys = folder.path().join("keys").display().to_string();
     let one = demo(&["--store", &redis.address(), "--keys", &keys]);
-    stampede(&[one, demo(&["--store", &redis.address(), "--keys", &keys])]);
+    stampede("Redis, two processes", &[one, demo(&["--store", &redis.address(), "--keys", &keys])]);
 }

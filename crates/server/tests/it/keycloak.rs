@@ -61,7 +61,7 @@ async fn of_fifty_uses_at_once_without_key_and_window_one_is_answered() {
 
 /// A refresh that passes its revocation on the way must not bring the grant back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revocation_in_the_midst_of_refreshes_is_the_end() {
+async fn rfc7009_section_2_1_a_revocation_in_the_midst_of_refreshes_is_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(&folder.path().join("server.db")).unwrap());
     let world = Arc::new(World::with(Config::new(ISSUER), store));

@@ -49,7 +49,8 @@ fn kid(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_new_signing_key_is_in_the_jwks_before_it_signs_and_the_old_one_until_its_tokens_are_over() {
+async fn oidc_core_section_10_1_1_a_new_signing_key_is_in_the_jwks_before_it_signs_and_the_old_one_until_its_tokens_are_over()
+ {
     let (_folder, keys, _) = places();
     let world = World::with(config(&keys), Arc::new(MemoryStore::new()));
     let before = world.tokens().await.text("access_token");

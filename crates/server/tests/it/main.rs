@@ -8,9 +8,13 @@ mod chaos;
 #[cfg(test)]
 mod chaos_command_line;
 #[cfg(test)]
+mod checklist;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod config_file;
+#[cfg(test)]
+mod deploy;
 #[cfg(test)]
 mod device_key;
 #[cfg(test)]
@@ -62,6 +66,7 @@ mod rfc7636;
 mod rfc7662;
 #[cfg(test)]
 mod rfc8176;
+#[cfg(test)]
 mod rfc8252;
 #[cfg(test)]
 mod rfc8414;

@@ -98,7 +98,7 @@ async fn a_wrong_password_and_an_unknown_person_are_told_apart_by_nothing() {
 }
 
 #[tokio::test]
-async fn guessing_is_slowed_down_with_429_whatever_a_proxy_header_says() {
+async fn rfc6749_section_2_3_1_guessing_is_slowed_down_with_429_whatever_a_proxy_header_says() {
     let world = World::new();
     let guess = json!({"username": "demo", "password": "x"});
     for n in 0..10 {

@@ -281,6 +281,20 @@ async fn trouble_with_the_store_is_503_at_every_endpoint_and_ends_nothing() {
 }
 
 #[tokio::test]
+async fn rfc7009_section_2_2_1_with_the_store_away_a_revocation_is_503_and_works_when_it_is_repeated() {
+    let store = Arc::new(FailingStore::default());
+    let world = World::with(Config::new(ISSUER), store.clone());
+    let tokens = world.tokens().await;
+    let token = [("token", &*tokens.text("refresh_token")), ("client_id", "pilotlight")];
+    store.failing.store(true, Ordering::SeqCst);
+    let refused = world.form("/revoke", &token).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    store.failing.store(false, Ordering::SeqCst);
+    assert_eq!(world.form("/revoke", &token).await.status, 200);
+    assert_eq!(world.refresh(&tokens.text("refresh_token")).await.text("reason"), "revoked");
+}
+
+#[tokio::test]
 async fn a_retry_window_of_ten_seconds_answers_clients_without_keys() {
     let world = World::new();
     let token = world.refresh_token().await;
@@ -360,7 +374,7 @@ async fn the_absolute_end_is_told_and_kept() {
 }
 
 #[test]
-fn an_issuer_that_no_client_could_trust_is_refused() {
+fn rfc8414_section_2_an_issuer_that_no_client_could_trust_is_refused() {
     for bad in ["", "http://auth.example", "https://auth.example/?a=b", "https://auth.example/#f", "ftp://127.0.0.1"] {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let clock = Arc::new(pilotlight_server::SystemClock);

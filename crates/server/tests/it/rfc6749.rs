@@ -40,6 +40,14 @@ async fn section_2_3_1_a_confidential_client_may_use_basic_or_the_form_but_never
     world.form(&format!("/token?{query}"), &pairs).await.assert_error(401, "invalid_client");
 }
 
+#[test]
+fn section_2_3_1_a_client_secret_is_too_long_to_be_guessed() {
+    let hash = |text: &str| pilotlight_server::client::hash_secret(&text.into()).is_ok();
+    assert!(!hash("thirty-one characters are short") && hash("thirty-two characters are enough"));
+    let made = Client::public("site", vec![REDIRECT.to_owned()]).unwrap().make_secret().unwrap();
+    assert!(made.expose_secret().len() > 5 + 42, "256 random bits");
+}
+
 #[tokio::test]
 async fn section_2_3_two_ways_to_authenticate_at_once_are_refused() {
     let world = World::new();

@@ -32,3 +32,24 @@ async fn section_2_a_second_factor_is_told_by_page_and_by_password_grant() {
     let told = claims(&world.exchange(&code, &[]).await.text("id_token"));
     assert_eq!(told["amr"], json!(["pwd"]), "this session began before there was a second factor");
 }
+
+#[tokio::test]
+async fn section_2_a_devices_id_token_tells_how_the_person_who_said_yes_had_signed_in() {
+    let world = World::new();
+    let (older, app, _) = set_up(&world).await;
+    let (newer, second) = begin(&world).await;
+    world.submit(&newer, &second.ticket(), &[("totp", &app.code(&world))]).await;
+    for (cookie, amr) in [(older, json!(["pwd"])), (newer, json!(["pwd", "otp", "mfa"]))] {
+        let begun = world.form("/device_authorization", &[("client_id", "pilotlight"), ("scope", "openid")]).await;
+        let page = world.visit(&cookie, "/device").await;
+        let typed = [("user_code", &*begun.text("user_code"))];
+        let consent = world.submit_to("/device", &cookie, &page.ticket(), &typed).await;
+        world.submit_to("/device", &cookie, &consent.ticket(), &[("decision", "allow")]).await;
+        let pairs = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("client_id", "pilotlight"),
+            ("device_code", &*begun.text("device_code")),
+        ];
+        assert_eq!(claims(&world.form("/token", &pairs).await.text("id_token"))["amr"], amr);
+    }
+}

@@ -1,10 +1,13 @@
 //! The OS keystore, behind one worker thread with deadlines.
 
+#[cfg(feature = "os-keystore")]
 mod os;
+#[cfg(feature = "os-keystore")]
 mod platform;
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "os-keystore", target_os = "linux"))]
 mod secret_service;
 mod state;
+#[cfg(feature = "os-keystore")]
 mod worker;
 
 #[cfg(any(test, feature = "testing"))]
@@ -12,6 +15,7 @@ mod faulty;
 
 #[cfg(any(test, feature = "testing"))]
 pub use faulty::{FaultyKeystore, Gate, MemoryKeystore};
+#[cfg(feature = "os-keystore")]
 pub use os::OsKeystore;
 pub use state::{Check, Origin, Persistence, State, probe};
 

@@ -18,13 +18,17 @@ name: string,
  */
 service: string, 
 /**
- * Our client there, for signing in again.
+ * Our client there.
  */
 client_id: string, 
 /**
- * What was asked for, space-separated, for signing in again.
+ * What was asked for, space-separated.
  */
 scope: string, 
+/**
+ * The ways to sign in again, the best first.
+ */
+ways: ("browser" | "device" | "password")[], 
 /**
  * Who: user name, e-mail or name as the service tells it.
  */

@@ -4,7 +4,7 @@ import type { Password } from "./Password.js";
 /**
  * How to sign in.
  */
-export type SignInWith = { "flow": "browser" } | { "flow": "password", 
+export type SignInWith = { "flow": "browser" } | { "flow": "device" } | { "flow": "password", 
 /**
  * User name.
  */

@@ -1,5 +1,6 @@
 // Written by `cargo xtask bindings`.
 export type { AccountView } from "./AccountView.js";
+export type { DeviceView } from "./DeviceView.js";
 export type { EventView } from "./EventView.js";
 export type { ExplanationView } from "./ExplanationView.js";
 export type { ExposureView } from "./ExposureView.js";
@@ -12,6 +13,10 @@ export type { MovingView } from "./MovingView.js";
 export type { NeedView } from "./NeedView.js";
 export type { Password } from "./Password.js";
 export type { Phase } from "./Phase.js";
+export type { Picture } from "./Picture.js";
+export type { PlaceRequest } from "./PlaceRequest.js";
+export type { PresetPlace } from "./PresetPlace.js";
+export type { PresetView } from "./PresetView.js";
 export type { Problem } from "./Problem.js";
 export type { Protection } from "./Protection.js";
 export type { ServiceView } from "./ServiceView.js";

@@ -17,6 +17,7 @@
 //! is over is forgotten by Redis itself.
 
 mod connections;
+mod packed;
 mod people;
 mod queue;
 mod records;
@@ -111,8 +112,8 @@ impl RedisStore {
         self.connections.ask_once(|connection| redis::cmd("PING").exec(connection))
     }
 
-    fn note_doubt(&self, id: GrantId, before: &str, after: &str) {
-        match make_mark().and_then(|anew| doubt(id, before, after, anew)) {
+    fn note_doubt(&self, id: GrantId, before: &[u8], after: &[u8]) {
+        match make_grant_mark().and_then(|anew| doubt(id, before, after, anew)) {
             Ok(doubt) => self.unsettled.note(id, doubt),
             Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
         }
@@ -120,7 +121,7 @@ impl RedisStore {
 
     /// Keeps a new grant, or leaves nothing of it: its caller is told an error, so that nobody has its token.
     fn keep_grant(&self, grant: &Grant) -> Result<(), StoreError> {
-        let (key, record) = (grant_key(grant.id), Marked { grant: grant.clone(), mark: make_mark()? }.write()?);
+        let (key, record) = (grant_key(grant.id), Marked { grant: grant.clone(), mark: make_grant_mark()? }.write());
         self.index(&grant.subject, grant.id)?;
         let kept = self.change(&key, Some(self.remember), |_| Ok((Some(record.clone()), ())));
         if kept.is_err() {
@@ -173,6 +174,10 @@ fn client_key(id: &str) -> String {
 
 const NEWEST_KEY: &str = "pilotlight:newest-key";
 
+fn make_grant_mark() -> Result<u32, StoreError> {
+    make_random().map(u32::from_be_bytes).map_err(|_| StoreError::NotDurable)
+}
+
 fn make_mark() -> Result<u64, StoreError> {
     make_random().map(u64::from_be_bytes).map_err(|_| StoreError::NotDurable)
 }
@@ -183,7 +188,7 @@ impl Store for RedisStore {
     }
 
     fn admit_keys(&self, ours: &[KeyName]) -> Result<bool, StoreError> {
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let seen = is.map(records::read_key_name).transpose()?;
             let admitted = KeyName::admit(seen, ours);
             let becomes = admitted.filter(|name| seen != Some(*name)).map(records::write_key_name);
@@ -194,7 +199,7 @@ impl Store for RedisStore {
 
     fn add_user(&self, user: &User) -> Result<bool, StoreError> {
         // The way from the subject first: until the person is there it leads nowhere.
-        self.add(&subject_key(&user.subject), &user.name, None)?;
+        self.add(&subject_key(&user.subject), user.name.as_bytes(), None)?;
         let added = self.add(&user_key(&user.name), &records::write_user(user)?, None)?;
         if !added {
             self.forget_one(&subject_key(&user.subject))?;
@@ -207,7 +212,8 @@ impl Store for RedisStore {
     }
 
     fn user(&self, subject: &str) -> Result<Option<User>, StoreError> {
-        let Some(name) = self.read(&subject_key(subject), |name| Ok(name.to_owned()))? else { return Ok(None) };
+        let name = |name: &[u8]| String::from_utf8(name.to_owned()).map_err(|_| StoreError::Damaged("a person's name"));
+        let Some(name) = self.read(&subject_key(subject), name)? else { return Ok(None) };
         Ok(self.user_named(&name)?.filter(|user| user.subject == subject))
     }
 
@@ -224,7 +230,7 @@ impl Store for RedisStore {
     }
 
     fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(is) = is else { return Ok((None, false)) };
             let user = User { password_hash: password_hash.to_owned(), ..records::read_user(is)? };
             let becomes = records::write_user(&user)?;
@@ -235,7 +241,7 @@ impl Store for RedisStore {
 
     fn put_client(&self, client: &Client) -> Result<(), StoreError> {
         let record = records::write_client(client)?;
-        let decide = |is: Option<&str>| Ok((Some(record.clone()).filter(|record| Some(record.as_str()) != is), ()));
+        let decide = |is: Option<&[u8]>| Ok((Some(record.clone()).filter(|record| Some(record.as_slice()) != is), ()));
         self.change(&client_key(&client.id), None, decide)
     }
 
@@ -265,7 +271,7 @@ impl Store for RedisStore {
     fn add_grants(&self, grants: &[Grant]) -> Result<(), StoreError> {
         let mut all = redis::pipe();
         for grant in grants {
-            let record = Marked { grant: grant.clone(), mark: make_mark()? }.write()?;
+            let record = Marked { grant: grant.clone(), mark: make_grant_mark()? }.write();
             all.cmd("SET").arg(grant_key(grant.id)).arg(record).arg("PX").arg(millis(self.remember)).ignore();
         }
         self.connections.ask_once(|connection| all.exec(connection))
@@ -288,16 +294,16 @@ impl Store for RedisStore {
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         let id = presented.grant;
         self.unsettled.settle(id)?;
-        let mark = make_mark()?;
-        let decide = |is: Option<&str>| {
+        let mark = make_grant_mark()?;
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Outcome::Unknown)) };
             let before = Marked::read(id, text)?;
             let mut after = Marked { grant: before.grant.clone(), mark };
             let outcome = after.grant.redeem(presented);
-            let becomes = if after.grant == before.grant { None } else { Some(after.write()?) };
+            let becomes = if after.grant == before.grant { None } else { Some(after.write()) };
             Ok((becomes, outcome))
         };
-        let doubted = |before: &str, after: &str| self.note_doubt(id, before, after);
+        let doubted = |before: &[u8], after: &[u8]| self.note_doubt(id, before, after);
         self.change_at_once(&grant_key(id), Some(self.remember), decide, doubted)
     }
 
@@ -313,12 +319,12 @@ impl Store for RedisStore {
     }
 
     fn revoke(&self, id: GrantId, reason: Reason, now: Timestamp) -> Result<Option<bool>, StoreError> {
-        let mark = make_mark()?;
-        let decide = |is: Option<&str>| {
+        let mark = make_grant_mark()?;
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, None)) };
             let mut grant = Marked::read(id, text)?.grant;
             let first = grant.revoke(reason, now);
-            let becomes = first.then(|| Marked { grant, mark }.write()).transpose()?;
+            let becomes = first.then(|| Marked { grant, mark }.write());
             Ok((becomes, Some(first)))
         };
         self.change(&grant_key(id), None, decide)
@@ -335,7 +341,7 @@ impl Store for RedisStore {
     fn exchange(&self, presented: &Exchange) -> Result<Exchanged, StoreError> {
         let (key, mark) = (code_key(&presented.hash), make_mark()?);
         let mut made = None;
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Exchanged::Unknown)) };
             let before = records::read_code(presented.hash, text)?;
             let mut after = before.clone();
@@ -371,7 +377,7 @@ impl Store for RedisStore {
 
     fn decide_device(&self, decision: &Decision) -> Result<bool, StoreError> {
         let mark = make_mark()?;
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, false)) };
             let mut device = records::read_device(decision.name, text)?;
             let counts = device.decide(decision);
@@ -384,12 +390,12 @@ impl Store for RedisStore {
     fn poll_device(&self, poll: &Poll) -> Result<Polled, StoreError> {
         let mark = make_mark()?;
         let mut made = None;
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Polled::Unknown)) };
             let before = records::read_device(poll.name, text)?;
             let mut after = before.clone();
             let polled = after.poll(poll);
-            if let (Polled::Granted(grant), None) = (&polled, &made) {
+            if let (Polled::Granted(grant, _), None) = (&polled, &made) {
                 self.keep_grant(grant)?;
                 made = Some(grant.id);
             }
@@ -412,7 +418,7 @@ impl Store for RedisStore {
 
     fn take_pushed(&self, hash: &[u8; 32]) -> Result<Option<Pushed>, StoreError> {
         let key = pushed_key(hash);
-        let taken: Option<String> =
+        let taken: Option<Vec<u8>> =
             self.connections.ask_once(|connection| redis::cmd("GETDEL").arg(&key).query(connection))?;
         taken.map(|text| records::read_pushed(*hash, &text)).transpose()
     }
@@ -432,7 +438,7 @@ impl Store for RedisStore {
     }
 }
 
-fn doubt(id: GrantId, before: &str, after: &str, anew: u64) -> Result<Doubt, StoreError> {
+fn doubt(id: GrantId, before: &[u8], after: &[u8], anew: u32) -> Result<Doubt, StoreError> {
     let mut lost = Marked::read(id, after)?;
     lost.grant.answer_lost = true;
     lost.mark = anew;
@@ -440,7 +446,7 @@ fn doubt(id: GrantId, before: &str, after: &str, anew: u64) -> Result<Doubt, Sto
     Ok(Doubt {
         before: before.to_owned(),
         after: after.to_owned(),
-        after_lost: lost.write()?,
-        before_marked_anew: fenced.write()?,
+        after_lost: lost.write(),
+        before_marked_anew: fenced.write(),
     })
 }

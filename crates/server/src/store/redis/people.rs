@@ -92,7 +92,7 @@ impl RedisStore {
 
     pub(super) fn change_one_user(&self, before: &User, after: &User) -> Result<bool, StoreError> {
         let becomes = records::write_user(after)?;
-        let decide = |is: Option<&str>| {
+        let decide = |is: Option<&[u8]>| {
             let same = is.map(records::read_user).transpose()?.as_ref() == Some(before);
             Ok((same.then(|| becomes.clone()), same))
         };
@@ -128,7 +128,7 @@ pub(super) fn scan_grants(connection: &mut dyn ConnectionLike) -> Result<Vec<Gra
 fn scan(
     connection: &mut dyn ConnectionLike,
     pattern: &str,
-    mut visit: impl FnMut(&str, &str) -> Result<(), StoreError>,
+    mut visit: impl FnMut(&str, &[u8]) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut seen = HashSet::new();
     let mut cursor = 0_u64;
@@ -143,7 +143,7 @@ fn scan(
         for key in &keys {
             all.cmd("GET").arg(key);
         }
-        let texts: Vec<Option<String>> =
+        let texts: Vec<Option<Vec<u8>>> =
             if keys.is_empty() { Vec::new() } else { all.query(connection).map_err(|error| away(&error))? };
         for (key, text) in keys.iter().zip(texts) {
             // One that went in between is no longer there.

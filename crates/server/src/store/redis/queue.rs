@@ -10,7 +10,7 @@ use redis::{FromRedisValue as _, RedisResult, Value};
 
 use super::connections::{Connection, away};
 use super::records::Marked;
-use super::{RedisStore, grant_key, make_mark, millis};
+use super::{RedisStore, grant_key, make_grant_mark, millis};
 use crate::grant::{Outcome, Redemption};
 use crate::store::{Store as _, StoreError, Then};
 
@@ -26,8 +26,8 @@ struct Swap {
     presented: Redemption,
     then: Then,
     outcome: Outcome,
-    before: String,
-    after: String,
+    before: Vec<u8>,
+    after: Vec<u8>,
 }
 
 impl Queue {
@@ -65,7 +65,7 @@ impl RedisStore {
             for (presented, _) in &batch {
                 all.cmd("GET").arg(grant_key(presented.grant));
             }
-            if batch.is_empty() { Ok(Vec::new()) } else { all.query::<Vec<Option<String>>>(connection) }
+            if batch.is_empty() { Ok(Vec::new()) } else { all.query::<Vec<Option<Vec<u8>>>>(connection) }
         });
         let (connection, records) = match fetched {
             Ok(fetched) => fetched,
@@ -118,7 +118,7 @@ impl RedisStore {
             let made = match answer {
                 Value::Int(1) => true,
                 // Sent twice: no other change leaves the same mark.
-                other => String::from_redis_value(other).is_ok_and(|other| other == swap.after),
+                other => Vec::<u8>::from_redis_value(other).is_ok_and(|other| other == swap.after),
             };
             if made {
                 (swap.then)(Ok(swap.outcome));
@@ -140,11 +140,11 @@ impl RedisStore {
 }
 
 /// What a record becomes, where it changes.
-fn decide(presented: &Redemption, record: &str) -> Result<(Outcome, Option<String>), StoreError> {
+fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<Vec<u8>>), StoreError> {
     let before = Marked::read(presented.grant, record)?;
-    let mut after = Marked { grant: before.grant.clone(), mark: make_mark()? };
+    let mut after = Marked { grant: before.grant.clone(), mark: make_grant_mark()? };
     let outcome = after.grant.redeem(presented);
-    let becomes = if after.grant == before.grant { None } else { Some(after.write()?) };
+    let becomes = if after.grant == before.grant { None } else { Some(after.write()) };
     Ok((outcome, becomes))
 }
 

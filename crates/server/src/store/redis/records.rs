@@ -1,4 +1,4 @@
-//! Records as Redis keeps them: JSON with short names, for there are many.
+//! Records as Redis keeps them: JSON, but for grants, which are packed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -6,6 +6,7 @@ use pilotlight_oauth::{Scope, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::packed;
 use crate::client::{Client, Setting};
 use crate::code::Code;
 use crate::device::{Device, DeviceState};
@@ -20,36 +21,37 @@ use crate::store::{StoreError, User};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Marked {
     pub(super) grant: Grant,
-    pub(super) mark: u64,
+    pub(super) mark: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A grant as servers wrote it before they packed it.
+#[derive(Deserialize)]
 struct GrantRecord {
     m: u64,
     s: String,
     c: String,
     o: String,
     b: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     e: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     u: Option<u32>,
     g: u32,
     r: i64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     k: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     l: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     x: Option<(i64, String)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     j: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     t: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     d: Option<OriginRecord>,
     /// Where it is another instant than `b`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     a: Option<i64>,
 }
 
@@ -136,12 +138,12 @@ struct NewestKey {
     fingerprint: String,
 }
 
-fn write(record: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|_| StoreError::Damaged("a record cannot be written"))
+fn write(record: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(record).map_err(|_| StoreError::Damaged("a record cannot be written"))
 }
 
-fn read<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|_| StoreError::Damaged(what))
+fn read<T: DeserializeOwned>(text: &[u8], what: &'static str) -> Result<T, StoreError> {
+    serde_json::from_slice(text).map_err(|_| StoreError::Damaged(what))
 }
 
 fn bytes(text: &str, what: &'static str) -> Result<Vec<u8>, StoreError> {
@@ -166,30 +168,15 @@ fn read_thumbprint(text: Option<String>, what: &'static str) -> Result<Option<Th
 }
 
 impl Marked {
-    pub(super) fn write(&self) -> Result<String, StoreError> {
-        let grant = &self.grant;
-        write(&GrantRecord {
-            m: self.mark,
-            s: grant.subject.clone(),
-            c: grant.client.clone(),
-            o: grant.scope.to_string(),
-            b: grant.created_at.as_millis(),
-            e: grant.ends_at.map(Timestamp::as_millis),
-            u: grant.uses,
-            g: grant.generation,
-            r: grant.rotated_at.as_millis(),
-            k: STANDARD_NO_PAD.encode(grant.keys.to_bytes()),
-            l: grant.answer_lost,
-            x: grant.revoked.map(|(at, reason)| (at.as_millis(), reason.as_str().to_owned())),
-            j: grant.bound_to.map(|key| STANDARD_NO_PAD.encode(key)),
-            t: grant.resources.clone(),
-            d: write_origin(&grant.device),
-            a: Some(grant.authenticated_at).filter(|at| *at != grant.created_at).map(Timestamp::as_millis),
-        })
+    pub(super) fn write(&self) -> Vec<u8> {
+        packed::write(self)
     }
 
-    pub(super) fn read(id: GrantId, text: &str) -> Result<Self, StoreError> {
+    pub(super) fn read(id: GrantId, text: &[u8]) -> Result<Self, StoreError> {
         const DAMAGED: &str = "a grant";
+        if text.first() == Some(&packed::FORMAT) {
+            return packed::read(id, text).ok_or(StoreError::Damaged(DAMAGED));
+        }
         let record: GrantRecord = read(text, DAMAGED)?;
         let revoked = match record.x {
             None => None,
@@ -217,12 +204,13 @@ impl Marked {
             device: read_origin(record.d),
             authenticated_at: Timestamp::from_millis(record.a.unwrap_or(record.b)),
         };
-        Ok(Self { grant, mark: record.m })
+        // Half of it is as good a mark: what is compared is the whole record.
+        Ok(Self { grant, mark: record.m as u32 })
     }
 }
 
 /// With the mark of its last change, as a grant.
-pub(super) fn write_code(code: &Code, mark: u64) -> Result<String, StoreError> {
+pub(super) fn write_code(code: &Code, mark: u64) -> Result<Vec<u8>, StoreError> {
     write(&CodeRecord {
         mark,
         client: code.client.clone(),
@@ -241,7 +229,7 @@ pub(super) fn write_code(code: &Code, mark: u64) -> Result<String, StoreError> {
     })
 }
 
-pub(super) fn read_code(hash: [u8; 32], text: &str) -> Result<Code, StoreError> {
+pub(super) fn read_code(hash: [u8; 32], text: &[u8]) -> Result<Code, StoreError> {
     let record: CodeRecord = read(text, "a code")?;
     let grant = record.grant.map(|id| id.parse().map_err(|_| StoreError::Damaged("a code"))).transpose()?;
     Ok(Code {
@@ -262,19 +250,19 @@ pub(super) fn read_code(hash: [u8; 32], text: &str) -> Result<Code, StoreError> 
     })
 }
 
-pub(super) fn write_user(user: &User) -> Result<String, StoreError> {
+pub(super) fn write_user(user: &User) -> Result<Vec<u8>, StoreError> {
     let User { subject, name, password_hash, totp, totp_last_step, locale } = user.clone();
     let totp = totp.map(|sealed| STANDARD_NO_PAD.encode(sealed));
     write(&UserRecord { subject, name, password_hash, totp, totp_last_step, locale })
 }
 
-pub(super) fn read_user(text: &str) -> Result<User, StoreError> {
+pub(super) fn read_user(text: &[u8]) -> Result<User, StoreError> {
     let UserRecord { subject, name, password_hash, totp, totp_last_step, locale } = read(text, "a person")?;
     let totp = totp.map(|sealed| bytes(&sealed, "a person")).transpose()?;
     Ok(User { subject, name, password_hash, totp, totp_last_step, locale })
 }
 
-pub(super) fn write_client(client: &Client) -> Result<String, StoreError> {
+pub(super) fn write_client(client: &Client) -> Result<Vec<u8>, StoreError> {
     write(&ClientRecord {
         name: client.name.clone(),
         redirect_uris: client.redirect_uris.clone(),
@@ -286,7 +274,7 @@ pub(super) fn write_client(client: &Client) -> Result<String, StoreError> {
     })
 }
 
-pub(super) fn read_client(id: &str, text: &str) -> Result<Client, StoreError> {
+pub(super) fn read_client(id: &str, text: &[u8]) -> Result<Client, StoreError> {
     let record: ClientRecord = read(text, "a client")?;
     Ok(Client {
         id: id.to_owned(),
@@ -301,7 +289,7 @@ pub(super) fn read_client(id: &str, text: &str) -> Result<Client, StoreError> {
 }
 
 /// With the mark of its last change, as a grant.
-pub(super) fn write_device(device: &Device, mark: u64) -> Result<String, StoreError> {
+pub(super) fn write_device(device: &Device, mark: u64) -> Result<Vec<u8>, StoreError> {
     write(&DeviceRecord {
         mark,
         hash: STANDARD_NO_PAD.encode(device.hash),
@@ -311,14 +299,14 @@ pub(super) fn write_device(device: &Device, mark: u64) -> Result<String, StoreEr
         interval: device.interval,
         polled_at: device.polled_at.map(Timestamp::as_millis),
         denied: device.state == DeviceState::Denied,
-        allowed: device.state.allowed().map(|(subject, at)| (subject.to_owned(), at.as_millis())),
+        allowed: device.state.allowed().map(|(subject, at)| (subject, at.as_millis())),
         grant: device.state.spent().map(|id| id.to_string()),
         resources: device.resources.clone(),
         device: write_origin(&device.device),
     })
 }
 
-pub(super) fn read_device(name: [u8; 32], text: &str) -> Result<Device, StoreError> {
+pub(super) fn read_device(name: [u8; 32], text: &[u8]) -> Result<Device, StoreError> {
     const DAMAGED: &str = "a device";
     let record: DeviceRecord = read(text, DAMAGED)?;
     let allowed = record.allowed.map(|(subject, at)| (subject, Timestamp::from_millis(at)));
@@ -337,21 +325,21 @@ pub(super) fn read_device(name: [u8; 32], text: &str) -> Result<Device, StoreErr
     })
 }
 
-pub(super) fn write_pushed(pushed: &Pushed) -> Result<String, StoreError> {
+pub(super) fn write_pushed(pushed: &Pushed) -> Result<Vec<u8>, StoreError> {
     let Pushed { client, request, expires_at, .. } = pushed.clone();
     write(&PushedRecord { client, request, expires_at: expires_at.as_millis() })
 }
 
-pub(super) fn read_pushed(hash: [u8; 32], text: &str) -> Result<Pushed, StoreError> {
+pub(super) fn read_pushed(hash: [u8; 32], text: &[u8]) -> Result<Pushed, StoreError> {
     let PushedRecord { client, request, expires_at } = read(text, "a pushed request")?;
     Ok(Pushed { hash, client, request, expires_at: Timestamp::from_millis(expires_at) })
 }
 
-pub(super) fn write_key_name(name: KeyName) -> Result<String, StoreError> {
+pub(super) fn write_key_name(name: KeyName) -> Result<Vec<u8>, StoreError> {
     write(&NewestKey { version: name.version, fingerprint: STANDARD_NO_PAD.encode(name.fingerprint) })
 }
 
-pub(super) fn read_key_name(text: &str) -> Result<KeyName, StoreError> {
+pub(super) fn read_key_name(text: &[u8]) -> Result<KeyName, StoreError> {
     let NewestKey { version, fingerprint } = read(text, "the name of the newest key")?;
     Ok(KeyName { version, fingerprint: array(&fingerprint, "the name of the newest key")? })
 }

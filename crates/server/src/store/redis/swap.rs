@@ -15,7 +15,7 @@ const ROUNDS: usize = 100;
 enum Swapped {
     Done(Connection),
     /// The record is another by now, or gone.
-    Other(Connection, Option<String>),
+    Other(Connection, Option<Vec<u8>>),
 }
 
 /// Why a swap has no answer.
@@ -31,8 +31,8 @@ impl RedisStore {
         &self,
         mut connection: Connection,
         key: &str,
-        before: &str,
-        after: &str,
+        before: &[u8],
+        after: &[u8],
         life: Option<Duration>,
     ) -> Result<Swapped, NotSwapped> {
         let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
@@ -45,7 +45,7 @@ impl RedisStore {
         if answer == Value::Int(1) {
             return Ok(Swapped::Done(connection));
         }
-        let other = String::from_redis_value(answer).map_err(|error| NotSwapped::InDoubt(error.into()))?;
+        let other = Vec::<u8>::from_redis_value(answer).map_err(|error| NotSwapped::InDoubt(error.into()))?;
         if other == after {
             // It was sent twice, as to a Cluster that moved a slot meanwhile. No other change leaves the same mark.
             return Ok(Swapped::Done(connection));
@@ -59,7 +59,7 @@ impl RedisStore {
         &self,
         key: &str,
         life: Option<Duration>,
-        decide: impl FnMut(Option<&str>) -> Result<(Option<String>, T), StoreError>,
+        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
     ) -> Result<T, StoreError> {
         let (answer, changed_on) = self.step(key, life, decide, |_, _| {})?;
         if let Some(mut connection) = changed_on {
@@ -74,8 +74,8 @@ impl RedisStore {
         &self,
         key: &str,
         life: Option<Duration>,
-        decide: impl FnMut(Option<&str>) -> Result<(Option<String>, T), StoreError>,
-        doubted: impl FnMut(&str, &str),
+        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
+        doubted: impl FnMut(&[u8], &[u8]),
     ) -> Result<T, StoreError> {
         let (answer, changed_on) = self.step(key, life, decide, doubted)?;
         if let Some(connection) = changed_on {
@@ -89,8 +89,8 @@ impl RedisStore {
         &self,
         key: &str,
         life: Option<Duration>,
-        mut decide: impl FnMut(Option<&str>) -> Result<(Option<String>, T), StoreError>,
-        mut doubted: impl FnMut(&str, &str),
+        mut decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
+        mut doubted: impl FnMut(&[u8], &[u8]),
     ) -> Result<(T, Option<Connection>), StoreError> {
         let (mut connection, mut is) = self.connections.ask(|connection| fetch(connection, key))?;
         let mut certain = false;
@@ -123,20 +123,20 @@ impl RedisStore {
     }
 
     /// Adds a record where there is none. Whether there was none.
-    pub(super) fn add(&self, key: &str, record: &str, life: Option<Duration>) -> Result<bool, StoreError> {
-        let decide = |is: Option<&str>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
+    pub(super) fn add(&self, key: &str, record: &[u8], life: Option<Duration>) -> Result<bool, StoreError> {
+        let decide = |is: Option<&[u8]>| Ok((is.is_none().then(|| record.to_owned()), is.is_none()));
         self.change(key, life, decide)
     }
 
     pub(super) fn read<T>(
         &self,
         key: &str,
-        read: impl Fn(&str) -> Result<T, StoreError>,
+        read: impl Fn(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         self.connections.ask_once(|connection| fetch(connection, key))?.as_deref().map(read).transpose()
     }
 }
 
-fn fetch(connection: &mut dyn ConnectionLike, key: &str) -> RedisResult<Option<String>> {
+fn fetch(connection: &mut dyn ConnectionLike, key: &str) -> RedisResult<Option<Vec<u8>>> {
     redis::cmd("GET").arg(key).query(connection)
 }

@@ -4,9 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use pilotlight_oauth::Scope;
 use tempfile::TempDir;
 
 use super::*;
+use crate::grant::RecentKeys;
+use crate::origin::Origin;
 use crate::store::suite::{self, KEY, grant, kept, presented, redeem};
 
 #[path = "../../../tests/it/redis_server.rs"]
@@ -63,7 +66,7 @@ fn a_cluster_serves_and_has_grants_on_every_node() {
     assert!(keys.iter().all(|keys| *keys > 3), "{keys:?}");
 }
 
-fn raw(server: &RedisServer, id: GrantId) -> String {
+fn raw(server: &RedisServer, id: GrantId) -> Vec<u8> {
     server.ask(redis::cmd("GET").arg(grant_key(id)))
 }
 
@@ -107,19 +110,51 @@ fn rfc9449_section_11_1_of_two_processes_one_sees_a_proof_first_until_it_is_over
 }
 
 #[test]
-fn a_small_record_is_all_that_is_kept_of_a_grant() {
+fn a_grant_takes_no_more_than_it_was_meant_to_with_its_place_in_the_list_of_devices() {
     let (store, server) = fresh();
-    let id = kept(&store, &grant(1));
+    let subject = GrantId([7; 16]).to_string();
+    let of_person = (1..=3).map(|n| {
+        let scope = Scope::parse("openid profile offline_access");
+        let now = Timestamp::from_secs(1_800_000_000);
+        let device = Origin::new(Some("Pilotlight/1.0 (Linux)"), Some([192, 0, 2, n].into()));
+        Grant { device, ..Grant::new(GrantId([n; 16]), subject.clone(), "desktop".to_owned(), scope, now) }
+    });
+    let ids: Vec<GrantId> = of_person.map(|grant| kept(&store, &grant)).collect();
     for generation in 0..20 {
-        redeem(&store, id, generation, None);
+        let presented = Redemption { client: "desktop".to_owned(), ..presented(ids[0], generation, None) };
+        assert!(matches!(store.redeem(&presented).unwrap(), Outcome::Rotated(_)));
     }
-    let without = server.ask::<u64>(redis::cmd("MEMORY").arg("USAGE").arg(grant_key(id)));
-    assert!(without <= 270, "{without} bytes: {}", raw(&server, id));
-    assert_eq!(server.ask::<u64>(&redis::cmd("DBSIZE")), 2, "consumed tokens leave nothing behind");
-    let set = format!("pilotlight:of:{}", store.grant(id).unwrap().unwrap().subject);
-    assert_eq!(server.ask::<u64>(redis::cmd("HLEN").arg(&set)), 1);
-    let person = server.ask::<u64>(redis::cmd("MEMORY").arg("USAGE").arg(&set));
-    assert!(person <= 150, "{person} bytes for the first grant of a person");
+    assert_eq!(server.ask::<u64>(&redis::cmd("DBSIZE")), 4, "consumed tokens leave nothing behind");
+    let usage = |key: String| server.ask::<u64>(redis::cmd("MEMORY").arg("USAGE").arg(key));
+    let (one, list) = (usage(grant_key(ids[0])), usage(format!("pilotlight:of:{subject}")));
+    assert!(one + list / 3 <= 270, "{one} bytes, and a third of {list}");
+}
+
+#[test]
+fn a_grant_as_earlier_servers_wrote_it_goes_on_and_is_packed_from_then_on() {
+    let (store, server) = fresh();
+    let id = GrantId([9; 16]);
+    let record = r#"{"m":18446744073709551615,"s":"sub-9","c":"app","o":"openid profile","b":1799999990000,"e":1900000000000,
+        "u":9,"g":3,"r":1799999991000,"k":"AgECAwQFBgcI","t":["https://api.example"],"d":["App/1","192.0.2.1"],"a":1799999980000}"#;
+    server.ask::<()>(redis::cmd("SET").arg(grant_key(id)).arg(record));
+    let at = Timestamp::from_millis;
+    let before = store.grant(id).unwrap().unwrap();
+    let expected = Grant {
+        ends_at: Some(at(1_900_000_000_000)),
+        uses: Some(9),
+        generation: 3,
+        rotated_at: at(1_799_999_991_000),
+        keys: RecentKeys::new(vec![Some([1, 2, 3, 4, 5, 6, 7, 8])]),
+        resources: vec!["https://api.example".to_owned()],
+        device: Origin::new(Some("App/1"), Some([192, 0, 2, 1].into())),
+        authenticated_at: at(1_799_999_980_000),
+        ..Grant::new(id, "sub-9".to_owned(), "app".to_owned(), Scope::parse("openid profile"), at(1_799_999_990_000))
+    };
+    assert_eq!(before, expected);
+    let presented = Redemption { now: at(1_800_000_000_000), ..presented(id, 3, None) };
+    let Outcome::Rotated(after) = store.redeem(&presented).unwrap() else { panic!("not rotated") };
+    assert_eq!((after.generation, raw(&server, id)[0]), (4, packed::FORMAT));
+    assert_eq!(store.grant(id).unwrap(), Some(after));
 }
 
 #[test]
@@ -203,10 +238,10 @@ fn a_start_waits_for_a_redis_that_is_slow_and_not_for_one_that_is_gone() {
 fn a_record_that_is_damaged_is_an_error_and_left_alone() {
     let (store, server) = fresh();
     let id = kept(&store, &grant(1));
-    for bad in ["", "{}", "null", "{\"m\":1}"] {
+    for bad in ["", "{}", "null", "{\"m\":1}", "\u{1}", "\u{1}\0\0mark"] {
         server.ask::<()>(redis::cmd("SET").arg(grant_key(id)).arg(bad));
         assert!(matches!(store.redeem(&presented(id, 0, None)), Err(StoreError::Damaged(_))), "{bad}");
-        assert_eq!(raw(&server, id), bad);
+        assert_eq!(raw(&server, id), bad.as_bytes());
     }
 }
 

@@ -22,10 +22,10 @@ const MOST: usize = 100_000;
 /// A swap, and what to write in either case.
 #[derive(Debug, Clone)]
 pub(super) struct Doubt {
-    pub(super) before: String,
-    pub(super) after: String,
-    pub(super) after_lost: String,
-    pub(super) before_marked_anew: String,
+    pub(super) before: Vec<u8>,
+    pub(super) after: Vec<u8>,
+    pub(super) after_lost: Vec<u8>,
+    pub(super) before_marked_anew: Vec<u8>,
 }
 
 pub(super) struct Unsettled {

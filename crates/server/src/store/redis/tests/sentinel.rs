@@ -344,6 +344,6 @@ fn a_fail_over_by_sentinel_under_load_signs_nobody_out() {
 }
 
 fn master_generation(master: &Node, id: GrantId) -> u32 {
-    let record: String = master.redis.ask(redis::cmd("GET").arg(grant_key(id)));
+    let record: Vec<u8> = master.redis.ask(redis::cmd("GET").arg(grant_key(id)));
     Marked::read(id, &record).unwrap().grant.generation
 }

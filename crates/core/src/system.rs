@@ -1,0 +1,46 @@
+//! The system's own parts.
+
+use std::sync::Arc;
+
+use pilotlight_vault::OsKeystore;
+
+use crate::parts::{Clock, FileLocks, HttpTransport, SystemBrowser, SystemClock, SystemRandom};
+use crate::{Config, Error, Home};
+
+/// The name under which the keystore files our entries.
+const KEYSTORE_SERVICE: &str = "dev.pilotlight";
+
+impl Config {
+    /// The system's own parts.
+    pub fn system(home: Home) -> Result<Self, Error> {
+        let redis = crate::home::redis_address();
+        let locks = crate::lock::of_home(&home, redis.as_ref(), &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
+        Ok(Self { locks, redis, tpm: crate::home::tpm_device(), ..Self::local(home, KEYSTORE_SERVICE) })
+    }
+
+    /// The system's own parts for an app that keeps its accounts apart from those of every other: its home is
+    /// [`Home::of_app`], and the keystore's entries stand under its identifier. No variable of the environment has a say.
+    ///
+    /// # Errors
+    /// As [`Home::of_app`].
+    pub fn of_app(identifier: &str) -> Result<Self, Error> {
+        Ok(Self::local(Home::of_app(identifier)?, identifier))
+    }
+
+    /// One machine: neither a shared vault nor another TPM than the usual one.
+    fn local(home: Home, keystore_service: &str) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self {
+            locks: Arc::new(FileLocks::new(&home)),
+            home,
+            transport: Arc::new(HttpTransport::new(clock.clone())),
+            clock,
+            random: Arc::new(SystemRandom),
+            keystore: Arc::new(OsKeystore::new(keystore_service)),
+            redis: None,
+            tpm: None,
+            browser: Arc::new(SystemBrowser),
+            watch: true,
+        }
+    }
+}
