@@ -31,6 +31,8 @@ mod shells;
 #[cfg(target_os = "linux")]
 mod storage;
 #[cfg(target_os = "linux")]
+mod transfer;
+#[cfg(target_os = "linux")]
 mod window;
 #[cfg(target_os = "linux")]
 mod window_example;

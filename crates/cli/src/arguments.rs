@@ -78,6 +78,10 @@ pub(crate) enum Command {
         #[arg(long)]
         local_only: bool,
     },
+    /// Write a file by which another machine signs in to this account, or goes on with it
+    Export(crate::transfer::ExportArguments),
+    /// Sign in by a file that `pilotlight export` wrote on another machine
+    Import(crate::transfer::ImportArguments),
     /// Set aside a vault that cannot be opened any more, and begin an empty one
     StartOver {
         /// Do not ask

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pilotlight::journal::Chain;
 use pilotlight::values::{ExposeSecret as _, GrantId};
-use pilotlight::{Account, Pilotlight, SignIn, SignOut, Status};
+use pilotlight::{Account, Pilotlight, Registration, SignIn, SignOut, Status};
 use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};
@@ -43,6 +43,8 @@ impl Run {
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
+            Command::Export(arguments) => self.export(arguments).await,
+            Command::Import(arguments) => self.import(arguments).await,
             Command::Vault(command) => self.vault_command(command).await,
             Command::Doctor => self.doctor().await,
             Command::GitCredential(arguments) => self.git_credential(arguments).await,
@@ -70,6 +72,10 @@ impl Run {
 
     async fn sign_in(self, arguments: SignInArguments) -> Outcome {
         let (registration, with) = sign_in::prepare(arguments, self.form, Screen::find())?;
+        self.sign_in_with(registration, with).await
+    }
+
+    pub(crate) async fn sign_in_with(self, registration: Registration, with: SignIn) -> Outcome {
         let by_device = matches!(with, SignIn::Device(_));
         let outcome = self.pilotlight.sign_in(registration, with).await;
         if by_device {

@@ -30,6 +30,7 @@ mod secrets;
 mod sign_in;
 mod surroundings;
 mod text;
+mod transfer;
 mod vault;
 mod words;
 

@@ -172,7 +172,7 @@ fn confirm_plain(strategy: Strategy, yes: bool) -> Result<(), Failure> {
     Err(Failure::usage("Nothing was changed.", "Type the strategy's name, or pass --yes, to use it all the same."))
 }
 
-fn new_passphrase(from_stdin: bool) -> Result<SecretString, Failure> {
+pub(crate) fn new_passphrase(from_stdin: bool) -> Result<SecretString, Failure> {
     if from_stdin {
         let read = secrets::StandardInput::read(1)?.next();
         return read.ok_or_else(|| Failure::usage("The passphrase is missing.", "Pass it on standard input."));

@@ -199,6 +199,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the grant is another one now than before, and has to be kept.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Rotated(_) | Self::Healed(_) | Self::Reused)
+    }
+
     /// The word for logs.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -255,7 +261,7 @@ impl Grant {
         self.ends_at.map_or(idle_end, |end| end.min(idle_end))
     }
 
-    /// Applies the rule. A store calls it inside its atomic step, and writes `self` back unless it is unchanged.
+    /// Applies the rule. A store calls it inside its atomic step, and writes `self` back where the outcome [is a change](Outcome::is_change).
     pub fn redeem(&mut self, presented: &Redemption) -> Outcome {
         if self.client != presented.client {
             return Outcome::Unknown;
@@ -449,7 +455,8 @@ mod tests {
             let mut grant = grant();
             for (generation, key) in uses {
                 let before = grant.clone();
-                grant.redeem(&presented(generation, key.map(|key| [key; 8])));
+                let outcome = grant.redeem(&presented(generation, key.map(|key| [key; 8])));
+                prop_assert_eq!(outcome.is_change(), grant != before);
                 prop_assert!(grant.generation >= before.generation);
                 prop_assert!(before.revoked.is_none() || grant == before);
             }

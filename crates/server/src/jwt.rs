@@ -14,6 +14,9 @@ pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
 /// `typ` of an ID token.
 pub(crate) const ID_TOKEN: &str = "JWT";
 
+/// Longer than nearly all tokens, in bytes.
+const USUAL: usize = 1024;
+
 #[derive(Serialize, Deserialize)]
 struct Header<'a> {
     #[serde(borrow)]
@@ -27,11 +30,15 @@ struct Header<'a> {
 /// The compact serialisation of `claims`, signed.
 pub(crate) fn sign(signer: &Signer, typ: &str, claims: &impl Serialize) -> Result<String, NoEntropy> {
     let header = Header { typ: typ.into(), alg: signer.alg().as_str().into(), kid: signer.kid().into() };
+    let mut token = String::with_capacity(USUAL);
+    let mut json = Vec::with_capacity(USUAL);
     // Claims are our own structs with string keys: serialising them cannot fail.
-    let part = |bytes: Result<Vec<u8>, _>| bytes.map(|b| URL_SAFE_NO_PAD.encode(b)).map_err(|_| NoEntropy);
-    let mut token = part(serde_json::to_vec(&header))?;
+    serde_json::to_writer(&mut json, &header).map_err(|_| NoEntropy)?;
+    URL_SAFE_NO_PAD.encode_string(&json, &mut token);
     token.push('.');
-    token.push_str(&part(serde_json::to_vec(claims))?);
+    json.clear();
+    serde_json::to_writer(&mut json, claims).map_err(|_| NoEntropy)?;
+    URL_SAFE_NO_PAD.encode_string(&json, &mut token);
     let signature = signer.sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);

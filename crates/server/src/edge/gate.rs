@@ -156,6 +156,7 @@ fn make_safe(headers: &mut HeaderMap, with_tls: bool) {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
+    headers.reserve(safe.len() + 2);
     let public = headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"public"));
     for (name, value) in safe {
         if !(public && name == header::PRAGMA) {

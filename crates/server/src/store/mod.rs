@@ -23,6 +23,7 @@ mod suite_declared;
 mod suite_people;
 #[cfg(test)]
 mod suite_requests;
+mod tell;
 mod writer;
 
 use std::time::Duration;

@@ -55,10 +55,9 @@ pub(super) fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
 
 /// Its one change is the last thing it does.
 pub(super) fn redeem(t: &Connection, presented: &Redemption) -> Result<Outcome, StoreError> {
-    let Some(before) = read_grant(t, presented.grant)? else { return Ok(Outcome::Unknown) };
-    let mut grant = before.clone();
+    let Some(mut grant) = read_grant(t, presented.grant)? else { return Ok(Outcome::Unknown) };
     let outcome = grant.redeem(presented);
-    if grant != before {
+    if outcome.is_change() {
         change_grant(t, &grant)?;
     }
     Ok(outcome)

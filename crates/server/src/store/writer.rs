@@ -8,16 +8,23 @@ use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 
+use tokio::runtime::Handle;
+
 use super::StoreError;
 use super::checkpoint::Checkpoints;
+use super::tell::{Tell, runtime_here, tell_all};
 
 /// The most transitions in one transaction: bounds how long the first of them waits.
 const MOST: usize = 256;
 
 /// Does its work inside the open transaction; gives back what tells the caller.
 type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
-/// To be called once the transaction is on disk. Dropped instead, it tells the caller that it is not.
-type Answer = Box<dyn FnOnce() + Send>;
+/// To be told once the transaction is on disk. Dropped instead, it tells the caller that it is not.
+struct Answer {
+    tell: Tell,
+    /// Where the caller waits without holding a thread up; none for one that does.
+    runtime: Option<Handle>,
+}
 
 /// Hands work to the thread.
 pub(super) struct Writer {
@@ -42,7 +49,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (reply, answer) = mpsc::sync_channel(1);
         // It fails only where the caller is gone, and then nobody is left to tell.
-        self.hand_in(move |connection| in_savepoint(connection, work), move |done| drop(reply.send(done)));
+        self.put(move |connection| in_savepoint(connection, work), move |done| drop(reply.send(done)), None);
         answer.recv().unwrap_or(Err(StoreError::NotDurable))
     }
 
@@ -53,9 +60,18 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
+        self.put(work, then, runtime_here());
+    }
+
+    fn put<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+        runtime: Option<Handle>,
+    ) {
         let job: Job = Box::new(move |connection| {
             let done = work(connection);
-            Box::new(move || then(done))
+            Answer { tell: Box::new(move || then(done)), runtime }
         });
         // Where the thread is gone the job is dropped, and that tells the caller.
         if let Some(jobs) = &self.jobs {
@@ -80,7 +96,7 @@ fn work_off(connection: &Connection, checkpoints: &Checkpoints, incoming: &mpsc:
         // A panic rolls the transaction back and drops the answers. The next batch must not suffer for it.
         let committed = catch_unwind(AssertUnwindSafe(|| commit(connection, batch)));
         match committed {
-            Ok(Ok(answers)) => answers.into_iter().for_each(|answer| answer()),
+            Ok(Ok(answers)) => tell(answers),
             Ok(Err(error)) => tracing::error!(%error, "a transaction was not committed"),
             Err(_) => tracing::error!("a transaction broke off"),
         }
@@ -99,6 +115,23 @@ fn commit(connection: &Connection, batch: Vec<Job>) -> rusqlite::Result<Vec<Answ
     // Where SQLite itself had to roll back (a full disk), there is nothing to commit: this fails, and nobody is answered.
     run(connection, "COMMIT")?;
     Ok(answers)
+}
+
+fn tell(answers: Vec<Answer>) {
+    let mut queued = Vec::with_capacity(answers.len());
+    let mut where_to = None;
+    for Answer { tell, runtime } in answers {
+        match runtime {
+            Some(runtime) => {
+                where_to = Some(runtime);
+                queued.push(tell);
+            }
+            None => tell(),
+        }
+    }
+    if !queued.is_empty() {
+        tell_all(where_to, queued);
+    }
 }
 
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

@@ -46,7 +46,6 @@ impl Draws {
 }
 
 /// Tells what a whole run came to.
-#[expect(clippy::print_stdout, reason = "the result, for whoever started it")]
 pub(crate) fn tell(what: &str, came_to: &str) {
     if let Some(seed) = whole() {
         println!("torture: {what}; seed {seed}: {came_to}");

@@ -297,11 +297,9 @@ impl Store for RedisStore {
         let mark = make_grant_mark()?;
         let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Outcome::Unknown)) };
-            let before = Marked::read(id, text)?;
-            let mut after = Marked { grant: before.grant.clone(), mark };
+            let mut after = Marked { mark, ..Marked::read(id, text)? };
             let outcome = after.grant.redeem(presented);
-            let becomes = if after.grant == before.grant { None } else { Some(after.write()) };
-            Ok((becomes, outcome))
+            Ok((outcome.is_change().then(|| after.write()), outcome))
         };
         let doubted = |before: &[u8], after: &[u8]| self.note_doubt(id, before, after);
         self.change_at_once(&grant_key(id), Some(self.remember), decide, doubted)

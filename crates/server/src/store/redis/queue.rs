@@ -7,11 +7,13 @@ use std::sync::mpsc;
 use std::thread;
 
 use redis::{FromRedisValue as _, RedisResult, Value};
+use tokio::runtime::Handle;
 
 use super::connections::{Connection, away};
 use super::records::Marked;
 use super::{RedisStore, grant_key, make_grant_mark, millis};
 use crate::grant::{Outcome, Redemption};
+use crate::store::tell::{Tell, runtime_here, tell_all};
 use crate::store::{Store as _, StoreError, Then};
 
 /// The most that go together: bounds how long Redis serves nobody else.
@@ -19,7 +21,8 @@ const MOST: usize = 64;
 
 type Job = (Redemption, Then);
 
-pub(super) struct Queue(mpsc::Sender<Job>);
+/// With the runtime on which its caller waits.
+pub(super) struct Queue(mpsc::Sender<(Job, Option<Handle>)>);
 
 /// One that is to be written.
 struct Swap {
@@ -40,23 +43,23 @@ impl Queue {
 
     pub(super) fn hand_in(&self, presented: Redemption, then: Then) {
         // Where the thread is gone the job is dropped, and that tells the caller.
-        self.0.send((presented, then)).ok();
+        self.0.send(((presented, then), runtime_here())).ok();
     }
 }
 
-fn work_off(store: &RedisStore, incoming: &mpsc::Receiver<Job>) {
-    while let Ok(first) = incoming.recv() {
-        let batch: Vec<Job> = std::iter::once(first).chain(incoming.try_iter().take(MOST - 1)).collect();
-        if let Err(error) = store.redeem_all(batch) {
+fn work_off(store: &RedisStore, incoming: &mpsc::Receiver<(Job, Option<Handle>)>) {
+    while let Ok((first, runtime)) = incoming.recv() {
+        let more = incoming.try_iter().take(MOST - 1).map(|(job, _)| job);
+        if let Err(error) = store.redeem_all(std::iter::once(first).chain(more).collect(), runtime) {
             let told = error.to_string();
-            incoming.try_iter().for_each(|(_, then)| then(Err(StoreError::Away(told.clone()))));
+            incoming.try_iter().for_each(|((_, then), _)| then(Err(StoreError::Away(told.clone()))));
         }
     }
 }
 
 impl RedisStore {
     /// An error where Redis is away; all of the batch are told by then.
-    fn redeem_all(&self, batch: Vec<Job>) -> Result<(), StoreError> {
+    fn redeem_all(&self, batch: Vec<Job>, runtime: Option<Handle>) -> Result<(), StoreError> {
         let (doubtful, batch): (Vec<Job>, Vec<Job>) =
             batch.into_iter().partition(|(presented, _)| self.unsettled.doubts(presented.grant));
         let mut apart = doubtful;
@@ -84,7 +87,7 @@ impl RedisStore {
                 Err(error) => then(Err(error)),
             }
         }
-        let swapped = self.swap_all(connection, swaps, &mut apart);
+        let swapped = self.swap_all(connection, swaps, &mut apart, runtime);
         let mut apart = apart.into_iter();
         let mut done = swapped;
         while let (Ok(()), Some((presented, then))) = (&done, apart.next()) {
@@ -97,7 +100,13 @@ impl RedisStore {
     }
 
     /// Those that others were faster with, and those that Redis would not do, are left to be done `apart`.
-    fn swap_all(&self, mut connection: Connection, swaps: Vec<Swap>, apart: &mut Vec<Job>) -> Result<(), StoreError> {
+    fn swap_all(
+        &self,
+        mut connection: Connection,
+        swaps: Vec<Swap>,
+        apart: &mut Vec<Job>,
+        runtime: Option<Handle>,
+    ) -> Result<(), StoreError> {
         if swaps.is_empty() {
             self.connections.give_back(connection);
             return Ok(());
@@ -114,6 +123,7 @@ impl RedisStore {
             Err(error) => return Err(self.lose(swaps, away(&error))),
         };
         self.connections.give_back(connection);
+        let mut told: Vec<Tell> = Vec::with_capacity(swaps.len());
         for (swap, answer) in swaps.into_iter().zip(answers) {
             let made = match answer {
                 Value::Int(1) => true,
@@ -121,11 +131,12 @@ impl RedisStore {
                 other => Vec::<u8>::from_redis_value(other).is_ok_and(|other| other == swap.after),
             };
             if made {
-                (swap.then)(Ok(swap.outcome));
+                told.push(Box::new(move || (swap.then)(Ok(swap.outcome))));
             } else {
                 apart.push((swap.presented, swap.then));
             }
         }
+        tell_all(runtime, told);
         Ok(())
     }
 
@@ -141,10 +152,9 @@ impl RedisStore {
 
 /// What a record becomes, where it changes.
 fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<Vec<u8>>), StoreError> {
-    let before = Marked::read(presented.grant, record)?;
-    let mut after = Marked { grant: before.grant.clone(), mark: make_grant_mark()? };
+    let mut after = Marked { mark: make_grant_mark()?, ..Marked::read(presented.grant, record)? };
     let outcome = after.grant.redeem(presented);
-    let becomes = if after.grant == before.grant { None } else { Some(after.write()) };
+    let becomes = outcome.is_change().then(|| after.write());
     Ok((outcome, becomes))
 }
 
