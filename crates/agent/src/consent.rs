@@ -50,12 +50,15 @@ pub enum ConsentError {
     Path(PathBuf),
 }
 
+/// The decisions, and the state of their file when they were read.
+type Read = (Stamp, BTreeMap<String, Decision>);
+
 /// The decisions of one home.
 #[derive(Debug, Clone)]
 pub struct Programs {
     file: PathBuf,
     /// What was last read, and the state of the file then.
-    read: Arc<Mutex<Option<(Stamp, BTreeMap<String, Decision>)>>>,
+    read: Arc<Mutex<Option<Read>>>,
 }
 
 impl Programs {

@@ -1,11 +1,12 @@
 //! What subscribers are told: how the vault and every account stand, and then what changes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pilotlight::Pilotlight;
 use pilotlight::storage::VaultStatus;
 use tokio::sync::{Notify, broadcast};
+use tokio::task::JoinSet;
 
 use crate::answer::word;
 use crate::protocol::Answer;
@@ -18,7 +19,7 @@ pub(crate) struct News {
     told: broadcast::Sender<Arc<[u8]>>,
     /// Somebody new listens, and has to be told everything.
     begun: Arc<Notify>,
-    watching: tokio::task::JoinHandle<()>,
+    watching: Mutex<JoinSet<()>>,
 }
 
 /// How everything stands, in words.
@@ -32,8 +33,9 @@ impl News {
     /// To be called within a Tokio runtime.
     pub(crate) fn of(pilotlight: &Pilotlight) -> Self {
         let (told, begun) = (broadcast::channel(BEHIND).0, Arc::new(Notify::new()));
-        let watching = tokio::spawn(watch(pilotlight.clone(), told.clone(), Arc::clone(&begun)));
-        Self { told, begun, watching }
+        let mut watching = JoinSet::new();
+        watching.spawn(watch(pilotlight.clone(), told.clone(), Arc::clone(&begun)));
+        Self { told, begun, watching: Mutex::new(watching) }
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[u8]>> {
@@ -41,11 +43,11 @@ impl News {
         self.begun.notify_one();
         receiver
     }
-}
 
-impl Drop for News {
-    fn drop(&mut self) {
-        self.watching.abort();
+    /// Ends the looking; it lets go of the core before this returns.
+    pub(crate) async fn end(&self) {
+        let mut watching = std::mem::take(&mut *self.watching.lock().unwrap_or_else(PoisonError::into_inner));
+        watching.shutdown().await;
     }
 }
 

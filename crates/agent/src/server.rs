@@ -107,6 +107,7 @@ impl Agent {
             () = agent.accept(&mut connections) => {}
         }
         connections.shutdown().await;
+        agent.news.end().await;
         let lines = lock(&agent.ledger).close();
         for line in lines {
             agent.pilotlight.note(&line.account, line.kind, &line.text).await;
