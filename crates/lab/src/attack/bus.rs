@@ -76,7 +76,10 @@ fn bus_of(cell: &mut Cell) -> Result<&mut Bus, Halt> {
 
 fn absent(cell: &mut Cell) -> Outcome {
     let known = on_bus(cell)?;
-    let go = |cell: &mut Cell| Ok(bus_of(cell)?.go_away());
+    let go = |cell: &mut Cell| {
+        bus_of(cell)?.go_away();
+        Ok(())
+    };
     through(cell, &known, "no bus", go, |cell| bus_of(cell)?.come_back())
 }
 

@@ -157,20 +157,7 @@ fn changing_names(cell: &mut Cell) -> Outcome {
                 evidence.push(Evidence::new("the store", "the program broke down"));
             }
             let _ = live.close();
-            if !files_below(&other).is_empty() {
-                let named: Vec<_> = files_below(&other)
-                    .iter()
-                    .filter_map(|file| file.file_name())
-                    .map(|name| name.to_string_lossy().into_owned())
-                    .collect();
-                let readable = cell_ref.search(&[&known[0], &fresh]).in_folder(&other, "the other folder");
-                let sealed = if readable.is_empty() { "no token is readable in them" } else { "with a readable token" };
-                evidence.push(Evidence::new(
-                    "the other folder",
-                    format!("the program wrote there: {} ({sealed})", named.join(", ")),
-                ));
-                evidence.extend(readable);
-            }
+            evidence.extend(written_in(cell_ref, &other, &[&known[0], &fresh]));
         }
         live.end();
         over.store(true, Ordering::Relaxed);
@@ -184,6 +171,22 @@ fn changing_names(cell: &mut Cell) -> Outcome {
         "Exchanged the home with a link {exchanges} times while the store was opened and written {opened} times."
     ));
     Ok(Finding::of(evidence, "Nothing was written through the link."))
+}
+
+/// What the program wrote in a folder that is not its own, and whether it can be read there.
+fn written_in(cell: &Cell, other: &Path, known: &[&Known]) -> Vec<Evidence> {
+    let files = files_below(other);
+    let named: Vec<_> =
+        files.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned()).collect();
+    if named.is_empty() {
+        return vec![];
+    }
+    let readable = cell.search(known).in_folder(other, "the other folder");
+    let sealed = if readable.is_empty() { "no token is readable in them" } else { "with a readable token" };
+    let what = format!("the program wrote there: {} ({sealed})", named.join(", "));
+    let mut evidence = vec![Evidence::new("the other folder", what)];
+    evidence.extend(readable);
+    evidence
 }
 
 fn conflict_copies(cell: &mut Cell) -> Outcome {
