@@ -158,8 +158,8 @@ fn a_declined_sign_in_says_so() {
 fn where_no_browser_opens_the_printed_address_serves() {
     let server = Server::demo().start();
     let desktop = PrivateDesktop::start(Keystore::Unlocked);
-    let arguments = ["sign-in", "work", "--issuer", server.issuer(), "--client-id", "pilotlight"];
-    let mut command = command(&desktop, &arguments);
+    let client = ["--client-id", "pilotlight", "--flow", "browser"];
+    let mut command = command(&desktop, &[&["sign-in", "work", "--issuer", server.issuer()], &client[..]].concat());
     // No browser is on this path, and no program that looks for one.
     command.env("BROWSER", "").env("PATH", desktop.folder());
     let mut program = Process::start(&mut command);
