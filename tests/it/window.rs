@@ -103,7 +103,7 @@ async fn a_person_signs_in_by_a_code_that_is_typed_elsewhere_and_again_in_place(
     server.revoke_person("demo");
     window.click("refresh-now").await;
     window.wait_for_state("ended").await;
-    window.click("sign-in-again").await;
+    window.click("sign-in-again-device").await;
     type_the_code(&window).await;
     window.wait_for_state("signed-in").await;
     assert_eq!(window.count("account-card").await, 1);
