@@ -59,6 +59,8 @@ const dialogs = {
 
 async function walk(page, steps) {
   for (const step of steps) await page.locator(id(step)).first().click();
+  // Some views are loaded when they are first shown; each has a heading.
+  await page.waitForSelector("h1");
   // An explanation and a check-up come from the host.
   if (await page.locator(id("check-up")).count()) await page.waitForSelector(`${id("check-up")}[aria-busy="false"]`);
   if (steps.includes("explain")) await page.waitForSelector(`${id("explanation")}[aria-busy="false"]`);
@@ -70,6 +72,8 @@ async function summon(page, { halt, left, fails, steps, ends }) {
   if (left) await play(page, "leaveUnrotated", left);
   if (fails) await play(page, "failNext", fails);
   for (const step of steps) await page.locator(id(step)).first().click();
+  // Some views are loaded when they are first shown; each has a heading.
+  await page.waitForSelector("h1");
   if (ends) await page.waitForSelector(id(ends));
 }
 
