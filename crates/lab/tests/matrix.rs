@@ -19,7 +19,8 @@ fn matrix(strategies: &[&str]) -> Report {
 }
 
 /// Attacks that find by chance or in time: in moments they may find less than in a long run.
-const BY_CHANCE: [&str; 4] = ["flip-bits", "cut-files", "kill-during-commit", "race"];
+const BY_CHANCE: [&str; 6] =
+    ["flip-bits", "cut-files", "kill-during-commit", "race", "files-touched-within", "damage-log"];
 
 /// The verdicts are those in docs/storage.md, which a full run made.
 #[track_caller]

@@ -16,8 +16,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "unsynced-commit",
         attacker: Attacker::Fault,
         title: "Power cut right after a confirmed commit",
-        how: "Watch the system calls of a commit: what was written, renamed or removed and not synced when the commit was confirmed is lost in a power cut.",
-        right: "Everything that was written is synced before the commit is confirmed.",
+        how: "Watch the system calls of a commit; take back what was written, renamed or removed and not synced when the commit was confirmed, as a power cut does, and read the record.",
+        right: "The new value: whatever it takes was synced before the commit was confirmed.",
         quick: false,
         as_plain_user: false,
         run: unsynced_commit,
@@ -63,8 +63,10 @@ fn unsynced_commit(cell: &mut Cell) -> Outcome {
     let trace = Trace::of(cell, &[])?;
     let mut live = cell.start_as(&trace.launch(cell))?;
     cell.usable(live.open(&cell.place()))?;
-    let before = trace.lines().len();
+    let (before, old) = (trace.lines().len(), Snapshot::take(&cell.home())?);
     cell.usable(live.commit(&next.id, known.generation, &next.payload))?;
+    // Before the lines: a log that the copy finds emptied was copied and synced in them.
+    let new = Snapshot::take(&cell.home())?;
     let lines = trace.lines();
     live.end();
     let home = cell.home().display().to_string();
@@ -74,13 +76,28 @@ fn unsynced_commit(cell: &mut Cell) -> Outcome {
         "Watched a commit: {} system calls, of which {syncs} sync the disk.",
         lines.len().saturating_sub(before)
     ));
-    let lost = |(file, what): (String, String)| {
-        Evidence::new(file, format!("{what}, and not synced when the commit was confirmed: lost in a power cut"))
+    let mut evidence = vec![];
+    for (file, what) in unsynced {
+        if is_lost_without(cell, &next, &file, &old, &new)? {
+            let what = format!("{what}, and not synced when the commit was confirmed: lost in a power cut");
+            evidence.push(Evidence::new(file, what));
+        }
+    }
+    Ok(Finding::of(evidence, "Whatever the commit takes was synced before it was confirmed."))
+}
+
+/// Whether the commit is gone when what was done to `file` never reached the disk. Where a log has it as well, it is not.
+fn is_lost_without(cell: &Cell, next: &Known, file: &str, old: &Snapshot, new: &Snapshot) -> Result<bool, Halt> {
+    let before =
+        |name: &std::path::Path| old.files.iter().find(|kept| kept.name == name).map(|kept| kept.bytes.clone());
+    let cut = match new.files.iter().position(|kept| kept.called() == file) {
+        Some(index) => new.with(index, before(&new.files[index].name).unwrap_or_default()),
+        // What was done to a folder: names that came and went.
+        None => old.clone(),
     };
-    Ok(Finding::of(
-        unsynced.into_iter().map(lost).collect(),
-        "Whatever the commit wrote was synced before it was confirmed.",
-    ))
+    cut.put(&cell.home())?;
+    let seen = cell.read_anew(&cell.place(), &next.id)?;
+    Ok(matches!(seen, Seen::Refused(_)) || seen.wrong(&[next]).is_some())
 }
 
 fn torn_writes(cell: &mut Cell) -> Outcome {
