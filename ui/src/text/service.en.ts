@@ -5,7 +5,6 @@ import type { Flow } from "../form";
 const flow: Record<Flow, string> = { browser: "In the browser", device: "With a code", password: "With a password" };
 
 export const en = {
-  address: "Any service, by its address",
   flow: "How to sign in",
   flows: flow,
   deviceHelp: "For a browser on another device, or none here.",

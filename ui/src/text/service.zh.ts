@@ -3,7 +3,6 @@
 import type { ServiceText } from "./service.en";
 
 export const zh: ServiceText = {
-  address: "按地址添加任意服务",
   flow: "登录方式",
   flows: { browser: "通过浏览器", device: "使用代码", password: "使用密码" },
   deviceHelp: "适用于在其他设备的浏览器中登录，或此处没有浏览器的情况。",
