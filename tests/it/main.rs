@@ -15,6 +15,8 @@ mod headless;
 #[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
 mod kit;
 #[cfg(unix)]
 mod leases;
