@@ -6,7 +6,8 @@
 //! cargo xtask torture    the long crash tests and simulated months, with their figures
 //! cargo xtask fuzz       every parser under libFuzzer, a minute each
 //! cargo xtask bench      the vault's strategies measured, in fsyncs; `bench server`: what a refresh costs,
-//!                        `bench agent`: what lending costs beside oidc-agent
+//!                        `bench agent`: what lending costs beside oidc-agent, `bench app`: the window beside a bare one
+//! cargo xtask package    a .deb and an .rpm of the app and the command line
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
 //! cargo xtask face       list anew what others can use of the crates
@@ -27,6 +28,7 @@ mod face;
 mod failure;
 mod fuzz;
 mod npm;
+mod package;
 mod packages;
 mod place;
 mod progress;
@@ -69,6 +71,8 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Measure the strategies of the vault
     Bench(bench::Bench),
+    /// Make a .deb and an .rpm of the app and the command line
+    Package(package::Package),
     /// Install what `run` and `test` need, and nothing else
     Setup,
     /// Write the TypeScript types anew from the Rust types
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         Task::Torture { arguments, .. } => torture(&arguments),
         Task::Fuzz(fuzz) => fuzz.start(),
         Task::Bench(bench) => bench.start(),
+        Task::Package(package) => package.start(),
         Task::Setup => setup(),
         Task::Bindings => bindings(),
         Task::Face => face(),

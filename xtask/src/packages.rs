@@ -68,6 +68,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff-base"),
@@ -98,6 +99,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff-base"),
@@ -126,6 +128,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff"),
@@ -154,6 +157,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff"),
@@ -167,12 +171,13 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 pub(crate) const PEER: (&str, &str) = ("oidc-agent", "oidc-agent-cli");
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 16] = [
+pub(crate) const TEST_PROGRAMS: [&str; 17] = [
     "WebKitWebDriver",
     "Xvfb",
     "curl",
     "dbus-daemon",
     "dbus-send",
+    "desktop-file-validate",
     "fish",
     "gcore",
     "git",
