@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a helper of a test is a failure of the test")]
+
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use super::*;

@@ -74,7 +74,7 @@ impl Figures {
         self.tell(name, times.to_json());
     }
 
-    pub(super) fn to_json(self) -> Value {
+    pub(super) fn into_json(self) -> Value {
         Value::Object(self.0)
     }
 
@@ -116,7 +116,7 @@ impl AgentBench {
         let measured = self.measure(&mut progress, &folder, peer, &mut figures);
         figures.print();
         if let Some(file) = &self.json {
-            fs::write(file, format!("{:#}\n", figures.to_json()))?;
+            fs::write(file, format!("{:#}\n", figures.into_json()))?;
         }
         fs::remove_dir_all(&folder)?;
         measured

@@ -33,7 +33,7 @@ use super::{
     },
     proc,
 };
-use crate::{cargo, environment, failure::Failure, npm, place, progress::Progress, progress::Step};
+use crate::{cargo, environment, failure::Failure, npm, progress::Progress, progress::Step};
 
 const PROGRAMS: [&str; 3] = ["Xvfb", "dbus-run-session", "gnome-keyring-daemon"];
 /// The app says so in its log as soon as stored tokens can be lent.
@@ -100,7 +100,7 @@ impl AppBench {
         end_all(&folder);
         figures.print();
         if let Some(file) = &self.json {
-            fs::write(file, format!("{:#}\n", figures.to_json()))?;
+            fs::write(file, format!("{:#}\n", figures.into_json()))?;
         }
         fs::remove_dir_all(&folder)?;
         measured
