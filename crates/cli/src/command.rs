@@ -42,6 +42,7 @@ impl Run {
             Command::Explain { name } => self.explain(&name).await,
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
+            Command::Devices(arguments) => self.devices(arguments).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Export(arguments) => self.export(arguments).await,
             Command::Import(arguments) => self.import(arguments).await,
@@ -61,7 +62,7 @@ impl Run {
             Command::Agent { consent, .. } => crate::agent::serve(self.pilotlight, consent).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) => Ok(0),
-            Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
+            Command::Presets | Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
         }
     }
 
