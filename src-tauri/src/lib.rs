@@ -69,9 +69,12 @@ fn start(offers: Vec<Offer>) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// What is asked for at a service on offer, which is one like `pilotlight-server --demo`.
+const SCOPE: &str = "openid profile offline_access devices";
+
 fn service(offer: Offer) -> ServiceView {
     let Offer { name, issuer } = offer;
-    ServiceView { name, issuer, client_id: "pilotlight".to_owned(), scope: "openid profile offline_access".to_owned() }
+    ServiceView { name, issuer, client_id: "pilotlight".to_owned(), scope: SCOPE.to_owned() }
 }
 
 fn with_hint(error: Error) -> String {

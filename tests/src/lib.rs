@@ -46,6 +46,8 @@ mod desktop;
 mod keystore;
 mod oidc_provider;
 #[cfg(target_os = "linux")]
+mod screen;
+#[cfg(target_os = "linux")]
 pub mod torture;
 #[cfg(target_os = "linux")]
 mod window;
@@ -60,5 +62,7 @@ pub use server::{Server, ServerOptions};
 pub use desktop::{Keystore, PrivateDesktop};
 #[cfg(target_os = "linux")]
 pub use keystore::Attributes;
+#[cfg(target_os = "linux")]
+pub use screen::LockedScreen;
 #[cfg(target_os = "linux")]
 pub use window::{Launch, Window};

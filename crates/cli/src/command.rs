@@ -127,8 +127,11 @@ impl Run {
 
     async fn explain(self, name: &str) -> Outcome {
         let explanation = self.pilotlight.explain(name).await?;
-        self.form
-            .print(&ExplanationJson::of(&explanation), || text::explanation(&explanation, self.pilotlight.now()))?;
+        // There is none of an account that was signed out.
+        let forecast = self.pilotlight.forecast(name).await.ok();
+        self.form.print(&ExplanationJson::of(&explanation, forecast.as_ref()), || {
+            text::explanation(&explanation, forecast.as_ref(), self.pilotlight.now())
+        })?;
         Ok(0)
     }
 

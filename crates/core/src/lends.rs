@@ -55,7 +55,7 @@ fn program_in(text: &str) -> Option<&str> {
         "." => rest.strip_suffix('.').map(str::len),
         mark => rest.find(mark),
     };
-    let program = &rest[..ENDS.iter().filter_map(|mark| end(&mark)).min()?];
+    let program = &rest[..ENDS.iter().filter_map(end).min()?];
     (!program.is_empty()).then_some(program)
 }
 
