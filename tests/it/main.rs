@@ -42,3 +42,5 @@ mod window_example;
 mod window_lab;
 #[cfg(target_os = "linux")]
 mod window_storage;
+#[cfg(target_os = "linux")]
+mod window_tray;

@@ -125,6 +125,18 @@ impl Panel {
         });
     }
 
+    /// The process that the newest item belongs to.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn owner(&self) -> u32 {
+        let item = lock(&self.items).last().cloned().expect("an item");
+        let bus = Some("org.freedesktop.DBus");
+        let answer =
+            self.connection.call_method(bus, "/org/freedesktop/DBus", bus, "GetConnectionUnixProcessID", &(item,));
+        answer.and_then(|answer| answer.body().deserialize()).expect("its process")
+    }
+
     /// `Active`, or `NeedsAttention`.
     ///
     /// # Panics
