@@ -37,6 +37,8 @@ mod storage;
 #[cfg(target_os = "linux")]
 mod transfer;
 #[cfg(target_os = "linux")]
+mod tray;
+#[cfg(target_os = "linux")]
 mod window;
 #[cfg(target_os = "linux")]
 mod window_account;
@@ -46,3 +48,5 @@ mod window_example;
 mod window_lab;
 #[cfg(target_os = "linux")]
 mod window_storage;
+#[cfg(target_os = "linux")]
+mod window_tray;

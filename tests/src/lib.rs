@@ -46,6 +46,8 @@ mod desktop;
 mod keystore;
 mod oidc_provider;
 #[cfg(target_os = "linux")]
+pub mod panel;
+#[cfg(target_os = "linux")]
 mod screen;
 #[cfg(target_os = "linux")]
 pub mod torture;
