@@ -49,6 +49,10 @@ mod desktop;
 mod keystore;
 mod oidc_provider;
 #[cfg(target_os = "linux")]
+pub mod panel;
+#[cfg(target_os = "linux")]
+mod screen;
+#[cfg(target_os = "linux")]
 pub mod torture;
 #[cfg(target_os = "linux")]
 mod window;
@@ -63,6 +67,8 @@ pub use server::{Server, ServerOptions};
 pub use desktop::{Keystore, PrivateDesktop};
 #[cfg(target_os = "linux")]
 pub use keystore::Attributes;
+#[cfg(target_os = "linux")]
+pub use screen::LockedScreen;
 #[cfg(target_os = "linux")]
 pub use stranger::Stranger;
 #[cfg(target_os = "linux")]

@@ -73,6 +73,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff-base"),
             ("kubectl", "kubernetes-client"),
+            ("script", "bsdutils"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -104,6 +106,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff-base"),
             ("kubectl", "kubernetes-client"),
+            ("script", "util-linux-script"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -133,6 +137,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff"),
             ("kubectl", "kubectl"),
+            ("script", "util-linux"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -162,6 +168,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff"),
             ("kubectl", "kubernetes-client"),
+            ("script", "util-linux"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -171,7 +179,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 pub(crate) const PEER: (&str, &str) = ("oidc-agent", "oidc-agent-cli");
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 17] = [
+pub(crate) const TEST_PROGRAMS: [&str; 19] = [
     "WebKitWebDriver",
     "Xvfb",
     "curl",
@@ -185,8 +193,10 @@ pub(crate) const TEST_PROGRAMS: [&str; 17] = [
     "groff",
     "kubectl",
     "redis-server",
+    "script",
     "strace",
     "swtpm",
+    "systemd-socket-activate",
     "python3",
     "zsh",
 ];
