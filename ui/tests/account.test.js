@@ -51,6 +51,17 @@ describe("an account's page", () => {
     assert.equal(new URL(page.url()).hash, "");
   }));
 
+  for (const keys of ["Escape", "Alt+ArrowLeft"]) {
+    it(`is left by the keyboard (${keys}), and reached by it`, on("one", async (page) => {
+      await page.keyboard.press(keys);
+      await page.waitForSelector(id("account-card"));
+      await page.locator(id("open-account")).focus();
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(id("account-page"));
+      assert.match(page.url(), /#account\/ada$/);
+    }));
+  }
+
   it("is not to be had of nobody", async () => {
     const page = await stage.open("one#account/nobody%");
     await page.waitForSelector(id("account-card"));
