@@ -45,6 +45,7 @@ export default defineConfig(({ mode }) => ({
         codeSplitting: {
           groups: [
             { name: "text", test: /src\/text\/(en|zh)\.ts$/ },
+            { name: "text-account", test: /src\/text\/account\.(en|zh)\.ts$/ },
             { name: "text-later", test: /src\/text\/storage\.(en|zh)\.ts$/ },
           ],
         },

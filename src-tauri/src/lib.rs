@@ -121,9 +121,12 @@ fn opened_at<R: tauri::Runtime>(account: Option<&str>) -> serde_json::Result<tau
     Ok(tauri::plugin::Builder::new("opened-at").js_init_script(script).build())
 }
 
+/// What is asked for at a service on offer, which is one like `pilotlight-server --demo`.
+const SCOPE: &str = "openid profile offline_access devices";
+
 fn service(offer: Offer) -> ServiceView {
     let Offer { name, issuer } = offer;
-    ServiceView { name, issuer, client_id: "pilotlight".to_owned(), scope: "openid profile offline_access".to_owned() }
+    ServiceView { name, issuer, client_id: "pilotlight".to_owned(), scope: SCOPE.to_owned() }
 }
 
 fn with_hint(error: Error) -> String {

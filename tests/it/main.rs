@@ -9,6 +9,8 @@ mod clients;
 mod contract;
 #[cfg(target_os = "linux")]
 mod crash;
+#[cfg(target_os = "linux")]
+mod devices;
 mod exchange;
 #[cfg(target_os = "linux")]
 mod headless;
@@ -21,6 +23,8 @@ mod leases;
 mod model;
 mod pains;
 mod peers;
+#[cfg(target_os = "linux")]
+mod pending;
 mod person;
 #[cfg(target_os = "linux")]
 mod program;
@@ -36,6 +40,8 @@ mod transfer;
 mod tray;
 #[cfg(target_os = "linux")]
 mod window;
+#[cfg(target_os = "linux")]
+mod window_account;
 #[cfg(target_os = "linux")]
 mod window_example;
 #[cfg(target_os = "linux")]

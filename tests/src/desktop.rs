@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::{
     binaries, keystore,
     process::{self, Process},
+    screen::{self, LockedScreen},
     wait,
 };
 
@@ -150,6 +151,14 @@ impl PrivateDesktop {
     pub fn say_online(&self) {
         let path = "/org/freedesktop/NetworkManager";
         keystore::emit(&self.bus_address(), path, "org.freedesktop.NetworkManager", "StateChanged", &(70_u32,));
+    }
+
+    /// Locks the screen, as far as programs can ask for it.
+    ///
+    /// # Panics
+    /// When there is no bus.
+    pub fn lock_screen(&self) -> LockedScreen {
+        screen::lock(&self.bus_address()).expect("a screen saver on the private bus")
     }
 
     /// Where the bus listens. Without a bus this is an address at which nobody answers: an unset variable would let a

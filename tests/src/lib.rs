@@ -48,6 +48,8 @@ mod oidc_provider;
 #[cfg(target_os = "linux")]
 pub mod panel;
 #[cfg(target_os = "linux")]
+mod screen;
+#[cfg(target_os = "linux")]
 pub mod torture;
 #[cfg(target_os = "linux")]
 mod window;
@@ -62,5 +64,7 @@ pub use server::{Server, ServerOptions};
 pub use desktop::{Keystore, PrivateDesktop};
 #[cfg(target_os = "linux")]
 pub use keystore::Attributes;
+#[cfg(target_os = "linux")]
+pub use screen::LockedScreen;
 #[cfg(target_os = "linux")]
 pub use window::{Launch, Window};

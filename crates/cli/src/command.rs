@@ -42,6 +42,7 @@ impl Run {
             Command::Explain { name } => self.explain(&name).await,
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
+            Command::Devices(arguments) => self.devices(arguments).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Export(arguments) => self.export(arguments).await,
             Command::Import(arguments) => self.import(arguments).await,
@@ -61,7 +62,7 @@ impl Run {
             Command::Agent { serve, .. } => crate::agent::serve(self.pilotlight, serve).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) | Command::Autostart(_) => Ok(0),
-            Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
+            Command::Presets | Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
         }
     }
 
@@ -126,8 +127,11 @@ impl Run {
 
     async fn explain(self, name: &str) -> Outcome {
         let explanation = self.pilotlight.explain(name).await?;
-        self.form
-            .print(&ExplanationJson::of(&explanation), || text::explanation(&explanation, self.pilotlight.now()))?;
+        // There is none of an account that was signed out.
+        let forecast = self.pilotlight.forecast(name).await.ok();
+        self.form.print(&ExplanationJson::of(&explanation, forecast.as_ref()), || {
+            text::explanation(&explanation, forecast.as_ref(), self.pilotlight.now())
+        })?;
         Ok(0)
     }
 

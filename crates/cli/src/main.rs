@@ -21,12 +21,14 @@ mod autostart;
 mod browser;
 mod command;
 mod device;
+mod devices;
 mod failure;
 mod json;
 #[cfg(all(feature = "lab", target_os = "linux"))]
 mod lab;
 mod lend;
 mod output;
+mod preset;
 mod programs;
 mod secrets;
 mod sign_in;
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
     let passphrase = arguments.passphrase_file.or_else(surroundings::passphrase_of_service);
     let outcome = match arguments.command {
         Command::Version => version(form),
+        Command::Presets => preset::list(form),
         Command::Completions { shell } => completions(shell),
         Command::ManPages { folder } => man_pages(&folder),
         #[cfg(target_os = "linux")]

@@ -34,6 +34,7 @@ mod account;
 mod anchor;
 mod browser;
 mod clock;
+mod devices;
 pub mod diagnosis;
 mod doctor;
 mod error;
@@ -41,6 +42,7 @@ mod exchange;
 mod explain;
 mod files;
 mod flights;
+mod forecast;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -51,6 +53,7 @@ mod http;
 #[cfg(feature = "http")]
 mod http_transport;
 pub mod journal;
+mod lends;
 mod lifecycle;
 mod lock;
 mod outside;
@@ -64,6 +67,7 @@ mod recent;
 mod record;
 mod refresh;
 mod schedule;
+mod screen;
 mod sign_in;
 mod sign_out;
 #[cfg(any(test, feature = "testing"))]

@@ -146,6 +146,7 @@ export const zh: Text = {
       "keys-changed": "密钥已更改",
       lent: "已借给程序",
       refused: "已拒绝程序",
+      "devices-ended": "已在别处退出",
     },
   },
 
@@ -165,6 +166,7 @@ export const zh: Text = {
     sign_in_denied: { message: "服务没有允许登录。", hint: "请重试，并在服务询问时允许访问。" },
     sign_in_cancelled: { message: "登录已取消。", hint: "准备好后可重新开始。" },
     sign_in_timed_out: { message: "未能及时完成登录。", hint: "请重新开始，并在十分钟内完成。" },
+    sign_in_pending: { message: "此账户的登录正在进行。", hint: "请在已打开的窗口、终端或浏览器中完成或取消，然后重试。" },
     offline: { message: "无法连接服务。", hint: "请检查地址和网络连接。" },
     no_answer: { message: "服务没有回答。", hint: "无需任何操作：同一请求会安全地重复发送。" },
     server_unavailable: { message: "服务目前有故障。", hint: "请稍后重试。" },
@@ -176,6 +178,7 @@ export const zh: Text = {
     flow_unsupported: { message: "服务不提供这种登录方式。", hint: "请换另一种方式。" },
     name_taken: { message: "已有同名账户。", hint: "请换一个名称。" },
     bad_input: { message: "填写的内容有误。", hint: "请查看详细信息，更正后重试。" },
+    screen_locked: { message: "屏幕已锁定，未打开任何页面。", hint: "请解锁屏幕，然后重新开始登录。" },
     browser_failed: { message: "无法打开浏览器。", hint: "请在这台电脑上设置默认浏览器，然后重试。" },
     keystore_absent: { message: "这台电脑上没有找到密钥库。", hint: "请启动桌面的密钥库，例如 GNOME Keyring 或 KWallet，然后重试。" },
     keystore_locked: { message: "您的密钥库已锁定。", hint: "请解锁，然后重试。" },

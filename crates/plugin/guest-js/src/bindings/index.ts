@@ -1,12 +1,16 @@
 // Written by `cargo xtask bindings`.
 export type { AccountView } from "./AccountView.js";
+export type { BorrowerView } from "./BorrowerView.js";
 export type { DeviceView } from "./DeviceView.js";
+export type { EndDevicesRequest } from "./EndDevicesRequest.js";
 export type { EventView } from "./EventView.js";
 export type { ExplanationView } from "./ExplanationView.js";
 export type { ExposureView } from "./ExposureView.js";
 export type { FetchHead } from "./FetchHead.js";
 export type { FetchRequest } from "./FetchRequest.js";
 export type { FindingView } from "./FindingView.js";
+export type { ForecastView } from "./ForecastView.js";
+export type { InvitationView } from "./InvitationView.js";
 export type { Mend } from "./Mend.js";
 export type { MovedView } from "./MovedView.js";
 export type { MovingView } from "./MovingView.js";
@@ -19,9 +23,11 @@ export type { PresetPlace } from "./PresetPlace.js";
 export type { PresetView } from "./PresetView.js";
 export type { Problem } from "./Problem.js";
 export type { Protection } from "./Protection.js";
+export type { ReasonView } from "./ReasonView.js";
 export type { ServiceView } from "./ServiceView.js";
 export type { SignInRequest } from "./SignInRequest.js";
 export type { SignInWith } from "./SignInWith.js";
+export type { SignOutFrom } from "./SignOutFrom.js";
 export type { Snapshot } from "./Snapshot.js";
 export type { StatusView } from "./StatusView.js";
 export type { StorageRequest } from "./StorageRequest.js";
