@@ -102,6 +102,20 @@ impl Connections {
         }
     }
 
+    /// The one Redis that there is, for connections of another kind.
+    pub(super) fn one(&self) -> Option<Client> {
+        match &self.address {
+            Address::One(client) => Some((**client).clone()),
+            Address::Cluster(_) | Address::Sentinel(_) => None,
+        }
+    }
+
+    /// A connection to a Redis that has just answered on another one.
+    pub(super) fn any(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle().pop();
+        idle.map_or_else(|| self.connect().map_err(|error| away(&error)), Ok)
+    }
+
     /// Asks what may be asked twice. Where Redis was restarted, an idle connection is found dead here, and a new one is
     /// made; it comes back with the answer, so that the change that follows is made on a connection known to be good.
     pub(super) fn ask<T>(

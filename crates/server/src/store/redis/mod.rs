@@ -17,6 +17,7 @@
 //! is over is forgotten by Redis itself.
 
 mod connections;
+mod lane;
 mod packed;
 mod people;
 mod queue;
@@ -31,14 +32,15 @@ mod unsettled;
 mod tests;
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
 use redis::{ConnectionLike, Script};
 
 use self::connections::{Connection, Connections, Unanswered};
-use self::queue::Queue;
+use self::lane::{Ends, Lane};
+use self::queue::{Job, Queue};
 use self::records::Marked;
 use self::rotate::{Rotated, Rotation};
 use self::swap::Swaps;
@@ -65,7 +67,9 @@ const REGISTERED: &str = "pilotlight:registered";
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
     /// A Cluster has none: what goes together there may belong to many nodes.
-    queue: Option<Queue>,
+    queue: Option<Arc<Queue>>,
+    /// To one Redis alone, which no Sentinel has to name first.
+    lane: Option<Lane>,
     connections: Arc<Connections>,
     unsettled: Arc<Unsettled>,
     swaps: Swaps,
@@ -92,16 +96,32 @@ impl RedisStore {
         let connections = Arc::new(Connections::new(address, patience)?);
         let swaps = Swaps::new(connections.clone());
         let unsettled = Unsettled::new(swaps.clone())?;
-        let store = |queue| Self {
+        let rotate = Script::new(include_str!("rotate.lua"));
+        let store = |queue, lane| Self {
             queue,
+            lane,
             connections: connections.clone(),
             unsettled: unsettled.clone(),
             swaps: swaps.clone(),
-            rotate: Script::new(include_str!("rotate.lua")),
+            rotate: rotate.clone(),
             remember,
         };
-        let queue = if connections.are_many_nodes() { None } else { Some(Queue::new(store(None))?) };
-        Ok(store(queue))
+        if connections.are_many_nodes() {
+            return Ok(store(None, None));
+        }
+        let queue = Arc::new(Queue::new(store(None, None))?);
+        let lane = connections.one().map(|client| {
+            Lane::new(Ends {
+                client,
+                patience,
+                remember,
+                rotate: rotate.clone(),
+                unsettled: unsettled.clone(),
+                queue: queue.clone(),
+                state: Mutex::default(),
+            })
+        });
+        Ok(store(Some(queue), lane))
     }
 
     /// Asks until Redis answers, a few seconds at most: one that was just started reads its files first, and one whose disk is
@@ -339,9 +359,11 @@ impl Store for RedisStore {
     }
 
     fn redeem_then(&self, presented: Redemption, then: Then) {
-        match &self.queue {
-            Some(queue) => queue.hand_in(presented, then),
-            None => then(self.redeem(&presented)),
+        let job = Job { presented, then, read: None };
+        match (&self.lane, &self.queue) {
+            (Some(lane), _) => lane.take(job),
+            (None, Some(queue)) => queue.hand_in(job),
+            (None, None) => (job.then)(self.redeem(&job.presented)),
         }
     }
 

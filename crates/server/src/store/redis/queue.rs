@@ -21,7 +21,13 @@ use crate::store::{Store as _, StoreError, Then};
 /// The most that go together: bounds how long Redis serves nobody else.
 const MOST: usize = 64;
 
-type Job = (Redemption, Then);
+/// A redemption, and who is told what came of it.
+pub(super) struct Job {
+    pub(super) presented: Redemption,
+    pub(super) then: Then,
+    /// The record as it was a moment ago, where a script left it alone.
+    pub(super) read: Option<Vec<u8>>,
+}
 
 /// With the runtime on which its caller waits.
 pub(super) struct Queue(mpsc::Sender<(Job, Option<Handle>)>);
@@ -30,7 +36,7 @@ pub(super) struct Queue(mpsc::Sender<(Job, Option<Handle>)>);
 #[derive(Default)]
 struct Sorted {
     told: Vec<Tell>,
-    /// To be decided on, each as it was read.
+    /// To be decided on, each with its record.
     read: Vec<(Job, Vec<u8>)>,
     /// To be done one by one: in doubt, or missing, which the master is asked about, or what Redis would not do.
     apart: Vec<Job>,
@@ -46,6 +52,12 @@ struct Swap {
     doubt: Doubt,
 }
 
+impl Swap {
+    fn job(self) -> Job {
+        Job { presented: self.presented, then: self.then, read: None }
+    }
+}
+
 impl Queue {
     pub(super) fn new(store: RedisStore) -> Result<Self, StoreError> {
         let (jobs, incoming) = mpsc::channel();
@@ -54,9 +66,9 @@ impl Queue {
         Ok(Self(jobs))
     }
 
-    pub(super) fn hand_in(&self, presented: Redemption, then: Then) {
+    pub(super) fn hand_in(&self, job: Job) {
         // Where the thread is gone the job is dropped, and that tells the caller.
-        self.0.send(((presented, then), runtime_here())).ok();
+        self.0.send((job, runtime_here())).ok();
     }
 }
 
@@ -65,7 +77,7 @@ fn work_off(store: &RedisStore, incoming: &mpsc::Receiver<(Job, Option<Handle>)>
         let more = incoming.try_iter().take(MOST - 1).map(|(job, _)| job);
         if let Err(error) = store.redeem_all(std::iter::once(first).chain(more).collect(), runtime) {
             let told = error.to_string();
-            incoming.try_iter().for_each(|((_, then), _)| then(Err(StoreError::Away(told.clone()))));
+            incoming.try_iter().for_each(|(job, _)| (job.then)(Err(StoreError::Away(told.clone()))));
         }
     }
 }
@@ -73,21 +85,24 @@ fn work_off(store: &RedisStore, incoming: &mpsc::Receiver<(Job, Option<Handle>)>
 impl RedisStore {
     /// An error where Redis is away; all of the batch are told by then.
     fn redeem_all(&self, batch: Vec<Job>, runtime: Option<Handle>) -> Result<(), StoreError> {
-        let (apart, batch): (Vec<Job>, Vec<Job>) =
-            batch.into_iter().partition(|(presented, _)| self.unsettled.doubts(presented.grant));
-        let mut sorted = Sorted { apart, ..Sorted::default() };
-        let mut done = Ok(());
-        if !batch.is_empty() {
-            match self.rotate_all(batch, &mut sorted) {
-                Ok(connection) => {
-                    tell_all(runtime.clone(), std::mem::take(&mut sorted.told));
-                    let swaps = decide_all(std::mem::take(&mut sorted.read));
-                    done = self.swap_all(connection, swaps, &mut sorted.apart, runtime);
-                }
-                Err(error) => done = Err(error),
+        let (mut sorted, mut unread) = (Sorted::default(), Vec::new());
+        for mut job in batch {
+            match job.read.take() {
+                _ if self.unsettled.doubts(job.presented.grant) => sorted.apart.push(job),
+                Some(read) => sorted.read.push((job, read)),
+                None => unread.push(job),
             }
         }
-        for (presented, then) in sorted.apart {
+        let mut done = if unread.is_empty() { Ok(None) } else { self.ask_all(unread, &mut sorted).map(Some) };
+        tell_all(runtime.clone(), std::mem::take(&mut sorted.told));
+        if let Ok(connection) = done {
+            done = self.swap_all(connection, decide_all(sorted.read), &mut sorted.apart, runtime).map(|()| None);
+        } else {
+            // They wait no longer than the others.
+            sorted.apart.extend(sorted.read.into_iter().map(|(job, _)| job));
+        }
+        let mut done = done.map(drop);
+        for Job { presented, then, .. } in sorted.apart {
             let outcome = match &done {
                 Ok(()) => self.redeem(&presented),
                 Err(error) => Err(StoreError::Away(error.to_string())),
@@ -103,15 +118,15 @@ impl RedisStore {
     }
 
     /// In one question: those that a script may rotate, and the records of the others.
-    fn rotate_all(&self, batch: Vec<Job>, sorted: &mut Sorted) -> Result<Connection, StoreError> {
+    fn ask_all(&self, batch: Vec<Job>, sorted: &mut Sorted) -> Result<Connection, StoreError> {
         let rotations: Vec<Option<Rotation>> =
-            batch.iter().map(|(presented, _)| Rotation::of(presented, self.remember)).collect();
+            batch.iter().map(|job| Rotation::of(&job.presented, self.remember)).collect();
         let asked = self.connections.ask_for_a_change(|connection| {
             let mut all = redis::pipe();
-            for ((presented, _), rotation) in batch.iter().zip(&rotations) {
+            for (job, rotation) in batch.iter().zip(&rotations) {
                 match rotation {
                     Some(rotation) => rotation.put(&self.rotate, &mut all),
-                    None => drop(all.cmd("GET").arg(grant_key(presented.grant))),
+                    None => drop(all.cmd("GET").arg(grant_key(job.presented.grant))),
                 }
             }
             whole(connection.req_packed_commands(&all.get_packed_pipeline(), 0, batch.len())?, batch.len())
@@ -129,15 +144,19 @@ impl RedisStore {
     /// Those that others were faster with, and those that Redis would not do, are left to be done `apart`.
     fn swap_all(
         &self,
-        mut connection: Connection,
+        connection: Option<Connection>,
         swaps: Vec<Swap>,
         apart: &mut Vec<Job>,
         runtime: Option<Handle>,
     ) -> Result<(), StoreError> {
         if swaps.is_empty() {
-            self.connections.give_back(connection);
+            self.swaps.done_on(connection);
             return Ok(());
         }
+        let mut connection = match connection.map_or_else(|| self.connections.any(), Ok) {
+            Ok(connection) => connection,
+            Err(error) => return Err(refuse(swaps.into_iter().map(Swap::job), error)),
+        };
         let life = millis(self.remember);
         let mut all = redis::pipe();
         for Swap { presented, before, after, .. } in &swaps {
@@ -160,7 +179,7 @@ impl RedisStore {
             if made {
                 told.push(Box::new(move || (swap.then)(Ok(swap.outcome))));
             } else {
-                apart.push((swap.presented, swap.then));
+                apart.push(swap.job());
             }
         }
         tell_all(runtime, told);
@@ -173,7 +192,7 @@ impl RedisStore {
         for swap in &swaps {
             self.unsettled.note(swap.presented.grant, swap.doubt);
         }
-        refuse(swaps.into_iter().map(|swap| (swap.presented, swap.then)), error)
+        refuse(swaps.into_iter().map(Swap::job), error)
     }
 }
 
@@ -182,14 +201,14 @@ impl Sorted {
         let left = match rotation {
             // Such as that it does not know the script.
             _ if matches!(answer, Value::ServerError(_)) => return self.apart.push(job),
-            Some(rotation) => rotation.read(&job.0, answer),
+            Some(rotation) => rotation.read(&job.presented, answer),
             None => Option::from_redis_value(answer).map(Rotated::Left).map_err(|error| away(&error.into())),
         };
         match left {
             Ok(Rotated::Left(Some(record))) => self.read.push((job, record)),
             Ok(Rotated::Left(None)) => self.apart.push(job),
-            Ok(Rotated::Made(outcome)) => self.told.push(Box::new(move || (job.1)(Ok(outcome)))),
-            Err(error) => self.told.push(Box::new(move || (job.1)(Err(error)))),
+            Ok(Rotated::Made(outcome)) => self.told.push(Box::new(move || (job.then)(Ok(outcome)))),
+            Err(error) => self.told.push(Box::new(move || (job.then)(Err(error)))),
         }
     }
 }
@@ -197,7 +216,7 @@ impl Sorted {
 /// Those that change; the others are told.
 fn decide_all(read: Vec<(Job, Vec<u8>)>) -> Vec<Swap> {
     let mut swaps = Vec::new();
-    for ((presented, then), before) in read {
+    for (Job { presented, then, .. }, before) in read {
         match decide(&presented, &before) {
             Ok((outcome, Some((after, doubt)))) => swaps.push(Swap { presented, then, outcome, before, after, doubt }),
             Ok((outcome, None)) => then(Ok(outcome)),
@@ -224,6 +243,6 @@ fn whole(answers: Vec<Value>, number: usize) -> RedisResult<Vec<Value>> {
 
 fn refuse(jobs: impl IntoIterator<Item = Job>, error: StoreError) -> StoreError {
     let told = error.to_string();
-    jobs.into_iter().for_each(|(_, then)| then(Err(StoreError::Away(told.clone()))));
+    jobs.into_iter().for_each(|job| (job.then)(Err(StoreError::Away(told.clone()))));
     error
 }

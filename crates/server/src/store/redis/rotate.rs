@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
-use redis::{ConnectionLike, Pipeline, RedisResult, Script, Value};
+use redis::aio::MultiplexedConnection;
+use redis::{ConnectionLike, Pipeline, RedisResult, Script, ScriptInvocation, Value};
 
 use super::records::Marked;
 use super::unsettled::Doubt;
@@ -55,13 +56,27 @@ impl Rotation {
         Some(Self { grant: presented.grant, doubt: Doubt { mark, of: *generation }, arguments })
     }
 
-    /// Sends the script too where Redis does not know it.
-    pub(super) fn ask(&self, script: &Script, connection: &mut dyn ConnectionLike) -> RedisResult<Value> {
-        let mut call = script.key(grant_key(self.grant));
+    fn call<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        call.key(grant_key(self.grant));
         for argument in &self.arguments {
             call.arg(argument);
         }
-        call.invoke(connection)
+        call
+    }
+
+    /// Sends the script too where Redis does not know it.
+    pub(super) fn ask(&self, script: &Script, connection: &mut dyn ConnectionLike) -> RedisResult<Value> {
+        self.call(script).invoke(connection)
+    }
+
+    /// The same without holding up a thread.
+    pub(super) async fn ask_from_here(
+        &self,
+        script: &Script,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Value> {
+        self.call(script).invoke_async(connection).await
     }
 
     /// As one question of many.

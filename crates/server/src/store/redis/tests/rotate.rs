@@ -148,3 +148,71 @@ fn a_script_rotates_what_the_rule_rotates_and_leaves_behind_what_the_rule_leaves
         .unwrap();
     assert!(by_script.get() > 10, "{} of 600", by_script.get());
 }
+
+/// As requests do it, on a runtime; again, as long as Redis is away.
+async fn soon(store: &RedisStore, presented: &Redemption) -> Outcome {
+    loop {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        store.redeem_then(presented.clone(), Box::new(move |outcome| reply.send(outcome).unwrap()));
+        match answer.await.unwrap() {
+            Err(StoreError::Away(_)) => {}
+            outcome => return outcome.unwrap(),
+        }
+    }
+}
+
+/// Redeems until the lane is open, which each that finds it closed has tried. The generation by then.
+async fn until_the_lane_is_open(store: &RedisStore, id: GrantId, mut generation: u32) -> u32 {
+    while !store.lane.as_ref().unwrap().is_open() {
+        let outcome = soon(store, &presented(id, generation, Some(KEY))).await;
+        let (Outcome::Rotated(next) | Outcome::Repeated(next)) = outcome else { panic!("{outcome:?}") };
+        generation = next.generation;
+    }
+    generation
+}
+
+#[tokio::test]
+async fn a_request_asks_redis_from_its_own_runtime_and_twice_where_its_grant_is_not_plain() {
+    let (store, server) = fresh();
+    let id = kept(&store, &grant(1));
+    let limited = kept(&store, &Grant { uses: Some(9), ..grant(2) });
+    let current = until_the_lane_is_open(&store, id, 0).await;
+    server.ask::<()>(redis::cmd("CONFIG").arg("RESETSTAT"));
+    assert!(matches!(soon(&store, &presented(id, current, Some(KEY))).await, Outcome::Rotated(_)));
+    assert_eq!(asked(&server), 3, "the script, its GET and its SET");
+    server.ask::<()>(redis::cmd("CONFIG").arg("RESETSTAT"));
+    assert!(matches!(soon(&store, &presented(limited, 0, Some(KEY))).await, Outcome::Rotated(_)));
+    assert_eq!(asked(&server), 2 + 3, "the script and its GET, and a swap");
+    assert!(matches!(soon(&store, &presented(id, current, Some(KEY))).await, Outcome::Repeated(_)));
+    assert_eq!(soon(&store, &presented(id, current, None)).await, Outcome::Reused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_on_the_lane_gives_the_old_token_a_way_back() {
+    let (server, direct, wire, id) = wired();
+    let store = wire.store();
+    let current = until_the_lane_is_open(&store, id, 1).await;
+    wire.does(Does::LosesTheAnswer);
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    store.redeem_then(presented(id, current, None), Box::new(move |outcome| reply.send(outcome).unwrap()));
+    assert!(matches!(answer.await.unwrap(), Err(StoreError::Away(_))));
+    wire.does(Does::PassesOn);
+    let outcome = soon(&store, &presented(id, current, None)).await;
+    // Made, unless the wire was too slow to get it to Redis at all.
+    let (Outcome::Repeated(grant) | Outcome::Rotated(grant)) = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(grant.generation, current + 1);
+    until_the_lane_is_open(&store, id, current + 1).await;
+    drop((server, direct));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_started_again_serves_the_requests_that_were_under_way() {
+    let (store, mut server) = fresh();
+    let id = kept(&store, &grant(1));
+    let current = until_the_lane_is_open(&store, id, 0).await;
+    server.kill();
+    server.resume();
+    let outcome = soon(&store, &presented(id, current, Some(KEY))).await;
+    let (Outcome::Rotated(grant) | Outcome::Repeated(grant)) = &outcome else { panic!("{outcome:?}") };
+    until_the_lane_is_open(&store, id, grant.generation).await;
+}
