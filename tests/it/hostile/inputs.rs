@@ -4,7 +4,7 @@ use pilotlight_tests::torture::Dice;
 use serde_json::{Map, Value, json};
 
 /// The names under which a call may hand something over, in all commands; what a command does not know it must not mind.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "account",
     "limit",
     "request",
@@ -19,6 +19,8 @@ const NAMES: [&str; 14] = [
     "file",
     "event",
     "handler",
+    "from",
+    "more",
 ];
 const STRATEGIES: [&str; 6] = ["plain-file", "memory", "sqlite-aead", "encrypted-file", "redis", "keystore-only"];
 
@@ -44,6 +46,8 @@ impl World {
                 "account" | "name" => json!(self.account(dice, spares)),
                 "limit" | "id" => number(dice),
                 "with" => self.with(dice),
+                "from" => json!(*pick(dice, &["here", "service", "everywhere"])),
+                "more" => json!(""),
                 "passphrase" => text(dice, &self.hostile),
                 "request" => self.request(dice, command),
                 _ => anything(dice, &self.hostile, 2),
