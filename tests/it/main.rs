@@ -17,6 +17,8 @@ mod headless;
 #[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
 mod kit;
 #[cfg(unix)]
 mod leases;
@@ -37,6 +39,8 @@ mod storage;
 #[cfg(target_os = "linux")]
 mod transfer;
 #[cfg(target_os = "linux")]
+mod tray;
+#[cfg(target_os = "linux")]
 mod window;
 #[cfg(target_os = "linux")]
 mod window_account;
@@ -46,3 +50,5 @@ mod window_example;
 mod window_lab;
 #[cfg(target_os = "linux")]
 mod window_storage;
+#[cfg(target_os = "linux")]
+mod window_tray;

@@ -100,12 +100,15 @@ pub(crate) enum Command {
     /// Lend access tokens to other programs, over a socket, until it is ended
     #[cfg(target_os = "linux")]
     Agent {
-        /// What becomes of programs that nobody decided about
-        #[arg(long, value_name = "HOW", default_value = "deny")]
-        consent: crate::agent::Consent,
+        #[command(flatten)]
+        serve: crate::agent::ServeArguments,
         #[command(subcommand)]
         command: Option<crate::agent::AgentCommand>,
     },
+    /// Have the agent and its tray start with your session
+    #[cfg(target_os = "linux")]
+    #[command(subcommand)]
+    Autostart(crate::autostart::AutostartCommand),
     /// Which programs the agent lends to
     #[cfg(target_os = "linux")]
     #[command(subcommand)]

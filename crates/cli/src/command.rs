@@ -59,9 +59,9 @@ impl Run {
             #[cfg(all(feature = "lab", target_os = "linux"))]
             Command::Lab(_) => Ok(0),
             #[cfg(target_os = "linux")]
-            Command::Agent { consent, .. } => crate::agent::serve(self.pilotlight, consent).await,
+            Command::Agent { serve, .. } => crate::agent::serve(self.pilotlight, serve).await,
             #[cfg(target_os = "linux")]
-            Command::Programs(_) => Ok(0),
+            Command::Programs(_) | Command::Autostart(_) => Ok(0),
             Command::Presets | Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
         }
     }

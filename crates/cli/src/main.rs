@@ -16,6 +16,8 @@
 #[cfg(target_os = "linux")]
 mod agent;
 mod arguments;
+#[cfg(target_os = "linux")]
+mod autostart;
 mod browser;
 mod command;
 mod device;
@@ -92,6 +94,8 @@ fn main() -> ExitCode {
         Command::ManPages { folder } => man_pages(&folder),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
+        #[cfg(target_os = "linux")]
+        Command::Autostart(command) => autostart::carry_out(form, command),
         #[cfg(target_os = "linux")]
         Command::Agent { command: Some(command), .. } => agent::command(form, passphrase.as_deref(), command),
         command => start(form, passphrase, command),
