@@ -17,6 +17,8 @@ mod headless;
 #[cfg(target_os = "linux")]
 mod herd;
 #[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
 mod kit;
 #[cfg(unix)]
 mod leases;

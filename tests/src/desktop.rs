@@ -229,6 +229,16 @@ impl PrivateDesktop {
         keystore::unlock(&self.bus_address());
     }
 
+    /// The vaults' keys that the keystore holds, in base64url.
+    ///
+    /// # Panics
+    /// When there is no keystore.
+    pub fn keystore_keys(&self) -> Vec<String> {
+        // `pk1.<generation>.<key>`; a choice of strategy and an anchor stand there too, and are no secrets.
+        let key = |secret: String| Some(secret.strip_prefix("pk1.")?.rsplit_once('.')?.1.to_owned());
+        keystore::secrets(&self.bus_address()).into_iter().filter_map(key).collect()
+    }
+
     /// What the keystore holds, without the secrets: the attributes by which each item is found.
     ///
     /// # Panics

@@ -184,10 +184,10 @@ export const api: Api = {
     return signedIn({ name, service: serviceOf(request), client_id, scope }, await whoSignsIn(request.with));
   },
 
-  async signInAgain(name, how) {
+  async signInAgain(name, how, more = "") {
     await refuseIfTold();
     const { service, client_id, scope } = find(name);
-    return signedIn({ name, service, client_id, scope }, await whoSignsIn(how));
+    return signedIn({ name, service, client_id, scope: `${scope} ${more}`.trim() }, await whoSignsIn(how));
   },
 
   cancelSignIn: async () => browser?.fail(makeProblem("sign_in_cancelled", "The sign-in was cancelled.")),

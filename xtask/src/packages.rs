@@ -68,6 +68,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff-base"),
@@ -100,6 +101,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff-base"),
@@ -130,6 +132,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff"),
@@ -160,6 +163,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff"),
@@ -175,12 +179,13 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 pub(crate) const PEER: (&str, &str) = ("oidc-agent", "oidc-agent-cli");
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 18] = [
+pub(crate) const TEST_PROGRAMS: [&str; 19] = [
     "WebKitWebDriver",
     "Xvfb",
     "curl",
     "dbus-daemon",
     "dbus-send",
+    "desktop-file-validate",
     "fish",
     "gcore",
     "git",

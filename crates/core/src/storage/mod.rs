@@ -211,6 +211,7 @@ impl Pilotlight {
             witness.confirm(strategy, needed)?;
             let new = !vaults.exists(strategy)?;
             let vault = vaults.open(strategy)?;
+            tracing::debug!(%strategy, "the vault is open");
             if new && let Err(error) = witness.remember(strategy) {
                 tracing::debug!(%error, "the keystore was not told which strategy is in use");
             }
