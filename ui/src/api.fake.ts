@@ -33,6 +33,7 @@ let haltAt = "";
 let goOn = (): void => {};
 let findings: FindingView[] | null = null;
 let labStopped = false;
+let opens: (account: string) => void = () => {};
 let devices = devicesOf(Date.now());
 let leftBy = "";
 
@@ -281,6 +282,10 @@ export const api: Api = {
     return { from, to, grants: snapshot.accounts.length, not_rotated: notRotated };
   },
 
+  async openings(tell) {
+    opens = tell;
+  },
+
   async labList() {
     return labView;
   },
@@ -336,6 +341,8 @@ export const api: Api = {
 
 /** The host's part, for the checks and the browser's console. */
 const stage = {
+  /** The app is asked for an account, by its tray for instance. */
+  openAt: (account: string) => opens(account),
   /** The person finished in the browser. */
   finishBrowser: () => browser?.finish(),
   /** The browser sign-in came to nothing. */

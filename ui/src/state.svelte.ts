@@ -76,6 +76,7 @@ export async function connect(): Promise<void> {
   addEventListener("hashchange", followAddress);
   followAddress();
   await api.subscribe({ snapshot: take, event: takeEvent, device: takeDevice });
+  await api.openings(openAccount);
   await Promise.all([askOnce(), loadEvents()]).catch(unexpected);
 }
 
