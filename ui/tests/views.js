@@ -14,6 +14,7 @@ export const views = {
   "signing in again by password": { scenario: "ended", steps: ["sign-in-again-password", "submit-password"] },
   "code to type elsewhere": { scenario: "ended", steps: ["sign-in-again-device"] },
   accounts: { scenario: "accounts", steps: [] },
+  "very many accounts": { scenario: "many", steps: [] },
   refreshing: { scenario: "refreshing", steps: [] },
   waiting: { scenario: "waiting", steps: [] },
   ended: { scenario: "ended", steps: [] },
