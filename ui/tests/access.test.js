@@ -61,6 +61,8 @@ async function walk(page, steps) {
   for (const step of steps) await page.locator(id(step)).first().click();
   // Some views are loaded when they are first shown; each has a heading.
   await page.waitForSelector("h1");
+  // Within it there may be parts of the same kind.
+  await page.waitForSelector(id("loading"), { state: "detached" });
   // An explanation and a check-up come from the host.
   if (await page.locator(id("check-up")).count()) await page.waitForSelector(`${id("check-up")}[aria-busy="false"]`);
   if (steps.includes("explain")) await page.waitForSelector(`${id("explanation")}[aria-busy="false"]`);
@@ -180,6 +182,7 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await tabTo(page, "sign-out");
     await page.keyboard.press("Enter");
+    await page.waitForSelector(id("confirm-sign-out"));
     assert.equal(await focused(page), "Cancel", "the harmless answer has the focus");
     await page.keyboard.press("Shift+Tab");
     assert.equal(await focused(page), "confirm-sign-out");
@@ -198,7 +201,8 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector(id("explanation"));
     assert.equal(await button.getAttribute("aria-expanded"), "true");
-    assert.equal(await page.locator(id("explanation")).getAttribute("id"), await button.getAttribute("aria-controls"));
+    const controlled = await page.locator(id("explanation")).evaluate((one) => one.parentElement.id);
+    assert.equal(controlled, await button.getAttribute("aria-controls"));
     assert.equal(await focused(page), "explain", "the focus stays where it was");
     await page.keyboard.press("Space");
     await page.waitForSelector(id("explanation"), { state: "detached" });
