@@ -24,13 +24,9 @@ fn every_command_is_declared_handled_permitted_and_called_under_one_name() {
     let declared = build.split_once("= &[").expect("a list").1.split_once("];").expect("its end").0;
     let declared: BTreeSet<String> = names_after(declared, "\"").into_iter().filter(|n| !n.is_empty()).collect();
     assert!(declared.contains("snapshot") && declared.len() >= 8, "{declared:?}");
-    assert_eq!(names_after(&text("crates/plugin/src/lib.rs"), "commands::"), {
-        let mut handled = declared.clone();
-        handled.extend(
-            names_after(&text("crates/plugin/src/lib.rs"), "[`commands`").into_iter().filter(|n| !n.is_empty()),
-        );
-        handled
-    });
+    let library = text("crates/plugin/src/lib.rs");
+    let handler = library.split_once("generate_handler![").expect("a list").1.split_once(']').expect("its end").0;
+    assert_eq!(names_after(handler, "::"), declared);
     assert_eq!(names_after(&text("crates/plugin/permissions/sets.toml"), "\"allow-"), declared);
     let package = ["commands.ts", "fetch.ts"].map(|file| text(&format!("crates/plugin/guest-js/src/{file}"))).concat();
     assert_eq!(names_after(&package, "plugin:pilotlight|"), declared);
@@ -44,7 +40,7 @@ fn the_main_window_is_given_the_sets_and_nothing_of_tauris_own_but_events() {
         capability["permissions"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
     let events = ["core:event:allow-listen", "core:event:allow-unlisten"];
     // The lab's commands know no grant: they make stores of their own.
-    let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage", "lab:default"];
+    let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage", "pilotlight:settings", "lab:default"];
     assert_eq!(given, events.into_iter().chain(sets).collect());
 }
 

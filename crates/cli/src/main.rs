@@ -27,6 +27,7 @@ mod lend;
 mod output;
 mod programs;
 mod secrets;
+mod settings;
 mod sign_in;
 mod surroundings;
 mod text;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         Command::Version => version(form),
         Command::Completions { shell } => completions(shell),
         Command::ManPages { folder } => man_pages(&folder),
+        Command::Settings { command } => settings::carry_out(form, command),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
         #[cfg(target_os = "linux")]

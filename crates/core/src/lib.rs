@@ -63,7 +63,9 @@ mod random;
 mod recent;
 mod record;
 mod refresh;
+mod report;
 mod schedule;
+pub mod settings;
 mod sign_in;
 mod sign_out;
 #[cfg(any(test, feature = "testing"))]
