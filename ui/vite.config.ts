@@ -72,6 +72,7 @@ export default defineConfig(({ mode }) => ({
           groups: [
             { name: "text", test: /src\/text\/(en|zh)\.ts$/ },
             { name: "fields", test: FIELDS },
+            { name: "text-account", test: /src\/text\/account\.(en|zh)\.ts$/ },
             { name: "text-sign-in", test: /src\/text\/(sign-in|service)\.(en|zh)\.ts$/ },
             { name: "text-later", test: /src\/text\/(activity|storage)\.(en|zh)\.ts$/ },
           ],

@@ -1,5 +1,9 @@
-//! The shell of the desktop app: arguments, log, window. Everything else is the plugin's.
+//! The shell of the desktop app: arguments, log, window, and who serves when it is closed. Everything else is the plugin's.
 
+#[cfg(target_os = "linux")]
+mod closing;
+#[cfg(target_os = "linux")]
+mod first;
 #[cfg(target_os = "linux")]
 mod lab;
 
@@ -17,6 +21,12 @@ struct Args {
     /// Offer a service for a one-click sign-in; may be repeated
     #[arg(long, value_name = "NAME=ISSUER", value_parser = offer)]
     offer: Vec<Offer>,
+    /// Open at this account
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    account: Option<String>,
+    /// Leave no agent behind when the window is closed: nothing is refreshed until the app is opened again
+    #[arg(long)]
+    no_tray: bool,
     /// What to log to stderr, e.g. info or pilotlight=trace
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     log: String,
@@ -50,7 +60,7 @@ pub fn run() -> ExitCode {
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     tracing::debug!(?hardening, "the process is closed to others as far as this says");
-    match start(args.offer) {
+    match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -59,19 +69,64 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn start(offers: Vec<Offer>) -> Result<(), Box<dyn std::error::Error>> {
-    let pilotlight = Home::locate().and_then(Config::system).map(Pilotlight::new).map_err(with_hint)?;
-    let services = offers.into_iter().map(service).collect();
-    let app = tauri::Builder::default().plugin(tauri_plugin_pilotlight::init(pilotlight, services));
+fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let home = Home::locate().map_err(with_hint)?;
     #[cfg(target_os = "linux")]
-    let app = app.plugin(lab::plugin());
+    let place = pilotlight_agent::Place::of(&home);
+    #[cfg(target_os = "linux")]
+    let first = match first::take_turn(&place.beside("window"), args.account.as_deref()) {
+        first::Turn::First(first) => Some(first),
+        first::Turn::Told => return Ok(()),
+        first::Turn::Unknown(error) => {
+            tracing::warn!("whether another window is open cannot be told: {error}");
+            None
+        }
+    };
+    let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
+    let services = args.offer.into_iter().map(service).collect();
+    let app = tauri::Builder::default()
+        .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
+        .plugin(opened_at(args.account.as_deref())?);
+    #[cfg(target_os = "linux")]
+    let app = on_linux(app, place, first, (!args.no_tray).then_some(pilotlight));
     app.run(tauri::generate_context!())?;
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
+fn on_linux(
+    app: tauri::Builder<tauri::Wry>,
+    place: pilotlight_agent::Place,
+    first: Option<first::First>,
+    handed_over: Option<Pilotlight>,
+) -> tauri::Builder<tauri::Wry> {
+    let app = app.plugin(lab::plugin()).setup(|app| {
+        if let Some(first) = first {
+            first.serve(app.handle().clone());
+        }
+        Ok(())
+    });
+    match handed_over {
+        None => app,
+        Some(pilotlight) => {
+            let hand_over = closing::HandOver { place, pilotlight };
+            app.on_window_event(move |window, event| hand_over.begin(window, event))
+        }
+    }
+}
+
+/// Tells the page, before its own script runs, which account the app was opened for. Later ones come as events.
+fn opened_at<R: tauri::Runtime>(account: Option<&str>) -> serde_json::Result<tauri::plugin::TauriPlugin<R>> {
+    let script = format!("globalThis.pilotlightOpensAt = {};", serde_json::to_string(&account)?);
+    Ok(tauri::plugin::Builder::new("opened-at").js_init_script(script).build())
+}
+
+/// What is asked for at a service on offer, which is one like `pilotlight-server --demo`.
+const SCOPE: &str = "openid profile offline_access devices";
+
 fn service(offer: Offer) -> ServiceView {
     let Offer { name, issuer } = offer;
-    ServiceView { name, issuer, client_id: "pilotlight".to_owned(), scope: "openid profile offline_access".to_owned() }
+    ServiceView { name, issuer, client_id: "pilotlight".to_owned(), scope: SCOPE.to_owned() }
 }
 
 fn with_hint(error: Error) -> String {
@@ -90,5 +145,11 @@ mod tests {
             ("Demo service", "http://127.0.0.1:8080")
         );
         assert!(Args::try_parse_from(["app", "--offer", "nonsense"]).is_err());
+    }
+
+    #[test]
+    fn an_account_may_have_any_name() {
+        let args = Args::try_parse_from(["app", "--account=--offer"]).unwrap();
+        assert_eq!(args.account.as_deref(), Some("--offer"));
     }
 }

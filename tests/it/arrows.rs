@@ -9,26 +9,31 @@ use serde_json::Value;
 
 /// Every package of the workspace, and those of ours it depends on. Tests may depend on all of them and xtask on none, so
 /// that it is built in seconds.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("pilotlight-oauth", &[]),
     ("pilotlight-vault", &[]),
     ("pilotlight-server", &["pilotlight-oauth"]),
     ("pilotlight", &["pilotlight-oauth", "pilotlight-vault"]),
     ("tauri-plugin-pilotlight", &["pilotlight"]),
     ("pilotlight-agent", &["pilotlight"]),
+    ("pilotlight-tray", &["pilotlight"]),
     // The lab's judge is the server's rule of rotation.
     ("pilotlight-lab", &["pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
-    ("pilotlight-cli", &["pilotlight", "pilotlight-agent", "pilotlight-lab"]),
-    ("pilotlight-desktop", &["pilotlight", "pilotlight-lab", "tauri-plugin-pilotlight"]),
+    ("pilotlight-cli", &["pilotlight", "pilotlight-agent", "pilotlight-lab", "pilotlight-tray"]),
+    (
+        "pilotlight-desktop",
+        &["pilotlight", "pilotlight-agent", "pilotlight-lab", "pilotlight-tray", "tauri-plugin-pilotlight"],
+    ),
     ("pilotlight-example", &["tauri-plugin-pilotlight"]),
     ("pilotlight-tests", &["pilotlight", "pilotlight-oauth", "pilotlight-server", "pilotlight-vault"]),
     ("xtask", &[]),
 ];
 
 /// Packages of others that only some of ours may name.
-const CONFINED: [(&str, &[&str]); 8] = [
+const CONFINED: [(&str, &[&str]); 9] = [
     ("tauri", &["tauri-plugin-pilotlight", "pilotlight-desktop", "pilotlight-example"]),
     ("axum", &["pilotlight-server"]),
+    ("ksni", &["pilotlight-tray"]),
     ("rusqlite", &["pilotlight-vault", "pilotlight-server", "pilotlight-lab", "pilotlight-tests"]),
     ("keyring-core", &["pilotlight-vault"]),
     ("aes-gcm", &["pilotlight-vault"]),
@@ -40,6 +45,7 @@ const CONFINED: [(&str, &[&str]); 8] = [
         &[
             "pilotlight",
             "pilotlight-agent",
+            "pilotlight-tray",
             "tauri-plugin-pilotlight",
             "pilotlight-server",
             "pilotlight-cli",

@@ -9,11 +9,15 @@ mod clients;
 mod contract;
 #[cfg(target_os = "linux")]
 mod crash;
+#[cfg(target_os = "linux")]
+mod devices;
 mod exchange;
 #[cfg(target_os = "linux")]
 mod headless;
 #[cfg(target_os = "linux")]
 mod herd;
+#[cfg(target_os = "linux")]
+mod hostile;
 #[cfg(target_os = "linux")]
 mod kit;
 #[cfg(unix)]
@@ -21,6 +25,8 @@ mod leases;
 mod model;
 mod pains;
 mod peers;
+#[cfg(target_os = "linux")]
+mod pending;
 mod person;
 #[cfg(target_os = "linux")]
 mod program;
@@ -33,10 +39,16 @@ mod storage;
 #[cfg(target_os = "linux")]
 mod transfer;
 #[cfg(target_os = "linux")]
+mod tray;
+#[cfg(target_os = "linux")]
 mod window;
+#[cfg(target_os = "linux")]
+mod window_account;
 #[cfg(target_os = "linux")]
 mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;
 #[cfg(target_os = "linux")]
 mod window_storage;
+#[cfg(target_os = "linux")]
+mod window_tray;

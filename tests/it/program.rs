@@ -54,7 +54,8 @@ pub(super) fn run_to_end(command: &mut Command, input: &str) -> Ran {
     Ran { code: output.status.code().expect("an exit code"), out: text(output.stdout), err: text(output.stderr) }
 }
 
-const BY_PASSWORD: [&str; 6] = ["--client-id", "pilotlight", "--username", "demo", "--password-stdin", "--json"];
+pub(super) const BY_PASSWORD: [&str; 6] =
+    ["--client-id", "pilotlight", "--username", "demo", "--password-stdin", "--json"];
 
 pub(super) fn sign_in(desktop: &PrivateDesktop, server: &Server, password: &str) -> Ran {
     let arguments = [&["sign-in", "work", "--issuer", server.issuer()][..], &BY_PASSWORD].concat();

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::{
     binaries, keystore,
     process::{self, Process},
+    screen::{self, LockedScreen},
     wait,
 };
 
@@ -152,6 +153,14 @@ impl PrivateDesktop {
         keystore::emit(&self.bus_address(), path, "org.freedesktop.NetworkManager", "StateChanged", &(70_u32,));
     }
 
+    /// Locks the screen, as far as programs can ask for it.
+    ///
+    /// # Panics
+    /// When there is no bus.
+    pub fn lock_screen(&self) -> LockedScreen {
+        screen::lock(&self.bus_address()).expect("a screen saver on the private bus")
+    }
+
     /// Where the bus listens. Without a bus this is an address at which nobody answers: an unset variable would let a
     /// program look for the bus of the session around it.
     fn bus_address(&self) -> String {
@@ -218,6 +227,16 @@ impl PrivateDesktop {
     /// When there is no keystore.
     pub fn unlock_keystore(&self) {
         keystore::unlock(&self.bus_address());
+    }
+
+    /// The vaults' keys that the keystore holds, in base64url.
+    ///
+    /// # Panics
+    /// When there is no keystore.
+    pub fn keystore_keys(&self) -> Vec<String> {
+        // `pk1.<generation>.<key>`; a choice of strategy and an anchor stand there too, and are no secrets.
+        let key = |secret: String| Some(secret.strip_prefix("pk1.")?.rsplit_once('.')?.1.to_owned());
+        keystore::secrets(&self.bus_address()).into_iter().filter_map(key).collect()
     }
 
     /// What the keystore holds, without the secrets: the attributes by which each item is found.

@@ -39,9 +39,7 @@ pub(crate) fn lock(bus: &str) {
 /// Unlocks the collection with its password.
 pub(crate) fn unlock(bus: &str) {
     let connection = connect(bus).expect("the private bus");
-    let answer = call(&connection, ROOT, SERVICE, "OpenSession", &("plain", Value::from(""))).expect("a session");
-    let (_, session): (OwnedValue, OwnedObjectPath) = answer.deserialize().expect("its path");
-    let secret = (session, Vec::<u8>::new(), PASSWORD.as_bytes().to_vec(), "text/plain");
+    let secret = (open_session(&connection), Vec::<u8>::new(), PASSWORD.as_bytes().to_vec(), "text/plain");
     let interface = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface";
     call(&connection, ROOT, interface, "UnlockWithMasterPassword", &(collection(), secret))
         .expect("the keystore unlocks");
@@ -61,6 +59,18 @@ pub(crate) fn items(bus: &str) -> Vec<Attributes> {
     unlocked.iter().chain(&locked).map(attributes).collect()
 }
 
+/// The secrets of every item that is not locked.
+pub(crate) fn secrets(bus: &str) -> Vec<String> {
+    type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
+    let connection = connect(bus).expect("the private bus");
+    let answer = call(&connection, ROOT, SERVICE, "SearchItems", &(Attributes::new(),)).expect("a search");
+    let (unlocked, _): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) = answer.deserialize().expect("two lists");
+    let session = open_session(&connection);
+    let answer = call(&connection, ROOT, SERVICE, "GetSecrets", &(unlocked, session)).expect("their secrets");
+    let secrets: HashMap<OwnedObjectPath, Secret> = answer.deserialize().expect("a secret for each");
+    secrets.into_values().filter_map(|(_, _, value, _)| String::from_utf8(value).ok()).collect()
+}
+
 /// Sends a signal to whoever listens on the bus.
 pub(crate) fn emit<B>(bus: &str, path: &str, interface: &str, member: &str, body: &B)
 where
@@ -68,6 +78,13 @@ where
 {
     let connection = connect(bus).expect("the private bus");
     connection.emit_signal(None::<&str>, path, interface, member, body).expect("a signal");
+}
+
+/// A session in which secrets are handed over as they are: the bus is the test's own.
+fn open_session(connection: &Connection) -> OwnedObjectPath {
+    let answer = call(connection, ROOT, SERVICE, "OpenSession", &("plain", Value::from(""))).expect("a session");
+    let (_, session): (OwnedValue, OwnedObjectPath) = answer.deserialize().expect("its path");
+    session
 }
 
 fn connect(bus: &str) -> zbus::Result<Connection> {

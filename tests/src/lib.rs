@@ -8,6 +8,7 @@
 //!    └─ Server ───── pilotlight-server on a free loopback port, its log read for counts
 //!  Chaotic ───────── a server in this process, behind a proxy that makes trouble by plan
 //!  OidcProvider ──── a certified server from npm, to check against somebody else's reading of the RFCs
+//!  Stranger ──────── a service in this process whose tokens the test knows, and which keeps what it is sent
 //!  leaks ─────────── looks for a secret in files, raw and encoded
 //! ```
 //!
@@ -37,6 +38,8 @@ mod person;
 pub mod process;
 mod redis;
 mod server;
+#[cfg(target_os = "linux")]
+mod stranger;
 pub mod wait;
 mod web;
 
@@ -45,6 +48,10 @@ mod desktop;
 #[cfg(target_os = "linux")]
 mod keystore;
 mod oidc_provider;
+#[cfg(target_os = "linux")]
+pub mod panel;
+#[cfg(target_os = "linux")]
+mod screen;
 #[cfg(target_os = "linux")]
 pub mod torture;
 #[cfg(target_os = "linux")]
@@ -60,5 +67,9 @@ pub use server::{Server, ServerOptions};
 pub use desktop::{Keystore, PrivateDesktop};
 #[cfg(target_os = "linux")]
 pub use keystore::Attributes;
+#[cfg(target_os = "linux")]
+pub use screen::LockedScreen;
+#[cfg(target_os = "linux")]
+pub use stranger::Stranger;
 #[cfg(target_os = "linux")]
 pub use window::{Launch, Window};

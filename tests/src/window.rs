@@ -30,12 +30,13 @@ pub struct Launch {
     arguments: Vec<String>,
     environment: Vec<(OsString, OsString)>,
     person: Person,
+    hands_over: bool,
 }
 
 impl Launch {
     /// Without any argument. The person in front of the browser is the demo person.
     pub fn plain() -> Self {
-        Self { arguments: Vec::new(), environment: Vec::new(), person: Person::demo() }
+        Self { arguments: Vec::new(), environment: Vec::new(), person: Person::demo(), hands_over: false }
     }
 
     /// With a service offered: the first sign-in takes one click.
@@ -54,6 +55,13 @@ impl Launch {
     #[must_use]
     pub fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Whoever closes the window leaves an agent with a tray behind. Otherwise the app's end is the end.
+    #[must_use]
+    pub fn handing_over(mut self) -> Self {
+        self.hands_over = true;
         self
     }
 
@@ -88,6 +96,7 @@ impl Window {
     /// # Panics
     /// When something it needs is not built or not installed, or the window does not open; the message has the app's log.
     pub async fn open(desktop: &PrivateDesktop, launch: Launch) -> Self {
+        let launch = if launch.hands_over { launch } else { launch.argument("--no-tray") };
         Self::open_program(desktop, &binaries::built("pilotlight-desktop"), launch).await
     }
 
@@ -159,6 +168,16 @@ impl Window {
         process::signal("KILL", running.app);
         wait::until("the app's end", || (!process::is_running(running.app)).then_some(()));
         end(running);
+    }
+
+    /// Clicks the cross of the app's window: without a window manager, the protocol by which one would pass it on
+    /// (ICCCM section 4.2.8.1).
+    ///
+    /// # Panics
+    /// When the display has no window that takes it.
+    pub fn click_cross(&self) {
+        let display = self.environment.iter().find(|(name, _)| name == "DISPLAY").and_then(|(_, value)| value.to_str());
+        cross::click(display.expect("a display")).unwrap_or_else(|error| panic!("the cross: {error}"));
     }
 
     /// The app's process id.
@@ -384,4 +403,28 @@ fn browser(folder: &Path, person: &Person) -> String {
     let plain = |text: &str| !text.is_empty() && !text.contains([' ', ':', '%']);
     assert!(plain(username) && plain(password), "$BROWSER cannot carry the name {username:?} or its password");
     format!("{} {} {username} {password} {} %s", link.display(), log.display(), answer.word())
+}
+
+/// The one thing that a window manager would be needed for.
+mod cross {
+    use x11rb::connection::Connection as _;
+    use x11rb::protocol::xproto::{AtomEnum, ClientMessageEvent, ConnectionExt as _, EventMask, MapState};
+
+    pub(super) fn click(display: &str) -> Result<(), Box<dyn std::error::Error>> {
+        let (connection, screen) = x11rb::connect(Some(display))?;
+        let atom =
+            |name: &[u8]| Ok::<_, Box<dyn std::error::Error>>(connection.intern_atom(false, name)?.reply()?.atom);
+        let (protocols, delete) = (atom(b"WM_PROTOCOLS")?, atom(b"WM_DELETE_WINDOW")?);
+        let mut asked = 0;
+        for window in connection.query_tree(connection.setup().roots[screen].root)?.reply()?.children {
+            let seen = connection.get_window_attributes(window)?.reply()?.map_state == MapState::VIEWABLE;
+            let known = connection.get_property(false, window, protocols, AtomEnum::ATOM, 0, 16)?.reply()?;
+            if seen && known.value32().is_some_and(|mut known| known.any(|protocol| protocol == delete)) {
+                let event = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
+                connection.send_event(false, window, EventMask::NO_EVENT, event)?.check()?;
+                asked += 1;
+            }
+        }
+        if asked == 1 { Ok(()) } else { Err(format!("{asked} windows can be closed").into()) }
+    }
 }

@@ -13,9 +13,11 @@ import type {
   SignInWith,
   Snapshot,
 } from "tauri-plugin-pilotlight-api";
+import { borrowersOf, devicesOf, forecastOf } from "./fake/account";
 import { labCells, labCosts, labView } from "./fake/lab";
 import { invitation, presets } from "./fake/presets";
 import { scenario } from "./fake/scenarios";
+import { changed } from "./fake/settings";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
 
@@ -32,6 +34,8 @@ let haltAt = "";
 let goOn = (): void => {};
 let findings: FindingView[] | null = null;
 let labStopped = false;
+let devices = devicesOf(Date.now());
+let leftBy = "";
 
 function push(): void {
   snapshot = { ...snapshot, now_ms: Date.now() };
@@ -84,6 +88,7 @@ function signedIn(given: Pick<AccountView, "name" | "service" | "client_id" | "s
       ...given,
       id: crypto.randomUUID(),
       ways: ["browser", "device", "password"],
+      tells_devices: true,
       person,
       status: { state: "signed-in" },
       signed_in_at_ms: now,
@@ -200,9 +205,35 @@ export const api: Api = {
     note(name, "refreshed", "Refreshed on request.");
   },
 
-  async signOut(name) {
+  async forecast(name) {
+    await Promise.resolve();
+    return forecastOf(find(name));
+  },
+
+  async borrowers(name) {
+    await Promise.resolve();
+    return borrowersOf(events, find(name).name);
+  },
+
+  async devices(name) {
+    await refuseIfTold();
+    if (!find(name).tells_devices) throw makeProblem("flow_unsupported", "The service does not tell.");
+    return devices;
+  },
+
+  async endDevices(_, request) {
+    await refuseIfTold();
+    const before = devices.length;
+    devices = devices.filter(({ id, this: own }) => own || (request.which === "one" && request.id !== id));
+    note("ada", "devices-ended", "A sign-in of this person was ended at the service.");
+    push();
+    return before - devices.length;
+  },
+
+  async signOut(name, from) {
     await refuseIfTold();
     find(name);
+    leftBy = from ?? "service";
     snapshot = { ...snapshot, accounts: snapshot.accounts.filter((account) => account.name !== name) };
     push();
     note(name, "signed-out", "Signed out; the grant was revoked at the service.");
@@ -289,6 +320,17 @@ export const api: Api = {
     goOn();
   },
 
+  async setSetting(name, value) {
+    await refuseIfTold();
+    snapshot = { ...snapshot, settings: changed(snapshot.settings, name, value) };
+    push();
+  },
+
+  async writeReport() {
+    await refuseIfTold();
+    return { file: "/home/ada/Downloads/pilotlight-report-1767607200000.jsonl", entries: events.length };
+  },
+
   async startOver() {
     await refuseIfTold();
     snapshot = { ...scenario("empty", Date.now()).snapshot };
@@ -334,6 +376,8 @@ const stage = {
   },
   /** Changes one account and pushes it. */
   amend: (name: string, part: Partial<AccountView>) => put({ ...find(name), ...part }),
+  /** How far the last sign-out went. */
+  leftBy: () => leftBy,
   note,
 };
 

@@ -2,7 +2,7 @@
 
 import { api } from "#api";
 import type { AccountView, SignInRequest, SignInWith } from "tauri-plugin-pilotlight-api";
-import { asProblem, state, unexpected } from "./state.svelte";
+import { asProblem, show, state, unexpected } from "./state.svelte";
 
 /** Signs in to the service called `at`; the outcome stands in the snapshot, or in `state.failed`. Resolves to whether it succeeded. */
 export async function signIn(request: SignInRequest, at: string): Promise<boolean> {
@@ -20,7 +20,8 @@ async function whilePending(account: string, at: string, flow: SignInWith["flow"
   state.pending = { account, at, flow, device: null, cancelling: false };
   try {
     await begin();
-    state.view = "accounts";
+    // Whoever signs in again on an account's page stays there.
+    if (state.view !== "account") show("accounts");
     return true;
   } catch (error) {
     const problem = asProblem(error);

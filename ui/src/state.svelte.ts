@@ -3,7 +3,7 @@
 
 import { api } from "#api";
 import type {
-  DeviceView,
+  InvitationView,
   EventView,
   Problem,
   SignInWith,
@@ -14,7 +14,10 @@ import { chooseLanguage, texts, type Language, type Text } from "./text";
 
 const LANGUAGE_KEY = "pilotlight.language";
 
-export type View = "accounts" | "add" | "activity" | "storage";
+export type View = "accounts" | "account" | "add" | "activity" | "storage";
+
+/** How the address of an account's page begins; its name follows. */
+const PAGE_OF = "#account/";
 
 /** A sign-in under way. */
 export interface Pending {
@@ -23,7 +26,7 @@ export interface Pending {
   at: string;
   flow: SignInWith["flow"];
   /** What to type elsewhere, once the service has said so. */
-  device: DeviceView | null;
+  device: InvitationView | null;
   cancelling: boolean;
 }
 
@@ -39,6 +42,8 @@ class State {
   /** When the snapshot arrived, by the page's own clock. */
   heardAt: number = $state.raw(Date.now());
   view: View = $state.raw("accounts");
+  /** Whose page it is, where the view is `account`. */
+  page: string = $state.raw("");
   language: Language = $state.raw(chooseLanguage(localStorage.getItem(LANGUAGE_KEY), navigator.languages));
   pending: Pending | null = $state.raw(null);
   failed: Failed | null = $state.raw(null);
@@ -63,14 +68,44 @@ export function setLanguage(language: Language): void {
 
 /** Listens to the host, then asks once for what was missed before. */
 export async function connect(): Promise<void> {
+  addEventListener("hashchange", followAddress);
+  followAddress();
   await api.subscribe({ snapshot: take, event: (event) => onEvent.forEach((tell) => tell(event)), device: takeDevice });
   await askOnce().catch(unexpected);
 }
 
 export function show(view: View): void {
-  // A failure stays until it was seen, and only these two show it.
-  if (state.view === "accounts" || state.view === "add") state.failed = null;
+  // A failure stays until it was seen, and only these show it.
+  if (state.view === "accounts" || state.view === "account" || state.view === "add") state.failed = null;
   state.view = view;
+  // The page of an account has an address, so that going back and loading anew lead where one was.
+  if (view !== "account" && location.hash !== "") history.pushState(null, "", location.pathname + location.search);
+}
+
+/** Shows the page of one account. */
+export function openAccount(name: string): void {
+  state.page = name;
+  show("account");
+  location.hash = PAGE_OF + encodeURIComponent(name);
+}
+
+function followAddress(): void {
+  const name = location.hash.startsWith(PAGE_OF) ? decoded(location.hash.slice(PAGE_OF.length)) : "";
+  if (name !== "") {
+    state.page = name;
+    state.view = "account";
+  } else if (state.view === "account") {
+    state.view = "accounts";
+  }
+}
+
+/** Nothing, where somebody wrote an address that is none. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
 }
 
 /** Runs one command of the host and resolves to what went wrong, if anything did. */
@@ -96,7 +131,7 @@ function take(next: Snapshot): void {
   state.heardAt = Date.now();
 }
 
-function takeDevice(device: DeviceView): void {
+function takeDevice(device: InvitationView): void {
   if (state.pending) state.pending = { ...state.pending, device };
 }
 

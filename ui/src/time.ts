@@ -5,7 +5,7 @@ import type { Text } from "./text";
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+export const DAY = 24 * HOUR;
 
 /** A span in its two largest units, "4 min 12 s"; a negative one is zero. */
 export function span(ms: number, { unit }: Text): string {
@@ -46,4 +46,10 @@ export function exact(at: number, language: string): string {
 export function left(from: number, to: number, now: number): number {
   if (to <= from) return 0;
   return Math.min(1, Math.max(0, (to - now) / (to - from)));
+}
+
+/** The day of an instant, as the language writes it; of one within two days the time too. */
+export function dayOf(at: number, now: number, language: string): string {
+  const timeStyle = at - now < 2 * DAY ? ("short" as const) : undefined;
+  return new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle }).format(at);
 }

@@ -72,6 +72,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff-base"),
             ("kubectl", "kubernetes-client"),
+            ("script", "bsdutils"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -102,6 +104,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff-base"),
             ("kubectl", "kubernetes-client"),
+            ("script", "util-linux-script"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -130,6 +134,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff"),
             ("kubectl", "kubectl"),
+            ("script", "util-linux"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -158,6 +164,8 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             ("git", "git"),
             ("groff", "groff"),
             ("kubectl", "kubernetes-client"),
+            ("script", "util-linux"),
+            ("systemd-socket-activate", "systemd"),
             ("zsh", "zsh"),
         ],
     },
@@ -167,7 +175,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 pub(crate) const PEER: (&str, &str) = ("oidc-agent", "oidc-agent-cli");
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 16] = [
+pub(crate) const TEST_PROGRAMS: [&str; 18] = [
     "WebKitWebDriver",
     "Xvfb",
     "curl",
@@ -180,8 +188,10 @@ pub(crate) const TEST_PROGRAMS: [&str; 16] = [
     "groff",
     "kubectl",
     "redis-server",
+    "script",
     "strace",
     "swtpm",
+    "systemd-socket-activate",
     "python3",
     "zsh",
 ];

@@ -14,17 +14,21 @@ pub enum PlaceError {
     #[error("{0} is not a place for the agent's socket: it has to be yours alone, and no link")]
     Unsafe(PathBuf),
     /// Another agent serves it.
-    #[error("an agent is running already")]
+    #[error("another process of Pilotlight serves it")]
     Taken,
     /// The system refuses.
     #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
 }
 
-/// The socket's place.
+/// The agent's, as its files are called.
+const AGENT: &str = "agent";
+
+/// A socket's place.
 #[derive(Debug, Clone)]
 pub struct Place {
     folder: PathBuf,
+    name: &'static str,
 }
 
 impl Place {
@@ -35,7 +39,7 @@ impl Place {
     pub fn of(home: &Home) -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         match (set("PILOTLIGHT_HOME"), set("XDG_RUNTIME_DIR")) {
-            (None, Some(runtime)) if runtime.is_absolute() => Self { folder: runtime.join("pilotlight") },
+            (None, Some(runtime)) if runtime.is_absolute() => Self { folder: runtime.join("pilotlight"), name: AGENT },
             _ => Self::within(home),
         }
     }
@@ -43,13 +47,19 @@ impl Place {
     /// The folder `agent` of this home.
     #[must_use]
     pub fn within(home: &Home) -> Self {
-        Self { folder: home.path().join("agent") }
+        Self { folder: home.path().join("agent"), name: AGENT }
+    }
+
+    /// The place of another socket beside this one, with a lock of its own.
+    #[must_use]
+    pub fn beside(&self, name: &'static str) -> Self {
+        Self { folder: self.folder.clone(), name }
     }
 
     /// The socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("agent.sock")
+        self.folder.join(format!("{}.sock", self.name))
     }
 
     /// Whether there is a socket; an error where it is not safe to use.
@@ -58,9 +68,12 @@ impl Place {
         Ok(folder_there && examine(&self.socket(), |found| found.file_type().is_socket())?)
     }
 
-    /// Makes the folder, takes the place of an agent that is dead, and listens. The file is the proof that no other agent
+    /// Makes the folder, takes the place of a process that is dead, and listens. The file is the proof that no other one
     /// lives; it is to be kept for as long as the listener.
-    pub(crate) fn listen(&self) -> Result<(UnixListener, File), PlaceError> {
+    ///
+    /// # Errors
+    /// Another process has the place, or it is not ours alone.
+    pub fn listen(&self) -> Result<(UnixListener, File), PlaceError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(io(&self.folder))?;
         let lock = self.alone()?;
         let socket = self.socket();
@@ -88,7 +101,7 @@ impl Place {
     /// The lock of the one agent that lives.
     fn alone(&self) -> Result<File, PlaceError> {
         examine(&self.folder, |found| found.is_dir() && found.permissions().mode() & 0o077 == 0)?;
-        let path = self.folder.join("agent.lock");
+        let path = self.folder.join(format!("{}.lock", self.name));
         examine(&path, std::fs::Metadata::is_file)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);

@@ -1,14 +1,15 @@
 //! `pilotlight agent` and `pilotlight programs`, and `pilotlight token` by way of an agent that runs.
 
 mod terminal;
+mod tray;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Subcommand, ValueEnum};
-use pilotlight::values::ExposeSecret as _;
-use pilotlight::{Error, ErrorCode, Home, Pilotlight};
+use clap::{Args, Subcommand, ValueEnum};
+use pilotlight::values::{ExposeSecret as _, SecretString, Timestamp};
+use pilotlight::{AccessToken, Error, ErrorCode, Home, Pilotlight};
 use pilotlight_agent::{
     Agent, Answer, AskError, Client, ConsentError, Decision, Place, PlaceError, Programs, Request, Secret, Trouble,
     Unknown,
@@ -29,6 +30,20 @@ pub(crate) enum Consent {
     Ask,
     /// They get none
     Deny,
+}
+
+/// How an agent serves.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// What becomes of programs that nobody decided about
+    #[arg(long, value_enum, value_name = "HOW", default_value = "deny")]
+    consent: Consent,
+    /// Show how the accounts stand in the desktop's tray, and tell when a person has to act
+    #[arg(long)]
+    tray: bool,
+    /// Leave the session of the terminal that this was started from
+    #[arg(long, hide = true)]
+    detached: bool,
 }
 
 /// What to tell an agent that runs.
@@ -65,10 +80,14 @@ pub(crate) enum ProgramsCommand {
 }
 
 /// Serves until the program is ended.
-pub(crate) async fn serve(pilotlight: Pilotlight, consent: Consent) -> Outcome {
+pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> Outcome {
     let home = Home::locate()?;
     let place = Place::of(&home);
-    let unknown = match consent {
+    if arguments.detached {
+        // An error means that it leads a session of its own already.
+        let _ = rustix::process::setsid();
+    }
+    let unknown = match arguments.consent {
         Consent::Allow => Unknown::Allow,
         Consent::Ask => Unknown::Ask,
         Consent::Deny => Unknown::Deny,
@@ -86,7 +105,20 @@ pub(crate) async fn serve(pilotlight: Pilotlight, consent: Consent) -> Outcome {
     if let Err(error) = pilotlight_agent::tell_ready() {
         output::note(&format!("systemd was not told that the agent is ready: {error}."));
     }
-    agent.serve_until(async { drop(pilotlight_agent::until_ended().await) }).await;
+    let shown = arguments.tray.then(|| tray::Shown::begin(pilotlight.clone(), home));
+    let ended = async { drop(pilotlight_agent::until_ended().await) };
+    match shown {
+        None => agent.serve_until(ended).await,
+        Some(mut shown) => {
+            let quit = shown.carry_out_wishes();
+            agent
+                .serve_until(async {
+                    tokio::select! { () = ended => {}, () = quit => {} }
+                })
+                .await;
+            shown.end().await;
+        }
+    }
     // It keeps the core at work for as long as it lives, and the program with it. What it began lands.
     background.abort();
     drop(background.await);
@@ -199,20 +231,31 @@ fn listed(path: &str, decision: Decision) -> String {
 /// The process is not closed to its neighbours here: the agent has to see which program asks.
 pub(crate) fn fast_token(arguments: impl Iterator<Item = OsString>) -> Option<u8> {
     let (account, min_ttl) = plain_token(arguments)?;
+    let request = Request::Token { account, min_ttl, audience: None, scope: None, other_than: None };
+    let printed = lent(&request)?.and_then(|token| {
+        let line = Zeroizing::new(format!("{}\n", token.token.expose_secret()));
+        output::result(&line)
+    });
+    Some(printed.map_or_else(|failure| Form::Text.failure(&failure), |()| 0))
+}
+
+/// What the agent of this home answers to a request for a token. None where none runs, or it is out of order.
+pub(crate) fn lent(request: &Request) -> Option<Result<AccessToken, Failure>> {
     let place = Place::of(&Home::locate().ok()?);
     let mut client = Client::connect(&place).ok()?;
-    match client.ask(&Request::Token { account, min_ttl, audience: None, scope: None, other_than: None }).ok()? {
-        Answer::Token { access_token, .. } => {
-            let line = Zeroizing::new(format!("{access_token}\n"));
-            Some(output::result(&line).map_or_else(|failure| Form::Text.failure(&failure), |()| 0))
-        }
+    match client.ask(request).ok()? {
+        Answer::Token { access_token, token_type, expires_at } => Some(Ok(AccessToken {
+            token: SecretString::from(access_token.into_owned()),
+            token_type: token_type.into_owned(),
+            expires_at: expires_at.map(Timestamp::from_secs),
+        })),
         Answer::Error(trouble) if trouble.code == "not_allowed" => {
             let hint = "To allow it: pilotlight programs allow PATH. To ask without the agent: --no-agent.";
-            Some(Form::Text.failure(&Failure::usage(trouble.message, hint)))
+            Some(Err(Failure::usage(trouble.message, hint)))
         }
         Answer::Error(trouble) => {
             let code = ErrorCode::ALL.iter().find(|code| code.as_str() == trouble.code)?;
-            Some(Form::Text.failure(&Error::new(*code, trouble.message).into()))
+            Some(Err(Error::new(*code, trouble.message).into()))
         }
         _ => None,
     }

@@ -73,6 +73,10 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "limit", "verify"])]
         export: Option<PathBuf>,
     },
+    /// List where the person is signed in at the service, or end a sign-in there
+    Devices(crate::devices::DevicesArguments),
+    /// List the well-known services, what each needs, and what becomes of a refresh token there
+    Presets,
     /// Sign out at the service and here
     SignOut {
         /// The account
@@ -104,12 +108,15 @@ pub(crate) enum Command {
     /// Lend access tokens to other programs, over a socket, until it is ended
     #[cfg(target_os = "linux")]
     Agent {
-        /// What becomes of programs that nobody decided about
-        #[arg(long, value_name = "HOW", default_value = "deny")]
-        consent: crate::agent::Consent,
+        #[command(flatten)]
+        serve: crate::agent::ServeArguments,
         #[command(subcommand)]
         command: Option<crate::agent::AgentCommand>,
     },
+    /// Have the agent and its tray start with your session
+    #[cfg(target_os = "linux")]
+    #[command(subcommand)]
+    Autostart(crate::autostart::AutostartCommand),
     /// Which programs the agent lends to
     #[cfg(target_os = "linux")]
     #[command(subcommand)]
@@ -252,8 +259,11 @@ pub(crate) struct SignInArguments {
     /// What to call the account
     pub(crate) name: String,
 
+    /// A well-known service: one of `pilotlight presets`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["token_endpoint", "dialect"], group = "knows", help_heading = "Service")]
+    pub(crate) preset: Option<String>,
     /// The service's issuer, whose metadata are looked up
-    #[arg(long, value_name = "URL", required_unless_present_any = ["token_endpoint", "dialect"], help_heading = "Service")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["token_endpoint", "dialect", "preset"], help_heading = "Service")]
     pub(crate) issuer: Option<String>,
     /// The token endpoint of a service without metadata
     #[arg(long, value_name = "URL", conflicts_with = "issuer", help_heading = "Service")]
@@ -263,24 +273,25 @@ pub(crate) struct SignInArguments {
         long,
         conflicts_with_all = ["issuer", "token_endpoint"],
         requires_all = ["login_url", "refresh_url"],
+        group = "knows",
         help_heading = "Service"
     )]
     pub(crate) dialect: Option<Dialect>,
     /// Where `plain-json` takes {"username", "password"}
-    #[arg(long, value_name = "URL", requires = "dialect", help_heading = "Service")]
+    #[arg(long, value_name = "URL", requires_all = ["knows", "refresh_url"], help_heading = "Service")]
     pub(crate) login_url: Option<Url>,
     /// Where `plain-json` takes {"refresh_token"}
-    #[arg(long, value_name = "URL", requires = "dialect", help_heading = "Service")]
+    #[arg(long, value_name = "URL", requires_all = ["knows", "login_url"], help_heading = "Service")]
     pub(crate) refresh_url: Option<Url>,
 
-    /// As which client you are registered there; needed with --issuer
-    #[arg(long, value_name = "ID", required_unless_present_any = ["token_endpoint", "dialect"], help_heading = "Client")]
+    /// As which client you are registered there; needed with --issuer and most presets
+    #[arg(long, value_name = "ID", required_unless_present_any = ["token_endpoint", "dialect", "preset"], help_heading = "Client")]
     pub(crate) client_id: Option<String>,
     /// Read the client's secret from standard input (its first line, where another secret is read too)
     #[arg(long, help_heading = "Client")]
     pub(crate) client_secret_stdin: bool,
 
-    /// How to sign in [default: with --issuer browser, or device where there is no screen; else password]
+    /// How to sign in [default: with --issuer browser, or device where there is no screen; as the preset says; else password]
     #[arg(long, help_heading = "Sign-in")]
     pub(crate) flow: Option<Flow>,
     /// Your user name there; asked for at the terminal when missing
@@ -295,7 +306,7 @@ pub(crate) struct SignInArguments {
     /// Show the device flow's address and code without a QR code
     #[arg(long, help_heading = "Sign-in")]
     pub(crate) no_qr: bool,
-    /// What to ask for; may be repeated [default with --issuer: openid offline_access]
+    /// What to ask for; may be repeated [default with --issuer: openid offline_access; as the preset says]
     #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
     pub(crate) scope: Vec<String>,
 }

@@ -43,6 +43,7 @@ impl Run {
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { export: Some(file), .. } => self.write_report(file).await,
             Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
+            Command::Devices(arguments) => self.devices(arguments).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Export(arguments) => self.export(arguments).await,
             Command::Import(arguments) => self.import(arguments).await,
@@ -59,12 +60,14 @@ impl Run {
             #[cfg(all(feature = "lab", target_os = "linux"))]
             Command::Lab(_) => Ok(0),
             #[cfg(target_os = "linux")]
-            Command::Agent { consent, .. } => crate::agent::serve(self.pilotlight, consent).await,
+            Command::Agent { serve, .. } => crate::agent::serve(self.pilotlight, serve).await,
             #[cfg(target_os = "linux")]
-            Command::Programs(_) => Ok(0),
-            Command::Settings { .. } | Command::Completions { .. } | Command::ManPages { .. } | Command::Version => {
-                Ok(0)
-            }
+            Command::Programs(_) | Command::Autostart(_) => Ok(0),
+            Command::Presets
+            | Command::Settings { .. }
+            | Command::Completions { .. }
+            | Command::ManPages { .. }
+            | Command::Version => Ok(0),
         }
     }
 
@@ -129,8 +132,11 @@ impl Run {
 
     async fn explain(self, name: &str) -> Outcome {
         let explanation = self.pilotlight.explain(name).await?;
-        self.form
-            .print(&ExplanationJson::of(&explanation), || text::explanation(&explanation, self.pilotlight.now()))?;
+        // There is none of an account that was signed out.
+        let forecast = self.pilotlight.forecast(name).await.ok();
+        self.form.print(&ExplanationJson::of(&explanation, forecast.as_ref()), || {
+            text::explanation(&explanation, forecast.as_ref(), self.pilotlight.now())
+        })?;
         Ok(0)
     }
 

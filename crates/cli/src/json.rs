@@ -1,6 +1,6 @@
 //! The JSON of each result. Its field names are promised to scripts in docs/cli.md.
 
-use pilotlight::diagnosis::Explanation;
+use pilotlight::diagnosis::{Explanation, Forecast};
 use pilotlight::journal::{Chain, JournalEntry};
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{GrantId, Service, SignedOut, Timestamp};
@@ -214,16 +214,21 @@ pub(crate) struct ExplanationJson<'a> {
     hint: Option<&'a str>,
     since: Option<String>,
     until: Option<String>,
+    lasts_until: Option<String>,
+    lasts_because: Vec<&'static str>,
     timeline: Vec<EventJson<'a>>,
 }
 
 impl<'a> ExplanationJson<'a> {
-    pub(crate) fn of(explanation: &'a Explanation) -> Self {
+    pub(crate) fn of(explanation: &'a Explanation, forecast: Option<&Forecast>) -> Self {
+        let reasons = forecast.iter().flat_map(|forecast| &forecast.reasons);
         Self {
             sentence: &explanation.sentence,
             hint: Some(explanation.hint.as_str()).filter(|hint| !hint.is_empty()),
             since: time(explanation.since),
             until: time(explanation.until),
+            lasts_until: time(forecast.and_then(|forecast| forecast.until)),
+            lasts_because: reasons.map(|reason| reason.as_str()).collect(),
             timeline: explanation.timeline.iter().map(EventJson::of).collect(),
         }
     }

@@ -142,9 +142,10 @@ fn an_explanation_has_its_timeline_as_events() {
         timeline: vec![entry],
     };
     assert_eq!(
-        line(&ExplanationJson::of(&told)),
+        line(&ExplanationJson::of(&told, None)),
         concat!(
             r#"{"sentence":"Signed in.","hint":null,"since":"2001-09-09T01:46:40Z","until":null,"#,
+            r#""lasts_until":null,"lasts_because":[],"#,
             r#""timeline":[{"seq":7,"at":"2001-09-09T01:46:40Z","account":"work","kind":"refreshed","text":"Refreshed."}]}"#,
             "\n"
         )

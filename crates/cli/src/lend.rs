@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use pilotlight::values::{ExposeSecret as _, SecretString, Timestamp};
+use pilotlight::values::{ExposeSecret as _, Timestamp};
 use pilotlight::{AccessToken, Error, ErrorCode, Pilotlight};
 #[cfg(target_os = "linux")]
 use pilotlight_agent::{Request, Secret};
@@ -125,7 +125,7 @@ impl Lender {
             scope: None,
             other_than: refused.map(|token| Secret(Zeroizing::new(token.to_owned()))),
         };
-        tokio::task::spawn_blocking(move || by_agent(&request)).await.ok().flatten()
+        tokio::task::spawn_blocking(move || crate::agent::lent(&request)).await.ok().flatten()
     }
 
     /// Nowhere else is there an agent.
@@ -136,30 +136,6 @@ impl Lender {
 
     fn replaced(&self) -> MutexGuard<'_, Option<Timestamp>> {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Asks the agent of this home, if one runs.
-#[cfg(target_os = "linux")]
-fn by_agent(request: &Request) -> Option<Result<AccessToken, Failure>> {
-    use pilotlight_agent::{Answer, Client, Place};
-    let place = Place::of(&pilotlight::Home::locate().ok()?);
-    let mut client = Client::connect(&place).ok()?;
-    match client.ask(request).ok()? {
-        Answer::Token { access_token, token_type, expires_at } => Some(Ok(AccessToken {
-            token: SecretString::from(access_token.into_owned()),
-            token_type: token_type.into_owned(),
-            expires_at: expires_at.map(Timestamp::from_secs),
-        })),
-        Answer::Error(trouble) if trouble.code == "not_allowed" => {
-            let hint = "To allow it: pilotlight programs allow PATH. To ask without the agent: --no-agent.";
-            Some(Err(Failure::usage(trouble.message, hint)))
-        }
-        Answer::Error(trouble) => {
-            let code = ErrorCode::ALL.iter().find(|code| code.as_str() == trouble.code)?;
-            Some(Err(Error::new(*code, trouble.message).into()))
-        }
-        _ => None,
     }
 }
 

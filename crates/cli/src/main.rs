@@ -16,15 +16,19 @@
 #[cfg(target_os = "linux")]
 mod agent;
 mod arguments;
+#[cfg(target_os = "linux")]
+mod autostart;
 mod browser;
 mod command;
 mod device;
+mod devices;
 mod failure;
 mod json;
 #[cfg(all(feature = "lab", target_os = "linux"))]
 mod lab;
 mod lend;
 mod output;
+mod preset;
 mod programs;
 mod secrets;
 mod settings;
@@ -86,11 +90,14 @@ fn main() -> ExitCode {
     let passphrase = arguments.passphrase_file.or_else(surroundings::passphrase_of_service);
     let outcome = match arguments.command {
         Command::Version => version(form),
+        Command::Presets => preset::list(form),
         Command::Completions { shell } => completions(shell),
         Command::ManPages { folder } => man_pages(&folder),
         Command::Settings { command } => settings::carry_out(form, command),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
+        #[cfg(target_os = "linux")]
+        Command::Autostart(command) => autostart::carry_out(form, command),
         #[cfg(target_os = "linux")]
         Command::Agent { command: Some(command), .. } => agent::command(form, passphrase.as_deref(), command),
         command => start(form, passphrase, command),

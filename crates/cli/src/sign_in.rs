@@ -8,6 +8,7 @@ use crate::arguments::{Flow, SignInArguments};
 use crate::device;
 use crate::failure::Failure;
 use crate::output::{self, Form};
+use crate::preset::Chosen;
 use crate::secrets::{self, StandardInput};
 use crate::surroundings::Screen;
 
@@ -16,13 +17,16 @@ const USUAL_SCOPE: &str = "openid offline_access";
 
 /// Reads the secrets and asks for what is missing, all before anything is sent.
 pub(crate) fn prepare(
-    arguments: SignInArguments,
+    mut arguments: SignInArguments,
     form: Form,
     screen: Screen,
 ) -> Result<(Registration, SignIn), Failure> {
+    let said = arguments.flow;
+    let chosen = Chosen::apply(&mut arguments, screen)?;
+    let declared = chosen.and_then(|chosen| chosen.location());
     let flow = arguments.flow(screen);
-    refuse_contradictions(&arguments, flow)?;
-    if let (None, Flow::Device, Some(trouble)) = (arguments.flow, flow, screen.trouble()) {
+    refuse_contradictions(&arguments, flow, declared.is_some())?;
+    if let (None, Flow::Device, Some(trouble)) = (said, flow, screen.trouble()) {
         output::note(&format!("{trouble}, so you sign in with a code. Another way: --flow browser."));
     }
     let proof_stdin = arguments.password_stdin || arguments.refresh_token_stdin;
@@ -38,7 +42,10 @@ pub(crate) fn prepare(
             None => secrets::ask("refresh token", "Pass it on standard input and say --refresh-token-stdin.")?,
         }),
     };
-    let service = location(arguments.issuer, arguments.token_endpoint, arguments.login_url, arguments.refresh_url)?;
+    let service = match declared {
+        Some(service) => service,
+        None => location(arguments.issuer, arguments.token_endpoint, arguments.login_url, arguments.refresh_url)?,
+    };
     let id = arguments.client_id.unwrap_or_else(|| match service {
         // Never sent, and shown nowhere but here.
         ServiceLocation::PlainJson(_) => "pilotlight".to_owned(),
@@ -47,14 +54,16 @@ pub(crate) fn prepare(
     Ok((Registration { name: arguments.name, service, client: Client { id, secret: client_secret }, scope }, with))
 }
 
-fn refuse_contradictions(arguments: &SignInArguments, flow: Flow) -> Result<(), Failure> {
+/// `declared`: the endpoints are known without metadata.
+fn refuse_contradictions(arguments: &SignInArguments, flow: Flow, declared: bool) -> Result<(), Failure> {
+    let bare = arguments.issuer.is_none() && !declared;
     let for_password = arguments.password_stdin || arguments.username.is_some();
     let contradiction = match flow {
-        Flow::Browser if arguments.issuer.is_none() => Some("A service without metadata has no sign-in page to open."),
+        Flow::Browser if bare => Some("A service without metadata has no sign-in page to open."),
         Flow::Browser if for_password || arguments.refresh_token_stdin => {
             Some("The browser flow takes no user name, password or refresh token: the service's page asks for them.")
         }
-        Flow::Device if arguments.issuer.is_none() => Some("A service without metadata has no device flow."),
+        Flow::Device if bare => Some("A service without metadata has no device flow."),
         Flow::Device if for_password || arguments.refresh_token_stdin => {
             Some("The device flow takes no user name, password or refresh token: the service's page asks for them.")
         }
@@ -100,7 +109,7 @@ fn location(
         (_, _, Some(login_url), Some(refresh_url)) => {
             Ok(ServiceLocation::PlainJson(PlainJson { login_url, refresh_url }))
         }
-        _ => Err(Failure::usage("No service is named.", "Pass --issuer, --token-endpoint or --dialect.")),
+        _ => Err(Failure::usage("No service is named.", "Pass --preset, --issuer, --token-endpoint or --dialect.")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pilotlight::diagnosis::Explanation;
+use pilotlight::diagnosis::{Explanation, Forecast, Reason};
 use pilotlight::journal::{Chain, JournalEntry};
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{GrantId, SignedOut, Timestamp};
@@ -122,7 +122,7 @@ pub(crate) fn clock(offset_ms: i64) -> Option<String> {
 }
 
 /// The sentence, what it speaks of, and what led to it, oldest first.
-pub(crate) fn explanation(explanation: &Explanation, now: Timestamp) -> String {
+pub(crate) fn explanation(explanation: &Explanation, forecast: Option<&Forecast>, now: Timestamp) -> String {
     let both = |at: Timestamp, shown| format!("{} ({})", relative(shown, now), exact(at));
     let mut rows = vec![];
     if let Some(at) = explanation.since {
@@ -131,6 +131,12 @@ pub(crate) fn explanation(explanation: &Explanation, now: Timestamp) -> String {
     if let Some(at) = explanation.until {
         // As in the status: what is overdue is done by whoever next wants a token.
         rows.push(row("until", both(at, at.max(now))));
+    }
+    if let Some(at) = forecast.and_then(|forecast| forecast.until) {
+        rows.push(row("lasts", format!("{} at least", both(at, at))));
+    }
+    for (index, reason) in forecast.iter().flat_map(|forecast| &forecast.reasons).enumerate() {
+        rows.push(row(if index == 0 { "because" } else { "" }, because(*reason)));
     }
     if !explanation.hint.is_empty() {
         rows.push(row("next step", harmless(&explanation.hint)));
@@ -141,6 +147,29 @@ pub(crate) fn explanation(explanation: &Explanation, now: Timestamp) -> String {
         .map(|entry| [format!("  {}", exact(entry.at)), entry.kind.as_str().to_owned(), harmless(&entry.text)]);
     let parts = [format!("{}\n", harmless(&explanation.sentence)), table(&rows), table(&timeline.collect::<Vec<_>>())];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// What a forecast rests on.
+fn because(reason: Reason) -> String {
+    let text = match reason {
+        Reason::Ended => "this sign-in has ended",
+        Reason::Waiting => "a refresh does not succeed at present, and is tried again",
+        Reason::NothingToRefreshWith => "the service gave nothing to refresh with",
+        Reason::Told => "the service said so with the present tokens",
+        Reason::MovesOn => "each refresh so far has moved it on",
+        Reason::StandsStill => "refreshes do not move it on: sign in again before",
+        Reason::Documented(idle) => {
+            return format!("the service documents that a sign-in ends after {} without use", span(idle));
+        }
+        Reason::NothingTold => "the service does not tell how long a sign-in lasts",
+        Reason::NotOffline => "offline_access was not granted: it may end with the session at the service",
+        Reason::EndedBefore(life) => {
+            return format!("an earlier sign-in of this account was ended by the service after {}", span(life));
+        }
+        Reason::HasLasted(age) => return format!("it has lasted for {}", span(age)),
+        _ => reason.as_str(),
+    };
+    text.to_owned()
 }
 
 /// Whether the journal is as it was written.

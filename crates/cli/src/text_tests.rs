@@ -114,7 +114,7 @@ fn nothing_that_a_service_or_a_person_wrote_reaches_the_terminal_raw() {
         accounts(all, NOW),
         status(all, NOW),
         events(&[entry]),
-        explanation(&told, NOW),
+        explanation(&told, None, NOW),
         super::signed_in(&account),
         signed_out(trap, &SignedOut::NotTold(problem)),
     ] {
@@ -227,19 +227,37 @@ Still signed in, and waiting to refresh.
   2001-09-08T23:46:40Z  signed-in       Signed in as Alex.
   2001-09-09T00:46:40Z  refresh-failed  Offline.
 ";
-    assert_eq!(explanation(&told, NOW), text);
+    assert_eq!(explanation(&told, None, NOW), text);
     told.until = Some(NOW.minus(HOUR));
     assert!(
-        explanation(&told, NOW).contains("\n  until      now (2001-09-09T00:46:40Z)\n"),
+        explanation(&told, None, NOW).contains("\n  until      now (2001-09-09T00:46:40Z)\n"),
         "what is overdue is due now"
     );
     let bare =
         Explanation { sentence: "Gone.".into(), hint: String::new(), since: None, until: None, timeline: vec![] };
-    assert_eq!(explanation(&bare, NOW), "Gone.\n");
+    assert_eq!(explanation(&bare, None, NOW), "Gone.\n");
 }
 
 #[test]
 fn a_changed_journal_is_told_by_its_entry() {
     assert!(chain(Chain::Whole).starts_with("The journal is whole"));
     assert!(chain(Chain::Broken(9)).contains("entry 9 does not follow"));
+}
+
+#[test]
+fn a_forecast_stands_beside_the_explanation_with_what_it_rests_on() {
+    let told =
+        Explanation { sentence: "Signed in.".into(), hint: String::new(), since: None, until: None, timeline: vec![] };
+    let day = Duration::from_secs(86_400);
+    let reasons = vec![Reason::Told, Reason::StandsStill, Reason::EndedBefore(9 * day)];
+    let forecast = Forecast { until: Some(NOW.plus(3 * day)), reasons };
+    let text = "\
+Signed in.
+
+  lasts    in 3 days (2001-09-12T01:46:40Z) at least
+  because  the service said so with the present tokens
+           refreshes do not move it on: sign in again before
+           an earlier sign-in of this account was ended by the service after 9 days
+";
+    assert_eq!(explanation(&told, Some(&forecast), NOW), text);
 }

@@ -2,3 +2,5 @@
 
 pub use crate::doctor::{Finding, Health};
 pub use crate::explain::Explanation;
+pub use crate::forecast::{Forecast, Reason};
+pub use crate::lends::Borrower;

@@ -56,6 +56,7 @@ error_codes! {
     SignInDenied = "sign_in_denied", NeedsSignIn, "The request was declined in the browser. Start again to give consent.";
     SignInCancelled = "sign_in_cancelled", NeedsSignIn, "Start the sign-in again when you are ready.";
     SignInTimedOut = "sign_in_timed_out", NeedsSignIn, "Start again and finish in the browser within ten minutes.";
+    SignInPending = "sign_in_pending", Retryable, "Finish or cancel the sign-in that is open, in the browser or in the other window or terminal; then try again.";
     Offline = "offline", Retryable, "Check the network and the address. You stay signed in, and it is tried again by itself.";
     NoAnswer = "no_answer", Retryable, "The outcome is unknown. The same request is repeated safely; nothing needs to be done.";
     ServerUnavailable = "server_unavailable", Retryable, "The service has trouble. You stay signed in, and it is tried again by itself.";
@@ -68,6 +69,7 @@ error_codes! {
     NameTaken = "name_taken", Misuse, "Choose another name, or sign out of that account first.";
     BadInput = "bad_input", Misuse, "Correct the input and try again.";
     BrowserFailed = "browser_failed", Misuse, "Open the printed address in a browser on this machine yourself.";
+    ScreenLocked = "screen_locked", Misuse, "Unlock the screen, then start the sign-in again.";
     KeystoreAbsent = "keystore_absent", Keystore, "Start a keystore (GNOME Keyring, KWallet or KeePassXC on Linux) in this session, then try again. Nothing is written unprotected instead.";
     KeystoreLocked = "keystore_locked", Keystore, "Unlock the keystore, then try again. Your accounts are kept.";
     KeystoreTimeout = "keystore_timeout", Keystore, "The keystore does not answer. Look for a dialog that waits for you, or restart the keystore; then try again.";

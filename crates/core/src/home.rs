@@ -1,11 +1,15 @@
 //! Where Pilotlight keeps its files.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 #[cfg(all(feature = "http", feature = "keystore"))]
 use secrecy::SecretString;
 
-use crate::{Error, ErrorCode};
+use crate::{Error, ErrorCode, files};
+
+/// What is longer was not written by us.
+const LARGEST_NOTE: u64 = 1024 * 1024;
 
 /// The folder of one person's Pilotlight: vault, journal, locks. The app and the CLI share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +36,14 @@ impl Home {
         if let Some(path) = std::env::var_os("PILOTLIGHT_HOME").filter(|path| !path.is_empty()) {
             return Self::at(PathBuf::from(path));
         }
+        Self::usual().ok_or_else(|| Error::new(ErrorCode::UnsafePath, "There is no home folder to keep anything in."))
+    }
+
+    /// The platform's folder for local application data, whatever `PILOTLIGHT_HOME` says.
+    #[must_use]
+    pub fn usual() -> Option<Self> {
         directories::ProjectDirs::from("dev", "Pilotlight", "pilotlight")
             .map(|dirs| Self(dirs.data_local_dir().to_owned()))
-            .ok_or_else(|| Error::new(ErrorCode::UnsafePath, "There is no home folder to keep anything in."))
     }
 
     /// The folder of an app that keeps its accounts apart: `IDENTIFIER/pilotlight` in the platform's folder for local application
@@ -72,6 +81,25 @@ impl Home {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// A small file of this home that holds no secret, such as `told.json`; none where it is missing, unreadable or larger than
+    /// a megabyte.
+    #[must_use]
+    pub fn note(&self, name: &str) -> Option<String> {
+        let mut text = String::new();
+        let file = std::fs::File::open(self.0.join(name)).ok()?;
+        file.take(LARGEST_NOTE).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// Replaces such a file as a whole, for its owner's eyes alone. Durable when this returns.
+    ///
+    /// # Errors
+    /// `vault_io` where it cannot be written.
+    pub fn keep_note(&self, name: &str, text: &str) -> Result<(), Error> {
+        files::make_private_folder(&self.0)?;
+        files::replace(&self.0.join(name), |file| file.write_all(text.as_bytes()))
     }
 
     /// The vault's file.

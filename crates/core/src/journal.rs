@@ -50,6 +50,8 @@ pub enum EventKind {
     Lent,
     /// Another program was refused one, or several.
     Refused,
+    /// Other sign-ins of the same person were ended at the service.
+    DevicesEnded,
 }
 
 impl EventKind {
@@ -69,6 +71,7 @@ impl EventKind {
             Self::KeysChanged => "keys-changed",
             Self::Lent => "lent",
             Self::Refused => "refused",
+            Self::DevicesEnded => "devices-ended",
         }
     }
 }

@@ -34,6 +34,7 @@ mod account;
 mod anchor;
 mod browser;
 mod clock;
+mod devices;
 pub mod diagnosis;
 mod doctor;
 mod error;
@@ -41,6 +42,7 @@ mod exchange;
 mod explain;
 mod files;
 mod flights;
+mod forecast;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -51,6 +53,7 @@ mod http;
 #[cfg(feature = "http")]
 mod http_transport;
 pub mod journal;
+mod lends;
 mod lifecycle;
 mod lock;
 mod outside;
@@ -65,6 +68,7 @@ mod record;
 mod refresh;
 mod report;
 mod schedule;
+mod screen;
 pub mod settings;
 mod sign_in;
 mod sign_out;

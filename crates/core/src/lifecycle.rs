@@ -6,9 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-#[cfg(feature = "http")]
-use pilotlight_oauth::ExposeSecret as _;
-use pilotlight_oauth::Timestamp;
+use pilotlight_oauth::{ExposeSecret as _, Timestamp};
 use pilotlight_vault::{GrantId, Keystore, Listed, Vault};
 use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
@@ -175,7 +173,6 @@ impl Pilotlight {
     }
 
     /// The stored access token where it is another one than `refused`, or else a new one.
-    #[cfg(feature = "http")]
     pub(crate) async fn other_than(&self, name: &str, refused: &AccessToken) -> Result<AccessToken, Error> {
         let held = self.find(name).await?;
         self.refuse_ended(&held)?;

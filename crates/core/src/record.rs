@@ -27,6 +27,8 @@ pub(crate) struct GrantRecord {
     pub(crate) access: Option<AccessToken>,
     pub(crate) refresh_token: Option<SecretString>,
     pub(crate) refresh_expires_at: Option<Timestamp>,
+    /// How long the first refresh token was to live that the service told of: whether refreshes move the end on shows by it.
+    pub(crate) first_life: Option<Duration>,
     /// How soon after receipt the server would like the next refresh.
     pub(crate) refresh_in: Option<Duration>,
     /// How far the service's clock was ahead of ours when the tokens were obtained, in milliseconds, where it told.
@@ -64,6 +66,7 @@ impl GrantRecord {
         } else if refresh_expires_at.is_some() {
             self.refresh_expires_at = refresh_expires_at;
         }
+        self.first_life = self.first_life.or_else(|| refresh_expires_at.map(|end| end.since(at)));
         self.granted = scope.or(self.granted.take());
         self.refreshed_at = at;
     }
@@ -98,6 +101,7 @@ impl GrantRecord {
             access_expires_at: access.and_then(|access| access.expires_at),
             refresh_token: self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
             refresh_expires_at: self.refresh_expires_at,
+            first_life: self.first_life.map(|life| life.as_secs()),
             refresh_in: self.refresh_in.map(|wish| wish.as_secs()),
             clock_offset_ms: self.clock_offset_ms,
             ended: self.ended.as_ref(),
@@ -131,6 +135,7 @@ impl GrantRecord {
             access: secret(wire.access_token).map(|token| AccessToken { token, token_type, expires_at }),
             refresh_token: secret(wire.refresh_token),
             refresh_expires_at: wire.refresh_expires_at,
+            first_life: wire.first_life.map(Duration::from_secs),
             refresh_in: wire.refresh_in.map(Duration::from_secs),
             clock_offset_ms: wire.clock_offset_ms,
             ended: wire.ended,
@@ -180,6 +185,8 @@ struct Wire<'a> {
     access_expires_at: Option<Timestamp>,
     refresh_token: Option<&'a str>,
     refresh_expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_life: Option<u64>,
     refresh_in: Option<u64>,
     clock_offset_ms: Option<i64>,
     ended: Option<&'a Ended>,
@@ -204,6 +211,7 @@ struct Stored {
     access_expires_at: Option<Timestamp>,
     refresh_token: Option<Zeroizing<String>>,
     refresh_expires_at: Option<Timestamp>,
+    first_life: Option<u64>,
     refresh_in: Option<u64>,
     clock_offset_ms: Option<i64>,
     ended: Option<Ended>,

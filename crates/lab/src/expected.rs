@@ -128,12 +128,6 @@ const LIMITS: &[Limit] = &[
         decision: "0029-keys-in-locked-pages",
     },
     Limit {
-        subjects: &["keystore-only"],
-        attacks: &["unsynced-commit"],
-        why: "That file only rings for other processes; the records are in the keystore, and when those are on the disk is the keystore's word.",
-        decision: LIST,
-    },
-    Limit {
         subjects: &["plain-sqlite", "sqlcipher", "sqlite-aead", "hardware"],
         attacks: &["files-touched-within"],
         why: "SQLite's locks are the process's: other code in it that closes the vault's file drops them. Pilotlight opens the file by SQLite alone and takes a lock of its own for each refresh; a program that embeds it must not open the file besides.",

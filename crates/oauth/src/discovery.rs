@@ -120,6 +120,9 @@ pub struct Metadata {
     /// `device_authorization_endpoint`, RFC 8628 section 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_authorization_endpoint: Option<Url>,
+    /// `devices_endpoint`, an extension: where the person's sign-ins are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices_endpoint: Option<Url>,
     /// `authorization_response_iss_parameter_supported`, RFC 9207.
     #[serde(default)]
     pub iss_in_response: bool,
@@ -206,6 +209,7 @@ pub fn parse_metadata(issuer: &Issuer, response: &HttpResponse) -> Result<Metada
             "device_authorization_endpoint",
             &document.device_authorization_endpoint,
         )?,
+        devices_endpoint: endpoint("devices_endpoint", &document.devices_endpoint)?,
         iss_in_response: document.authorization_response_iss_parameter_supported.is_true(),
         secret_in_form: wants_secret_in_form(&document.token_endpoint_auth_methods_supported),
     })
@@ -227,6 +231,8 @@ struct Document<'a> {
     userinfo_endpoint: Field<'a>,
     #[serde(borrow)]
     device_authorization_endpoint: Field<'a>,
+    #[serde(borrow)]
+    devices_endpoint: Field<'a>,
     #[serde(borrow)]
     token_endpoint_auth_methods_supported: Field<'a>,
     #[serde(borrow)]

@@ -54,6 +54,7 @@
 mod authorize;
 mod client;
 mod device;
+mod devices;
 mod discovery;
 mod encoding;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -72,6 +73,7 @@ mod words;
 pub use authorize::{AuthorizationRequest, CallbackError, parse_callback};
 pub use client::Client;
 pub use device::{DeviceCode, DeviceVerdict, parse_device_code};
+pub use devices::{Device, EndDevices, parse_devices, parse_ended};
 pub use discovery::{DiscoveryError, Issuer, Metadata, discovery_requests, parse_endpoint, parse_metadata};
 pub use http::{HttpRequest, HttpResponse, Method};
 pub use id_token::{IdTokenError, Person, jwt_expiry, parse_userinfo, read_id_token};

@@ -74,11 +74,6 @@ pub(crate) async fn refresh(shell: State<'_, Shell>, account: String) -> Result<
 }
 
 #[command]
-pub(crate) async fn sign_out(shell: State<'_, Shell>, account: String) -> Result<(), Problem> {
-    shell.pilotlight().sign_out(&account, pilotlight::SignOut::Everywhere).await.map(drop).map_err(Problem::from)
-}
-
-#[command]
 pub(crate) async fn retry_vault(shell: State<'_, Shell>) -> Result<(), Problem> {
     let outcome = shell.pilotlight().unlock().await;
     shell.pilotlight().announce();

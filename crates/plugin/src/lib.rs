@@ -14,6 +14,7 @@
 //! and is sent a whole [`Snapshot`] after every change. Where an authorized request may go, the app's capability says
 //! ([`FetchScope`]); nothing is allowed by default.
 
+mod account;
 mod commands;
 mod echo;
 mod fetch;
@@ -26,11 +27,12 @@ mod sign_in;
 mod storage;
 mod view;
 
+pub use account::{BorrowerView, DeviceView, EndDevicesRequest, ForecastView, ReasonView, SignOutFrom};
 pub use fetch::{FetchHead, FetchRequest};
 pub use own::{Builder, Settings};
 pub use scope::FetchScope;
 pub use settings::{ReportView, SettingsView};
-pub use sign_in::{DeviceView, Picture, PlaceRequest, PresetPlace, PresetView, SignInRequest, SignInWith};
+pub use sign_in::{InvitationView, Picture, PlaceRequest, PresetPlace, PresetView, SignInRequest, SignInWith};
 pub use storage::{
     ExposureView, FindingView, Mend, MovedView, MovingView, NeedView, Phase, Protection, StorageRequest, StorageView,
     StrategyView, WayView,
@@ -72,7 +74,11 @@ fn plugin<R: Runtime>(
             commands::sign_in_again,
             commands::cancel_sign_in,
             commands::refresh,
-            commands::sign_out,
+            account::sign_out,
+            account::forecast,
+            account::borrowers,
+            account::devices,
+            account::end_devices,
             commands::retry_vault,
             commands::start_over,
             commands::storage,

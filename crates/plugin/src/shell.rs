@@ -11,7 +11,7 @@ use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
 use tokio::task::AbortHandle;
 
 use crate::settings::SettingsView;
-use crate::sign_in::DeviceView;
+use crate::sign_in::InvitationView;
 use crate::storage::{MovedView, MovingView, StorageRequest};
 use crate::view::{AccountView, EventView, Problem, ServiceView, Snapshot, VaultView};
 
@@ -21,7 +21,7 @@ const SNAPSHOT: &str = "pilotlight://snapshot";
 const EVENT: &str = "pilotlight://event";
 /// Carries one [`MovingView`].
 const MOVING: &str = "pilotlight://moving";
-/// Carries one [`DeviceView`].
+/// Carries one [`InvitationView`].
 const DEVICE: &str = "pilotlight://device";
 /// More entries than this are not pushed one by one; the window asks for them when it shows them.
 const MOST_EVENTS: usize = 20;
@@ -209,7 +209,7 @@ pub(crate) fn push_moving<R: Runtime>(app: &AppHandle<R>, moving: MovingView) {
 }
 
 /// Tells the window what a person has to type elsewhere.
-pub(crate) fn push_device<R: Runtime>(app: &AppHandle<R>, device: DeviceView) {
+pub(crate) fn push_device<R: Runtime>(app: &AppHandle<R>, device: InvitationView) {
     // There may be no window at the moment.
     let _ = app.emit(DEVICE, device);
 }

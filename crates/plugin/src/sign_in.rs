@@ -74,7 +74,7 @@ pub enum SignInWith {
 /// What a person has to be shown who signs in by a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[ts(export)]
-pub struct DeviceView {
+pub struct InvitationView {
     /// What to type.
     pub user_code: String,
     /// Where to type it.
@@ -149,7 +149,7 @@ impl SignInRequest {
     /// What the core is asked for. `told` hears what to show for [`SignInWith::Device`].
     pub(crate) fn into_parts(
         self,
-        told: impl Fn(DeviceView) + Send + Sync + 'static,
+        told: impl Fn(InvitationView) + Send + Sync + 'static,
     ) -> Result<(Registration, SignIn), Problem> {
         let secret = self.client_secret.filter(|secret| !secret.is_empty()).map(|secret| secret.0);
         let registration = Registration {
@@ -184,12 +184,12 @@ fn address(text: &str) -> Result<Url, Problem> {
 
 impl SignInWith {
     /// What the core is asked for. `told` hears what to show for [`Self::Device`].
-    pub(crate) fn into_way(self, told: impl Fn(DeviceView) + Send + Sync + 'static) -> SignIn {
+    pub(crate) fn into_way(self, told: impl Fn(InvitationView) + Send + Sync + 'static) -> SignIn {
         match self {
             Self::Browser => SignIn::Browser,
             Self::Device => SignIn::Device(DeviceWatcher::new(move |progress| {
                 if let DeviceProgress::Invited(invitation) = progress {
-                    told(DeviceView::from(invitation));
+                    told(InvitationView::from(invitation));
                 }
             })),
             Self::Password { username, password } => SignIn::Password { username, password: password.0 },
@@ -197,7 +197,7 @@ impl SignInWith {
     }
 }
 
-impl From<DeviceInvitation> for DeviceView {
+impl From<DeviceInvitation> for InvitationView {
     fn from(invitation: DeviceInvitation) -> Self {
         let DeviceInvitation { user_code, verification_uri, verification_uri_complete, expires_at, .. } = invitation;
         let pictured = verification_uri_complete.as_ref().unwrap_or(&verification_uri);
@@ -300,7 +300,7 @@ mod tests {
             expires_at: Timestamp::from_secs(600),
             expires_in: Duration::from_secs(600),
         };
-        let view = DeviceView::from(invitation);
+        let view = InvitationView::from(invitation);
         assert_eq!((view.verification_uri.as_str(), view.expires_at_ms), ("https://as.example/d", 600_000));
         let picture = view.picture.unwrap();
         assert_eq!(picture, Picture::of("https://as.example/d?code=WDJB-MJHT").unwrap());

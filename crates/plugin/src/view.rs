@@ -5,7 +5,7 @@
 use pilotlight::diagnosis::Explanation;
 use pilotlight::journal::JournalEntry;
 use pilotlight::presets::Flow;
-use pilotlight::values::{ExposeSecret as _, Timestamp};
+use pilotlight::values::{ExposeSecret as _, Service, Timestamp};
 use pilotlight::{Account, Error, ErrorCode, Status};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -96,6 +96,8 @@ pub struct AccountView {
     /// The ways to sign in again, the best first.
     #[ts(type = "(\"browser\" | \"device\" | \"password\")[]")]
     pub ways: Vec<Flow>,
+    /// Whether the service tells this sign-in where else the person is signed in.
+    pub tells_devices: bool,
     /// Who: user name, e-mail or name as the service tells it.
     pub person: Option<String>,
     /// What state the grant is in.
@@ -279,6 +281,7 @@ impl From<&Account> for AccountView {
             client_id: account.client_id.clone(),
             scope: account.scope.to_string(),
             ways: ways(&account.service),
+            tells_devices: tells_devices(account),
             person: account.person.clone(),
             status: account.status.clone().into(),
             signed_in_at_ms: account.signed_in_at.as_millis(),
@@ -290,4 +293,10 @@ impl From<&Account> for AccountView {
             refreshes: account.refreshes,
         }
     }
+}
+
+/// A service that did not say what it granted has granted what it was asked for (RFC 6749 section 5.1).
+fn tells_devices(account: &Account) -> bool {
+    let Service::OAuth(metadata) = &account.service else { return false };
+    metadata.devices_endpoint.is_some() && account.granted.as_ref().unwrap_or(&account.scope).contains("devices")
 }

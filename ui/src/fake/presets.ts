@@ -1,6 +1,6 @@
 // Well-known services as the host describes them, one of each kind.
 
-import type { DeviceView, PresetView } from "tauri-plugin-pilotlight-api";
+import type { InvitationView, PresetView } from "tauri-plugin-pilotlight-api";
 import { MINUTE } from "./things";
 
 export const presets: PresetView[] = [
@@ -39,7 +39,7 @@ export const presets: PresetView[] = [
   },
 ];
 
-export function invitation(now: number): DeviceView {
+export function invitation(now: number): InvitationView {
   return {
     user_code: "WDJB-MJHT",
     verification_uri: "https://forge.example/device",

@@ -30,6 +30,7 @@ export function makeAccount(name: string, now: number, rest: Partial<AccountView
     client_id: demo.client_id,
     scope: demo.scope,
     ways: ["browser", "device", "password"],
+    tells_devices: true,
     person: `${name}@example.org`,
     status: { state: "signed-in" },
     signed_in_at_ms: now - 2 * HOUR,

@@ -20,6 +20,7 @@ export const en = {
     "keys-changed": "Keys changed",
     lent: "Lent to a program",
     refused: "Refused to a program",
+    "devices-ended": "Signed out elsewhere",
   },
 };
 

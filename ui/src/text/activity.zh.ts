@@ -22,5 +22,6 @@ export const zh: ActivityText = {
     "keys-changed": "密钥已更改",
     lent: "已借给程序",
     refused: "已拒绝程序",
+    "devices-ended": "已在别处退出",
   },
 };

@@ -127,6 +127,7 @@ export const en = {
     },
     sign_in_cancelled: { message: "The sign-in was cancelled.", hint: "Start it again when you are ready." },
     sign_in_timed_out: { message: "The sign-in was not finished in time.", hint: "Start again and finish within ten minutes." },
+    sign_in_pending: { message: "A sign-in to this account is under way.", hint: "Finish or cancel it where it is open, then try again." },
     offline: { message: "The service cannot be reached.", hint: "Check the address and your network connection." },
     no_answer: {
       message: "The service did not answer.",
@@ -150,6 +151,7 @@ export const en = {
     flow_unsupported: { message: "The service does not offer this way to sign in.", hint: "Try the other one." },
     name_taken: { message: "An account of this name exists already.", hint: "Choose another name." },
     bad_input: { message: "Something in the form is not right.", hint: "The details tell what. Correct it and try again." },
+    screen_locked: { message: "The screen is locked, so no page was opened.", hint: "Unlock it, then start the sign-in again." },
     browser_failed: {
       message: "Your browser could not be opened.",
       hint: "Set a default browser on this computer, then try again.",

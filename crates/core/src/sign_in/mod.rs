@@ -7,6 +7,9 @@ mod by_device;
 #[cfg(test)]
 mod by_device_tests;
 mod loopback;
+mod turn;
+#[cfg(test)]
+mod turn_tests;
 
 pub use by_device::{DeviceInvitation, DeviceProgress, DeviceWatcher};
 
@@ -36,11 +39,13 @@ impl Pilotlight {
     /// Signs a person in. When this returns, the grant is durable. Dropping the future cancels the sign-in.
     ///
     /// The vault is opened first: nobody is sent through a browser for a sign-in that cannot be kept. An ended account of the
-    /// same name is replaced; a living one is not.
+    /// same name is replaced; a living one is not. Over all processes of this home, one sign-in at a time is pending for a
+    /// name; another gets [`ErrorCode::SignInPending`].
     pub async fn sign_in(&self, registration: Registration, with: SignIn) -> Result<Account, Error> {
         check_name(&registration.name)?;
         self.unlock().await?;
         self.refuse_taken(&registration.name).await?;
+        let _turn = self.take_turn(&registration.name).await?;
         let service = self.discover(&registration.service).await?;
         let (client, scope) = (registration.client, registration.scope);
         let held = match with {
@@ -252,6 +257,7 @@ impl Pilotlight {
             access: None,
             refresh_token: None,
             refresh_expires_at: None,
+            first_life: None,
             refresh_in: None,
             clock_offset_ms: None,
             ended: None,

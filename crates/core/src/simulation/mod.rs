@@ -451,6 +451,7 @@ pub(crate) fn record(at: pilotlight_oauth::Timestamp, life: Duration) -> crate::
         }),
         refresh_token: Some("rt".into()),
         refresh_expires_at: None,
+        first_life: None,
         refresh_in: None,
         clock_offset_ms: None,
         ended: None,

@@ -76,6 +76,7 @@ fn grant(n: u32, server: &FakeServer, now: Timestamp) -> GrantRecord {
         access: Some(access),
         refresh_token: Some(server.grant().into()),
         refresh_expires_at: None,
+        first_life: None,
         refresh_in: None,
         clock_offset_ms: None,
         ended: None,

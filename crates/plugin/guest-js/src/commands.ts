@@ -4,10 +4,14 @@ import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 import type {
   AccountView,
+  BorrowerView,
   DeviceView,
+  EndDevicesRequest,
   EventView,
   ExplanationView,
   FindingView,
+  ForecastView,
+  InvitationView,
   MovedView,
   MovingView,
   PresetView,
@@ -15,6 +19,7 @@ import type {
   ServiceView,
   SignInRequest,
   SignInWith,
+  SignOutFrom,
   Snapshot,
   StorageRequest,
   StorageView,
@@ -27,7 +32,7 @@ export interface Listeners {
   /** Each new entry of the journal. */
   event: (event: EventView) => void;
   /** What a person has to type elsewhere, for the sign-in by a code that is pending. */
-  device?: (device: DeviceView) => void;
+  device?: (device: InvitationView) => void;
 }
 
 /** The plugin's commands. */
@@ -38,6 +43,12 @@ export interface Pilotlight {
   events(account: string | null, limit: number): Promise<EventView[]>;
   /** Why the account stands as it does, and what led to it. */
   explain(account: string): Promise<ExplanationView>;
+  /** Until when the person stays signed in at least, and why. */
+  forecast(account: string): Promise<ForecastView>;
+  /** The programs that were lent tokens of the account, or refused them, whoever asked last at the front. */
+  borrowers(account: string): Promise<BorrowerView[]>;
+  /** Where the person is signed in at the service, this sign-in among it. Rejects with `flow_unsupported` where the service does not tell, `client_refused` where the scope `devices` was not granted. */
+  devices(account: string): Promise<DeviceView[]>;
   /** The well-known services, and what becomes of a refresh token there. Permission `pilotlight:sign-in`, as for the next three. */
   presets(): Promise<PresetView[]>;
   /** Resolves when the person is signed in: in a browser, here or elsewhere, that may take minutes. */
@@ -48,7 +59,10 @@ export interface Pilotlight {
   cancelSignIn(): Promise<void>;
   /** Refreshes now. Permission `pilotlight:manage`, as for all that follows and changes something. */
   refresh(account: string): Promise<void>;
-  signOut(account: string): Promise<void>;
+  /** At the service and here, unless told otherwise. */
+  signOut(account: string, from?: SignOutFrom): Promise<void>;
+  /** Ends other sign-ins of the person at the service; resolves to how many there were. */
+  endDevices(account: string, request: EndDevicesRequest): Promise<number>;
   /** Tries to open the vault again. */
   retryVault(): Promise<void>;
   /** Sets a vault that cannot be used aside and begins an empty one. */
@@ -75,12 +89,16 @@ export const pilotlight: Pilotlight = {
   snapshot: () => invoke("plugin:pilotlight|snapshot"),
   events: (account, limit) => invoke("plugin:pilotlight|events", { account, limit }),
   explain: (account) => invoke("plugin:pilotlight|explain", { account }),
+  forecast: (account) => invoke("plugin:pilotlight|forecast", { account }),
+  borrowers: (account) => invoke("plugin:pilotlight|borrowers", { account }),
+  devices: (account) => invoke("plugin:pilotlight|devices", { account }),
   presets: () => invoke("plugin:pilotlight|presets"),
   signIn: (request) => invoke("plugin:pilotlight|sign_in", { request }),
   signInAgain: (account, how) => invoke("plugin:pilotlight|sign_in_again", { account, with: how }),
   cancelSignIn: () => invoke("plugin:pilotlight|cancel_sign_in"),
   refresh: (account) => invoke("plugin:pilotlight|refresh", { account }),
-  signOut: (account) => invoke("plugin:pilotlight|sign_out", { account }),
+  signOut: (account, from = "service") => invoke("plugin:pilotlight|sign_out", { account, from }),
+  endDevices: (account, request) => invoke("plugin:pilotlight|end_devices", { account, request }),
   retryVault: () => invoke("plugin:pilotlight|retry_vault"),
   startOver: () => invoke("plugin:pilotlight|start_over"),
   unlock: (passphrase) => invoke("plugin:pilotlight|unlock", { passphrase }),
@@ -97,7 +115,7 @@ export const pilotlight: Pilotlight = {
     const stops = await Promise.all([
       listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),
       listen<EventView>("pilotlight://event", ({ payload }) => event(payload)),
-      listen<DeviceView>("pilotlight://device", ({ payload }) => device?.(payload)),
+      listen<InvitationView>("pilotlight://device", ({ payload }) => device?.(payload)),
     ]);
     return () => stops.forEach((stop) => stop());
   },

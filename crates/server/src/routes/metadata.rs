@@ -34,6 +34,7 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Response {
         "pushed_authorization_request_endpoint": app.url("/par"),
         "require_pushed_authorization_requests": app.config.require_par,
         "userinfo_endpoint": app.url("/userinfo"),
+        "devices_endpoint": app.url("/account/devices"),
         "end_session_endpoint": app.url("/sign-out"),
         "jwks_uri": app.url("/jwks"),
         "scopes_supported": SCOPES,

@@ -30,6 +30,10 @@ scope: string,
  */
 ways: ("browser" | "device" | "password")[], 
 /**
+ * Whether the service tells this sign-in where else the person is signed in.
+ */
+tells_devices: boolean, 
+/**
  * Who: user name, e-mail or name as the service tells it.
  */
 person: string | null, 

@@ -1,0 +1,78 @@
+//! Who keeps people signed in when the window is closed: an agent with a tray, started before this process ends.
+//!
+//! Both share the vault and its locks, so there is neither a gap nor a second refresh.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use pilotlight::Pilotlight;
+use pilotlight_agent::{Answer, Client, Place, Request};
+use tauri::{Window, WindowEvent};
+
+/// An agent that does not answer after so many looks, with this pause, does not come.
+const LOOKS: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(50);
+/// Refreshes under way may take so long to land.
+const LANDING: Duration = Duration::from_secs(10);
+
+/// What is handed over, and where the other side is.
+#[derive(Clone)]
+pub(crate) struct HandOver {
+    pub(crate) place: Place,
+    pub(crate) pilotlight: Pilotlight,
+}
+
+impl HandOver {
+    /// The window goes at once; the process when somebody else serves.
+    pub(crate) fn begin(&self, window: &Window, event: &WindowEvent) {
+        let WindowEvent::CloseRequested { api, .. } = event else { return };
+        api.prevent_close();
+        if let Err(error) = window.hide() {
+            tracing::warn!("the window does not go: {error}");
+        }
+        let (this, app) = (self.clone(), tauri::Manager::app_handle(window).clone());
+        tauri::async_runtime::spawn(async move {
+            let place = this.place;
+            let served = tauri::async_runtime::spawn_blocking(move || serve_by_agent(&place)).await;
+            if let Ok(Err(error)) = served {
+                tracing::warn!("no agent takes over: {error}; nothing is refreshed until the app is opened again");
+            }
+            // What lands later is taken up by whoever is next, at the price of asking once more.
+            drop(tokio::time::timeout(LANDING, this.pilotlight.land()).await);
+            app.exit(0);
+        });
+    }
+}
+
+/// Makes sure that an agent serves this place.
+fn serve_by_agent(place: &Place) -> std::io::Result<()> {
+    if answers(place) {
+        return Ok(());
+    }
+    let mut agent = start()?;
+    for _ in 0..LOOKS {
+        if answers(place) {
+            return Ok(());
+        }
+        if let Some(status) = agent.try_wait()? {
+            // Another one may have been quicker.
+            return if answers(place) { Ok(()) } else { Err(std::io::Error::other(status.to_string())) };
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
+}
+
+fn answers(place: &Place) -> bool {
+    let hello =
+        Client::connect(place).and_then(|mut client| Ok(matches!(client.ask(&Request::Hello)?, Answer::Hello { .. })));
+    hello.unwrap_or(false)
+}
+
+/// It leaves our session by itself. The standard library opens every file so that no child inherits it, and so do GTK and
+/// WebKit (tests/it/window_tray.rs).
+fn start() -> std::io::Result<Child> {
+    let mut command = Command::new(pilotlight_tray::beside("pilotlight"));
+    command.args(["agent", "--tray", "--detached"]).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
