@@ -55,8 +55,8 @@ function index() {
   return [
     "# Every view",
     "",
-    "Written by `cargo xtask screens`, from the built pages and a stand-in for the host, in headless Chromium; those that begin with",
-    "`window-` are of the app's own window, by `cargo xtask run --headless`, and made by hand.",
+    "Written by `cargo xtask screens`, from the built pages and a stand-in for the host, in headless Chromium. `cargo xtask run --headless`",
+    "takes some of the app's own window.",
     "",
     "## Views",
     "",
@@ -70,7 +70,7 @@ function index() {
 }
 
 await mkdir(folder, { recursive: true });
-const before = (await readdir(folder)).filter((file) => /-(en|zh)-(light|dark)\.png$/.test(file) && !file.startsWith("window-"));
+const before = (await readdir(folder)).filter((file) => /-(en|zh)-(light|dark)\.png$/.test(file));
 const wanted = [views, dialogs].flatMap((all) => Object.keys(all)).flatMap((name) => LANGUAGES.flatMap((language) => SCHEMES.map((scheme) => fileName(name, language, scheme))));
 const kept = missing ? before.filter((file) => wanted.includes(file)) : [];
 await Promise.all(before.filter((file) => !kept.includes(file)).map((file) => rm(join(folder, file))));
