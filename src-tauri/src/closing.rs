@@ -29,6 +29,9 @@ impl HandOver {
     /// The window goes at once; the process when somebody else serves.
     pub(crate) fn begin(&self, window: &Window, event: &WindowEvent) {
         let WindowEvent::CloseRequested { api, .. } = event else { return };
+        if !self.pilotlight.settings().tray {
+            return;
+        }
         api.prevent_close();
         if let Err(error) = window.hide() {
             tracing::warn!("the window does not go: {error}");

@@ -1,6 +1,8 @@
 //! The shell of the desktop app: arguments, log, window, and who serves when it is closed. Everything else is the plugin's.
 
 #[cfg(target_os = "linux")]
+mod autostart;
+#[cfg(target_os = "linux")]
 mod closing;
 #[cfg(target_os = "linux")]
 mod first;
@@ -82,7 +84,9 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             None
         }
     };
-    let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
+    let pilotlight = Config::system(home.clone()).map(Pilotlight::new).map_err(with_hint)?;
+    #[cfg(target_os = "linux")]
+    tauri::async_runtime::spawn(autostart::follow(pilotlight.clone(), home));
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))

@@ -141,6 +141,10 @@ fn the_agent_starts_with_the_session_where_the_person_says_so() {
     let entry = fs::read_to_string(desktop.folder().join("config/autostart/pilotlight-agent.desktop")).unwrap();
     let home = desktop.pilotlight_home();
     assert!(entry.contains(&format!("Exec=env \"PILOTLIGHT_HOME={}\" ", home.display())), "{entry}");
+    assert_eq!(run(&desktop, &["settings", "--json"]).json()["autostart"], true, "one setting, whoever sets it");
+    assert_eq!(run(&desktop, &["settings", "set", "autostart", "off"]).code, 0);
+    assert_eq!(on(), Some(false));
+    assert_eq!(run(&desktop, &["autostart", "on"]).code, 0);
     assert_eq!(run(&desktop, &["autostart", "off"]).code, 0);
     assert_eq!(on(), Some(false));
 }

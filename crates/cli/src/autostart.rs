@@ -1,6 +1,7 @@
 //! `pilotlight autostart`: whether the agent and its tray start with the person's session.
 
 use clap::Subcommand;
+use pilotlight::settings::{Setting, Settings};
 use pilotlight::{Error, ErrorCode, Home};
 use pilotlight_tray::Autostart;
 use serde_json::json;
@@ -21,18 +22,29 @@ pub(crate) enum AutostartCommand {
 }
 
 pub(crate) fn carry_out(form: Form, command: AutostartCommand) -> Outcome {
-    let failed = |error: std::io::Error| {
-        Failure::from(Error::new(ErrorCode::VaultIo, format!("The autostart entry cannot be changed: {error}.")))
+    let turned = match command {
+        AutostartCommand::On => Some(true),
+        AutostartCommand::Off => Some(false),
+        AutostartCommand::Status => None,
     };
-    let autostart = Autostart::of_person().map_err(failed)?;
-    match command {
-        AutostartCommand::On => autostart.turn_on(&Home::locate()?).map_err(failed)?,
-        AutostartCommand::Off => autostart.turn_off().map_err(failed)?,
-        AutostartCommand::Status => {}
+    if let Some(on) = turned {
+        let home = Home::locate()?;
+        Settings::store(&home, Setting::Autostart, if on { "on" } else { "off" })?;
+        follow(&home, on)?;
     }
+    let autostart = Autostart::of_person().map_err(failed)?;
     let (on, file) = (autostart.is_on(), autostart.file().display().to_string());
     form.print(&json!({ "autostart": on, "file": file }), || {
         if on { format!("On: {}\n", crate::words::harmless(&file)) } else { "Off\n".to_owned() }
     })?;
     Ok(0)
+}
+
+/// Does what the setting `autostart` says.
+pub(crate) fn follow(home: &Home, on: bool) -> Result<(), Failure> {
+    Autostart::of_person().and_then(|autostart| autostart.turn(on, home)).map_err(failed)
+}
+
+fn failed(error: std::io::Error) -> Failure {
+    Error::new(ErrorCode::VaultIo, format!("The autostart entry cannot be changed: {error}.")).into()
 }

@@ -1,5 +1,7 @@
 //! Every word of the tray, in both languages. A text that one of them lacks does not compile.
 
+use pilotlight::settings::{self, Settings};
+
 /// The language of a tray.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Language {
@@ -18,10 +20,19 @@ impl Language {
         if language.eq_ignore_ascii_case("zh") { Self::Chinese } else { Self::English }
     }
 
-    /// The language that the environment asks for (POSIX: `LC_ALL`, `LC_MESSAGES`, `LANG`, the first that is set).
+    /// The one that the person has set, or else the environment's.
     #[must_use]
+    pub fn of_person(settings: &Settings) -> Self {
+        match settings.language {
+            settings::Language::English => Self::English,
+            settings::Language::Chinese => Self::Chinese,
+            settings::Language::System => Self::of_surroundings(),
+        }
+    }
+
+    /// The language that the environment asks for (POSIX: `LC_ALL`, `LC_MESSAGES`, `LANG`, the first that is set).
     #[expect(clippy::disallowed_methods, reason = "the place that reads the environment")]
-    pub fn of_surroundings() -> Self {
+    fn of_surroundings() -> Self {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).map_or(Self::English, |locale| Self::of(&locale))
     }
