@@ -44,6 +44,7 @@ mod tray;
 mod window;
 #[cfg(target_os = "linux")]
 mod window_account;
+mod window_settings;
 #[cfg(target_os = "linux")]
 mod window_example;
 #[cfg(target_os = "linux")]
