@@ -17,6 +17,7 @@ import { borrowersOf, devicesOf, forecastOf } from "./fake/account";
 import { labCells, labCosts, labView } from "./fake/lab";
 import { invitation, presets } from "./fake/presets";
 import { scenario } from "./fake/scenarios";
+import { changed } from "./fake/settings";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
 
@@ -322,6 +323,17 @@ export const api: Api = {
   async labStop() {
     labStopped = true;
     goOn();
+  },
+
+  async setSetting(name, value) {
+    await refuseIfTold();
+    snapshot = { ...snapshot, settings: changed(snapshot.settings, name, value) };
+    push();
+  },
+
+  async writeReport() {
+    await refuseIfTold();
+    return { file: "/home/ada/Downloads/pilotlight-report-1767607200000.jsonl", entries: events.length };
   },
 
   async startOver() {
