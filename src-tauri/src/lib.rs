@@ -110,6 +110,7 @@ fn on_linux(
         None => app,
         Some(pilotlight) => {
             let hand_over = closing::HandOver { place, pilotlight };
+            tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
             app.on_window_event(move |window, event| hand_over.begin(window, event))
         }
     }

@@ -49,6 +49,8 @@ mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;
 #[cfg(target_os = "linux")]
+mod window_spoken;
+#[cfg(target_os = "linux")]
 mod window_storage;
 #[cfg(target_os = "linux")]
 mod window_tray;

@@ -17,6 +17,7 @@ import { borrowersOf, devicesOf, forecastOf } from "./fake/account";
 import { labCells, labCosts, labView } from "./fake/lab";
 import { invitation, presets } from "./fake/presets";
 import { scenario } from "./fake/scenarios";
+import { changed } from "./fake/settings";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
 
@@ -33,6 +34,7 @@ let haltAt = "";
 let goOn = (): void => {};
 let findings: FindingView[] | null = null;
 let labStopped = false;
+let opens: (account: string) => void = () => {};
 let devices = devicesOf(Date.now());
 let leftBy = "";
 
@@ -281,6 +283,10 @@ export const api: Api = {
     return { from, to, grants: snapshot.accounts.length, not_rotated: notRotated };
   },
 
+  async openings(tell) {
+    opens = tell;
+  },
+
   async labList() {
     return labView;
   },
@@ -319,6 +325,17 @@ export const api: Api = {
     goOn();
   },
 
+  async setSetting(name, value) {
+    await refuseIfTold();
+    snapshot = { ...snapshot, settings: changed(snapshot.settings, name, value) };
+    push();
+  },
+
+  async writeReport() {
+    await refuseIfTold();
+    return { file: "/home/ada/Downloads/pilotlight-report-1767607200000.jsonl", entries: events.length };
+  },
+
   async startOver() {
     await refuseIfTold();
     snapshot = { ...scenario("empty", Date.now()).snapshot };
@@ -336,6 +353,8 @@ export const api: Api = {
 
 /** The host's part, for the checks and the browser's console. */
 const stage = {
+  /** The app is asked for an account, by its tray for instance. */
+  openAt: (account: string) => opens(account),
   /** The person finished in the browser. */
   finishBrowser: () => browser?.finish(),
   /** The browser sign-in came to nothing. */

@@ -116,6 +116,7 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await tabTo(page, "sign-out");
     await page.keyboard.press("Enter");
+    await page.waitForSelector(id("confirm-sign-out"));
     assert.equal(await focused(page), "Cancel", "the harmless answer has the focus");
     await page.keyboard.press("Shift+Tab");
     assert.equal(await focused(page), "confirm-sign-out");
@@ -134,7 +135,8 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector(id("explanation"));
     assert.equal(await button.getAttribute("aria-expanded"), "true");
-    assert.equal(await page.locator(id("explanation")).getAttribute("id"), await button.getAttribute("aria-controls"));
+    const controlled = await page.locator(id("explanation")).evaluate((one) => one.parentElement.id);
+    assert.equal(controlled, await button.getAttribute("aria-controls"));
     assert.equal(await focused(page), "explain", "the focus stays where it was");
     await page.keyboard.press("Space");
     await page.waitForSelector(id("explanation"), { state: "detached" });

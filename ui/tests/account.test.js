@@ -38,6 +38,13 @@ describe("an account's page", () => {
     assert.equal(await page.locator(`${id("reasons")} li`).count(), 1);
   }));
 
+  it("is shown when the app is asked for it, from the tray for instance", on("one", async (page) => {
+    await page.click(id("back"));
+    await page.waitForSelector(id("account-card"));
+    await play(page, "openAt", "ada");
+    await page.waitForSelector(`${id("account-page")}[data-account="ada"]`);
+  }));
+
   it("has an address: going back, forward and loading anew lead where one was", on("one", async (page) => {
     await page.goBack();
     await page.waitForSelector(id("account-card"));

@@ -14,6 +14,7 @@ export const views = {
   "signing in again by password": { scenario: "ended", steps: ["sign-in-again-password", "submit-password"] },
   "code to type elsewhere": { scenario: "ended", steps: ["sign-in-again-device"] },
   accounts: { scenario: "accounts", steps: [] },
+  "very many accounts": { scenario: "many", steps: [] },
   refreshing: { scenario: "refreshing", steps: [] },
   waiting: { scenario: "waiting", steps: [] },
   ended: { scenario: "ended", steps: [] },
@@ -56,6 +57,8 @@ export async function walk(page, steps) {
   for (const step of steps) await page.locator(id(step)).first().click();
   // Some views are loaded when they are first shown; each has a heading.
   await page.waitForSelector("h1");
+  // Within it there may be parts of the same kind.
+  await page.waitForSelector(id("loading"), { state: "detached" });
   // An explanation and a check-up come from the host.
   if (await page.locator(id("check-up")).count()) await page.waitForSelector(`${id("check-up")}[aria-busy="false"]`);
   if (steps.includes("explain")) await page.waitForSelector(`${id("explanation")}[aria-busy="false"]`);

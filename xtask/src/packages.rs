@@ -63,6 +63,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "strace",
             "gdb",
             "swtpm",
+            "at-spi2-core",
             "python3-venv",
             "libssl-dev",
         ],
@@ -97,6 +98,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "gdb",
             "swtpm",
             "python3",
+            "at-spi2-core",
             "openssl-devel",
         ],
         programs: &[
@@ -127,6 +129,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "strace",
             "gdb",
             "swtpm",
+            "at-spi2-core",
             "python",
             "openssl",
         ],
@@ -159,6 +162,7 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "gdb",
             "swtpm",
             "python3",
+            "at-spi2-core",
             "libopenssl-devel",
         ],
         programs: &[

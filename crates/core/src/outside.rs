@@ -50,11 +50,12 @@ pub(crate) fn watch(config: &Config) -> (Watch, NewsReceiver) {
     (watch, receiver)
 }
 
-/// Whatever the strategy, its files are called `vault` and something; the choice of another strategy counts as well.
+/// Whatever the strategy, its files are called `vault` and something; the choice of another strategy counts as well, and what a person
+/// has set.
 #[cfg(feature = "watch")]
 fn is_of_vault(path: &std::path::Path) -> bool {
     let name = path.file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
-    (name.starts_with("vault") && name != "vault.lock") || name == "strategy"
+    (name.starts_with("vault") && name != "vault.lock") || matches!(&*name, "strategy" | "settings.json")
 }
 
 #[cfg(feature = "watch")]

@@ -25,6 +25,13 @@ export const en = {
     now: "now",
   },
 
+  later: {
+    loading: "One moment…",
+    failed: "This part of the window could not be loaded.",
+    hint: "Your accounts are not affected. If it happens again, install Pilotlight anew.",
+    again: "Load the window again",
+  },
+
   clock: {
     fast: (span: string) => `Your clock is ${span} fast.`,
     slow: (span: string) => `Your clock is ${span} slow.`,
@@ -49,41 +56,6 @@ export const en = {
     keychain: "Keychain",
     "credential-manager": "Credential Manager",
     memory: "memory only",
-  },
-
-  empty: {
-    title: "Keep the flame lit",
-    body: "Sign in once. Pilotlight refreshes quietly in the background, and keeps what it needs encrypted on this computer.",
-  },
-
-  signIn: {
-    title: "Add an account",
-    to: (service: string) => `Sign in to ${service}`,
-    how: "Opens your browser",
-    withPassword: "Use a password instead",
-    known: "Well-known services",
-    presets: { "plain-json": "Your own JSON service" } as Record<string, string>,
-    other: "Another service…",
-    otherTitle: "Another service",
-    username: "User name",
-    password: "Password",
-    passwordNote: "It is sent once to the service and is not kept.",
-    submit: "Sign in",
-    submitting: "Signing in…",
-  },
-
-  pending: {
-    title: "Finish in your browser",
-    body: (service: string) => `A page of ${service} has opened. Sign in there, then come back here.`,
-    note: "No page? Cancel and try again.",
-    cancelling: "Cancelling…",
-    asking: (service: string) => `Asking ${service} for a code…`,
-    codeTitle: "Type this code in any browser",
-    openThere: "Open",
-    copy: "Copy code",
-    copied: "Copied",
-    goodFor: (span: string) => `Good for ${span}`,
-    picture: "QR code of the address",
   },
 
   state: {
@@ -124,30 +96,6 @@ export const en = {
     signedInAt: "Signed in",
     accessUntil: "Access token until",
     refreshUntil: "Refresh token until",
-  },
-
-  activity: {
-    title: "Activity",
-    filter: "Account",
-    all: "All accounts",
-    empty: "Nothing has happened yet.",
-    emptyBody: "Sign-ins, refreshes and their reasons appear here. Tokens and passwords never do.",
-    more: "Show more",
-    kinds: {
-      "signed-in": "Signed in",
-      refreshed: "Refreshed",
-      resumed: "Taken up again",
-      "refresh-failed": "Refresh did not succeed",
-      "save-failed": "Could not be saved",
-      ended: "Sign-in ended",
-      "signed-out": "Signed out",
-      "started-over": "Started over",
-      moved: "Storage changed",
-      "keys-changed": "Keys changed",
-      lent: "Lent to a program",
-      refused: "Refused to a program",
-      "devices-ended": "Signed out elsewhere",
-    },
   },
 
   announce: {

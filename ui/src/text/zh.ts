@@ -25,6 +25,13 @@ export const zh: Text = {
     now: "现在",
   },
 
+  later: {
+    loading: "请稍候…",
+    failed: "窗口的这一部分未能加载。",
+    hint: "您的账户不受影响。如果再次发生，请重新安装 Pilotlight。",
+    again: "重新加载窗口",
+  },
+
   clock: {
     fast: (span) => `您的时钟快了 ${span}。`,
     slow: (span) => `您的时钟慢了 ${span}。`,
@@ -49,41 +56,6 @@ export const zh: Text = {
     keychain: "钥匙串",
     "credential-manager": "凭据管理器",
     memory: "内存（不保存）",
-  },
-
-  empty: {
-    title: "让火苗一直亮着",
-    body: "只需登录一次。Pilotlight 会在后台安静地续期，所需的信息加密保存在这台电脑上。",
-  },
-
-  signIn: {
-    title: "添加账户",
-    to: (service) => `登录 ${service}`,
-    how: "将打开浏览器",
-    withPassword: "改用密码登录",
-    known: "常用服务",
-    presets: { "plain-json": "自建 JSON 服务" },
-    other: "其他服务…",
-    otherTitle: "其他服务",
-    username: "用户名",
-    password: "密码",
-    passwordNote: "密码只向服务发送一次，不会保存。",
-    submit: "登录",
-    submitting: "正在登录…",
-  },
-
-  pending: {
-    title: "请在浏览器中完成",
-    body: (service) => `已打开 ${service} 的页面。请在那里登录，然后回到这里。`,
-    note: "没有看到页面？请取消后重试。",
-    cancelling: "正在取消…",
-    asking: (service) => `正在向 ${service} 请求代码…`,
-    codeTitle: "在任意浏览器中输入此代码",
-    openThere: "打开",
-    copy: "复制代码",
-    copied: "已复制",
-    goodFor: (span) => `${span}内有效`,
-    picture: "地址的二维码",
   },
 
   state: {
@@ -124,30 +96,6 @@ export const zh: Text = {
     signedInAt: "登录时间",
     accessUntil: "访问令牌有效至",
     refreshUntil: "刷新令牌有效至",
-  },
-
-  activity: {
-    title: "活动",
-    filter: "账户",
-    all: "所有账户",
-    empty: "还没有任何活动。",
-    emptyBody: "登录、续期及其原因会显示在这里。令牌和密码绝不会出现。",
-    more: "显示更多",
-    kinds: {
-      "signed-in": "已登录",
-      refreshed: "已续期",
-      resumed: "继续上次的尝试",
-      "refresh-failed": "续期未成功",
-      "save-failed": "未能保存",
-      ended: "登录已结束",
-      "signed-out": "已退出登录",
-      "started-over": "已重新开始",
-      moved: "存储方式已更改",
-      "keys-changed": "密钥已更改",
-      lent: "已借给程序",
-      refused: "已拒绝程序",
-      "devices-ended": "已在别处退出",
-    },
   },
 
   announce: {

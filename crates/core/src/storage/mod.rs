@@ -103,6 +103,13 @@ impl Pilotlight {
         opened
     }
 
+    /// What the person typed to open this vault, where it takes that: for another process of Pilotlight, of the same person,
+    /// that is to open it too. It leaves the process by no other way.
+    #[must_use]
+    pub fn passphrase(&self) -> Option<SecretString> {
+        lock(&self.0.storage.passphrase).clone()
+    }
+
     /// Whether the vault can be used, as far as is known.
     #[must_use]
     pub fn vault_status(&self) -> VaultStatus {

@@ -15,6 +15,7 @@ import type {
   MovedView,
   MovingView,
   PresetView,
+  ReportView,
   ServiceView,
   SignInRequest,
   SignInWith,
@@ -76,6 +77,10 @@ export interface Pilotlight {
   choose(request: StorageRequest): Promise<void>;
   /** Moves every grant, and tells how far it is. */
   migrate(request: StorageRequest, tell: (moving: MovingView) => void): Promise<MovedView>;
+  /** Sets one thing, by the names and values of `pilotlight settings`; `default` takes it back. Permission `pilotlight:settings`. */
+  setSetting(name: string, value: string): Promise<void>;
+  /** Writes the journal and how things stand, without secrets, into the person's downloads. Permission `pilotlight:settings`. */
+  writeReport(): Promise<ReportView>;
   /** Hands over what the host pushes; the function it resolves to stops that. Needs `core:event:allow-listen` and `allow-unlisten`. */
   subscribe(listeners: Listeners): Promise<() => void>;
 }
@@ -104,6 +109,8 @@ export const pilotlight: Pilotlight = {
     const stop = await listen<MovingView>("pilotlight://moving", ({ payload }) => tell(payload));
     return invoke<MovedView>("plugin:pilotlight|migrate", { request }).finally(stop);
   },
+  setSetting: (name, value) => invoke("plugin:pilotlight|set_setting", { name, value }),
+  writeReport: () => invoke("plugin:pilotlight|write_report"),
   subscribe: async ({ snapshot, event, device }) => {
     const stops = await Promise.all([
       listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),

@@ -13,11 +13,13 @@
 //!  pilotlight:newest-key     which of the server's keys is the newest
 //! ```
 //! Every transition is one key and one script: read, decide here by the pure rule, and swap if the record still is what was
-//! decided on; else decide again on what it is now. What nearly all refreshes are, a script does at once (`rotate.rs`). A grant is one key in one hash slot, so that a Cluster serves, and what
+//! decided on; else decide again on what it is now. What nearly all refreshes are, a script does at once (`rotate.rs`), asked from the
+//! runtime itself where there is one Redis (`lane.rs`); everything else blocks, behind a queue or on a thread of its own. A grant is one key in one hash slot, so that a Cluster serves, and what
 //! is over is forgotten by Redis itself.
 
 mod connections;
 mod lane;
+mod names;
 mod packed;
 mod people;
 mod queue;
@@ -40,6 +42,9 @@ use redis::{ConnectionLike, Script};
 
 use self::connections::{Connection, Connections, Unanswered};
 use self::lane::{Ends, Lane};
+use self::names::{
+    NEWEST_KEY, REGISTERED, client_key, code_key, device_key, grant_key, hash_key, pushed_key, subject_key, user_key,
+};
 use self::queue::{Job, Queue};
 use self::records::Marked;
 use self::rotate::{Rotated, Rotation};
@@ -60,9 +65,6 @@ const PATIENCE: Duration = Duration::from_millis(125);
 /// How often Redis is asked before a start is given up, and the pause in between.
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The ids of clients that registered themselves, to count them.
-const REGISTERED: &str = "pilotlight:registered";
 
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
@@ -150,6 +152,7 @@ impl RedisStore {
         kept
     }
 
+    /// Where a script may do it.
     fn rotate(&self, rotation: &Rotation, presented: &Redemption) -> Result<(Connection, Rotated), StoreError> {
         let asked = self.connections.ask_for_a_change(|connection| rotation.ask(&self.rotate, connection));
         let (connection, answer) = asked.map_err(|unanswered| self.note([rotation], unanswered))?;
@@ -172,41 +175,6 @@ impl RedisStore {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
-
-fn grant_key(id: GrantId) -> String {
-    format!("pilotlight:grant:{{{id}}}")
-}
-
-fn hash_key(kind: &str, hash: &[u8]) -> String {
-    use base64::Engine as _;
-    format!("pilotlight:{kind}:{{{}}}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash))
-}
-
-fn code_key(hash: &[u8; 32]) -> String {
-    hash_key("code", hash)
-}
-
-fn device_key(name: &[u8; 32]) -> String {
-    hash_key("device", name)
-}
-
-fn pushed_key(hash: &[u8; 32]) -> String {
-    hash_key("pushed", hash)
-}
-
-fn user_key(name: &str) -> String {
-    format!("pilotlight:user:{name}")
-}
-
-fn subject_key(subject: &str) -> String {
-    format!("pilotlight:subject:{subject}")
-}
-
-fn client_key(id: &str) -> String {
-    format!("pilotlight:client:{id}")
-}
-
-const NEWEST_KEY: &str = "pilotlight:newest-key";
 
 fn make_grant_mark() -> Result<u32, StoreError> {
     make_random().map(u32::from_be_bytes).map_err(|_| StoreError::NotDurable)
