@@ -172,8 +172,8 @@ describe("an account's page", () => {
     await page.waitForFunction((of) => document.querySelector(of).textContent === "1", id("refreshes"));
   }));
 
-  it("tells a wait and its reason before all else", on("waiting", async (page) => {
-    assert.match(await page.locator(`${id("reasons")} li`).first().innerText(), /does not succeed at present/);
+  it("tells a wait and its reason once, before what it rests on", on("waiting", async (page) => {
     assert.match(await said(page, id("trouble")), /Still signed in/);
+    assert.match(await page.locator(`${id("reasons")} li`).first().innerText(), /The service said so/);
   }));
 });
