@@ -4,7 +4,16 @@ use pilotlight_tests::{Keystore, Launch, PrivateDesktop, ScreenReader, Server, S
 
 /// How WebKit names what a person can act on.
 const ACTED_ON: [&str; 10] = [
-    "push button", "toggle button", "link", "entry", "password text", "check box", "radio button", "combo box", "slider", "spin button",
+    "push button",
+    "toggle button",
+    "link",
+    "entry",
+    "password text",
+    "check box",
+    "radio button",
+    "combo box",
+    "slider",
+    "spin button",
 ];
 const APP: &str = "pilotlight-desktop";
 

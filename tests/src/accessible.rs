@@ -51,7 +51,8 @@ impl ScreenReader {
         bus.collect();
         let address: String = wait::until("the accessibility bus", || {
             let session = connect(&desktop.bus_address()).ok()?;
-            let answer = session.call_method(Some("org.a11y.Bus"), "/org/a11y/bus", Some("org.a11y.Bus"), "GetAddress", &());
+            let answer =
+                session.call_method(Some("org.a11y.Bus"), "/org/a11y/bus", Some("org.a11y.Bus"), "GetAddress", &());
             answer.ok()?.body().deserialize().ok()
         });
         Self { _bus: bus, connection: connect(&address).expect("the accessibility bus") }
