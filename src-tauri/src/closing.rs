@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{ExposeSecret as _, SecretString};
-use pilotlight::{ErrorCode, Pilotlight};
+use pilotlight::{ErrorCode, Home, Pilotlight};
 use pilotlight_agent::{Answer, AskError, Client, Place, Request, Secret};
+use pilotlight_tray::Autostart;
 use tauri::{Window, WindowEvent};
 use zeroize::Zeroizing;
 
@@ -23,13 +24,15 @@ const LANDING: Duration = Duration::from_secs(10);
 pub(crate) struct HandOver {
     pub(crate) place: Place,
     pub(crate) pilotlight: Pilotlight,
+    /// Whether this start of the app may leave an agent behind; what is set counts too.
+    pub(crate) wanted: bool,
 }
 
 impl HandOver {
     /// The window goes at once; the process when somebody else serves.
     pub(crate) fn begin(&self, window: &Window, event: &WindowEvent) {
         let WindowEvent::CloseRequested { api, .. } = event else { return };
-        if !self.pilotlight.settings().tray {
+        if !self.wanted || !self.pilotlight.settings().tray {
             return;
         }
         api.prevent_close();
@@ -56,10 +59,11 @@ impl HandOver {
 }
 
 impl HandOver {
-    /// Opens the vault for an agent too, each time that the person has opened it here by a passphrase.
-    pub(crate) async fn share_what_opens(self) {
+    /// Opens the vault for an agent too, each time that the person has opened it here by a passphrase; and has the agent start
+    /// with the session, or no more, when that is set here.
+    pub(crate) async fn follow_changes(self, home: Home) {
         let mut changes = self.pilotlight.subscribe();
-        let mut was_open = false;
+        let (mut was_open, mut starts) = (false, self.pilotlight.settings().autostart);
         while changes.changed().await.is_ok() {
             let is_open = matches!(self.pilotlight.vault_status(), VaultStatus::Ready { .. });
             if is_open && !was_open {
@@ -67,6 +71,14 @@ impl HandOver {
                 drop(tauri::async_runtime::spawn_blocking(move || share(&place, passphrase)).await);
             }
             was_open = is_open;
+            let wanted = self.pilotlight.settings().autostart;
+            if wanted != starts {
+                starts = wanted;
+                let turned = Autostart::of_person().and_then(|autostart| autostart.turn(wanted, &home));
+                if let Err(error) = turned {
+                    tracing::warn!("the autostart entry cannot be changed: {error}");
+                }
+            }
         }
     }
 }

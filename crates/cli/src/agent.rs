@@ -38,7 +38,7 @@ pub(crate) struct ServeArguments {
     /// What becomes of programs that nobody decided about
     #[arg(long, value_enum, value_name = "HOW", default_value = "deny")]
     consent: Consent,
-    /// Show how the accounts stand in the desktop's tray, and tell when a person has to act, unless the setting `tray` is off
+    /// Show how the accounts stand in the desktop's tray, and tell when a person has to act
     #[arg(long)]
     tray: bool,
     /// Leave the session of the terminal that this was started from
@@ -105,7 +105,7 @@ pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> 
     if let Err(error) = pilotlight_agent::tell_ready() {
         output::note(&format!("systemd was not told that the agent is ready: {error}."));
     }
-    let shown = (arguments.tray && pilotlight.settings().tray).then(|| tray::Shown::begin(pilotlight.clone(), home));
+    let shown = arguments.tray.then(|| tray::Shown::begin(pilotlight.clone(), home));
     let ended = async { drop(pilotlight_agent::until_ended().await) };
     match shown {
         None => agent.serve_until(ended).await,

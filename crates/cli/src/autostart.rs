@@ -22,17 +22,16 @@ pub(crate) enum AutostartCommand {
 }
 
 pub(crate) fn carry_out(form: Form, command: AutostartCommand) -> Outcome {
-    let turned = match command {
-        AutostartCommand::On => Some(true),
-        AutostartCommand::Off => Some(false),
+    let autostart = Autostart::of_person().map_err(failed)?;
+    let home = Home::locate()?;
+    let on = match command {
+        AutostartCommand::On => Some("on"),
+        AutostartCommand::Off => Some("off"),
         AutostartCommand::Status => None,
     };
-    if let Some(on) = turned {
-        let home = Home::locate()?;
-        Settings::store(&home, Setting::Autostart, if on { "on" } else { "off" })?;
-        follow(&home, on)?;
+    if let Some(on) = on {
+        follow(&Settings::store(&home, Setting::Autostart, on)?, &home)?;
     }
-    let autostart = Autostart::of_person().map_err(failed)?;
     let (on, file) = (autostart.is_on(), autostart.file().display().to_string());
     form.print(&json!({ "autostart": on, "file": file }), || {
         if on { format!("On: {}\n", crate::words::harmless(&file)) } else { "Off\n".to_owned() }
@@ -40,9 +39,9 @@ pub(crate) fn carry_out(form: Form, command: AutostartCommand) -> Outcome {
     Ok(0)
 }
 
-/// Does what the setting `autostart` says.
-pub(crate) fn follow(home: &Home, on: bool) -> Result<(), Failure> {
-    Autostart::of_person().and_then(|autostart| autostart.turn(on, home)).map_err(failed)
+/// Has the entry say what is set.
+pub(crate) fn follow(settings: &Settings, home: &Home) -> Result<(), Failure> {
+    Autostart::of_person().and_then(|autostart| autostart.turn(settings.autostart, home)).map_err(failed)
 }
 
 fn failed(error: std::io::Error) -> Failure {

@@ -63,16 +63,19 @@ impl Autostart {
         std::fs::read_to_string(&self.file).is_ok_and(|entry| !entry.lines().any(|line| line == "Hidden=true"))
     }
 
-    /// As the setting `autostart` says.
+    /// Has it start with the session, or no more.
     ///
     /// # Errors
-    /// The file cannot be written or removed.
+    /// The file cannot be changed.
     pub fn turn(&self, on: bool, home: &Home) -> std::io::Result<()> {
         if on { self.turn_on(home) } else { self.turn_off() }
     }
 
     /// Has this program start with the session, as an agent with a tray over this home. Naming it anew is no harm.
-    fn turn_on(&self, home: &Home) -> std::io::Result<()> {
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn turn_on(&self, home: &Home) -> std::io::Result<()> {
         let usual = Home::usual().as_ref() == Some(home);
         let entry = entry(&beside("pilotlight"), (!usual).then(|| home.path()));
         if let Some(folder) = self.file.parent() {
@@ -84,7 +87,10 @@ impl Autostart {
     }
 
     /// Has it start no more.
-    fn turn_off(&self) -> std::io::Result<()> {
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn turn_off(&self) -> std::io::Result<()> {
         match std::fs::remove_file(&self.file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             removed => removed,

@@ -1,7 +1,5 @@
 //! Every word of the tray, in both languages. A text that one of them lacks does not compile.
 
-use pilotlight::settings::{self, Settings};
-
 /// The language of a tray.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Language {
@@ -20,21 +18,22 @@ impl Language {
         if language.eq_ignore_ascii_case("zh") { Self::Chinese } else { Self::English }
     }
 
-    /// The one that the person has set, or else the environment's.
-    #[must_use]
-    pub fn of_person(settings: &Settings) -> Self {
-        match settings.language {
-            settings::Language::English => Self::English,
-            settings::Language::Chinese => Self::Chinese,
-            settings::Language::System => Self::of_surroundings(),
-        }
-    }
-
     /// The language that the environment asks for (POSIX: `LC_ALL`, `LC_MESSAGES`, `LANG`, the first that is set).
+    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the place that reads the environment")]
-    fn of_surroundings() -> Self {
+    pub fn of_surroundings() -> Self {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).map_or(Self::English, |locale| Self::of(&locale))
+    }
+
+    /// The one that the person has set; none where it is the system's.
+    pub(crate) const fn set(language: pilotlight::settings::Language) -> Option<Self> {
+        use pilotlight::settings::Language as Set;
+        match language {
+            Set::System => None,
+            Set::English => Some(Self::English),
+            Set::Chinese => Some(Self::Chinese),
+        }
     }
 
     pub(crate) const fn words(self) -> &'static Words {

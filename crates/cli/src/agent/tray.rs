@@ -18,8 +18,7 @@ pub(super) struct Shown {
 impl Shown {
     /// To be called within a Tokio runtime.
     pub(super) fn begin(pilotlight: Pilotlight, home: Home) -> Self {
-        let language = Language::of_person(&pilotlight.settings());
-        let (tray, wishes) = Tray::new(pilotlight, home, language);
+        let (tray, wishes) = Tray::new(pilotlight, home, Language::of_surroundings());
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(tray.show_until(async { drop(ended.await) }));
         Self { wishes, task, end }
