@@ -218,7 +218,7 @@ export const api: Api = {
 
   async devices(name) {
     await refuseIfTold();
-    if (!find(name).tells_devices) throw makeProblem("flow_unsupported", "The service does not tell.");
+    if (!find(name).tells_devices) throw makeProblem("devices_untold", "The service does not tell.");
     return devices;
   },
 
