@@ -5,9 +5,12 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use pilotlight::Pilotlight;
-use pilotlight_agent::{Answer, Client, Place, Request};
+use pilotlight::storage::VaultStatus;
+use pilotlight::values::{ExposeSecret as _, SecretString};
+use pilotlight::{ErrorCode, Pilotlight};
+use pilotlight_agent::{Answer, AskError, Client, Place, Request, Secret};
 use tauri::{Window, WindowEvent};
+use zeroize::Zeroizing;
 
 /// An agent that does not answer after so many looks, with this pause, does not come.
 const LOOKS: u32 = 200;
@@ -26,14 +29,23 @@ impl HandOver {
     /// The window goes at once; the process when somebody else serves.
     pub(crate) fn begin(&self, window: &Window, event: &WindowEvent) {
         let WindowEvent::CloseRequested { api, .. } = event else { return };
+        // Who wants no tray wants nobody left behind.
+        if !self.pilotlight.settings().tray {
+            return;
+        }
         api.prevent_close();
         if let Err(error) = window.hide() {
             tracing::warn!("the window does not go: {error}");
         }
         let (this, app) = (self.clone(), tauri::Manager::app_handle(window).clone());
         tauri::async_runtime::spawn(async move {
-            let place = this.place;
-            let served = tauri::async_runtime::spawn_blocking(move || serve_by_agent(&place)).await;
+            let (place, passphrase) = (this.place, this.pilotlight.passphrase());
+            let served = tauri::async_runtime::spawn_blocking(move || {
+                serve_by_agent(&place)?;
+                share(&place, passphrase);
+                std::io::Result::Ok(())
+            })
+            .await;
             if let Ok(Err(error)) = served {
                 tracing::warn!("no agent takes over: {error}; nothing is refreshed until the app is opened again");
             }
@@ -41,6 +53,43 @@ impl HandOver {
             drop(tokio::time::timeout(LANDING, this.pilotlight.land()).await);
             app.exit(0);
         });
+    }
+}
+
+impl HandOver {
+    /// Opens the vault for an agent too, each time that the person has opened it here by a passphrase.
+    pub(crate) async fn share_what_opens(self) {
+        let mut changes = self.pilotlight.subscribe();
+        let mut was_open = false;
+        while changes.changed().await.is_ok() {
+            let is_open = matches!(self.pilotlight.vault_status(), VaultStatus::Ready { .. });
+            if is_open && !was_open {
+                let (place, passphrase) = (self.place.clone(), self.pilotlight.passphrase());
+                drop(tauri::async_runtime::spawn_blocking(move || share(&place, passphrase)).await);
+            }
+            was_open = is_open;
+        }
+    }
+}
+
+/// Gives the passphrase to an agent that waits for one. A vault that opens without one is the agent's own matter.
+fn share(place: &Place, passphrase: Option<SecretString>) {
+    let Some(passphrase) = passphrase else { return };
+    let shared = || -> Result<(), AskError> {
+        let mut agent = Client::connect(place)?;
+        let waits = match agent.ask(&Request::Unlock { passphrase: None })? {
+            Answer::Error(trouble) => trouble.code == ErrorCode::PassphraseNeeded.as_str(),
+            _ => false,
+        };
+        if waits {
+            let secret = Secret(Zeroizing::new(passphrase.expose_secret().to_owned()));
+            agent.ask(&Request::Unlock { passphrase: Some(secret) })?;
+        }
+        Ok(())
+    };
+    match shared() {
+        Ok(()) | Err(AskError::NoAgent) => {}
+        Err(error) => tracing::info!("the agent was not unlocked: {error}"),
     }
 }
 

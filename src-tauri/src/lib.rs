@@ -6,6 +6,8 @@ mod closing;
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
+mod remembered;
+mod wishes;
 
 use std::process::ExitCode;
 
@@ -82,10 +84,13 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             None
         }
     };
+    let remembered = remembered::plugin(&home);
     let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
+        .plugin(remembered)
+        .plugin(wishes::plugin(pilotlight.clone()))
         .plugin(opened_at(args.account.as_deref())?);
     #[cfg(target_os = "linux")]
     let app = on_linux(app, place, first, (!args.no_tray).then_some(pilotlight));
@@ -110,6 +115,7 @@ fn on_linux(
         None => app,
         Some(pilotlight) => {
             let hand_over = closing::HandOver { place, pilotlight };
+            tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
             app.on_window_event(move |window, event| hand_over.begin(window, event))
         }
     }

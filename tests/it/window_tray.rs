@@ -55,8 +55,9 @@ async fn who_closes_the_window_stays_signed_in_by_an_agent_and_comes_back_to_it(
 
     window.reopen().await;
     window.wait_for_state("signed-in").await;
-    let second = desktop.command(binaries::built("pilotlight-desktop")).arg("--account=Demo service").output().unwrap();
+    let second = desktop.command(binaries::built("pilotlight-desktop")).arg("--account=demo-service").output().unwrap();
     assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    window.find("account-page").await;
     assert_eq!(panel.registered(), 1, "another agent was started");
     window.kill();
     let answers = server.refreshes();

@@ -163,7 +163,7 @@ impl PrivateDesktop {
 
     /// Where the bus listens. Without a bus this is an address at which nobody answers: an unset variable would let a
     /// program look for the bus of the session around it.
-    fn bus_address(&self) -> String {
+    pub(crate) fn bus_address(&self) -> String {
         format!("unix:path={}", self.folder().join("run/bus").display())
     }
 

@@ -30,6 +30,8 @@
     reason = "the kit waits for other processes, and reads which of them the environment names; its clock is the real one"
 )]
 
+#[cfg(target_os = "linux")]
+mod accessible;
 pub mod binaries;
 mod chaos;
 mod forms;
@@ -63,6 +65,8 @@ pub use person::{Answer, Person, Visit, write_down};
 pub use redis::Redis;
 pub use server::{Server, ServerOptions};
 
+#[cfg(target_os = "linux")]
+pub use accessible::{ScreenReader, Spoken};
 #[cfg(target_os = "linux")]
 pub use desktop::{Keystore, PrivateDesktop};
 #[cfg(target_os = "linux")]

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zbus::blocking::{Connection, connection::Builder};
 use zbus::message::Header;
-use zbus::object_server::SignalEmitter;
 use zbus::zvariant::{OwnedValue, Structure, Value};
 
 use crate::desktop::PrivateDesktop;
@@ -80,17 +79,10 @@ impl Notices {
         id
     }
 
-    async fn close_notification(
-        &self,
-        id: u32,
-        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
-    ) -> zbus::fdo::Result<()> {
+    async fn close_notification(&self, id: u32, #[zbus(connection)] bus: &zbus::Connection) -> zbus::fdo::Result<()> {
         lock(&self.0).iter_mut().filter(|notice| notice.id == id).for_each(|notice| notice.withdrawn = true);
-        Ok(Self::notification_closed(&emitter, id, 3).await?)
+        Ok(bus.emit_signal(None::<&str>, NOTICES_PATH, NOTICES, "NotificationClosed", &(id, 3_u32)).await?)
     }
-
-    #[zbus(signal)]
-    async fn notification_closed(emitter: &SignalEmitter<'_>, id: u32, reason: u32) -> zbus::Result<()>;
 }
 
 impl Panel {

@@ -34,6 +34,7 @@ let haltAt = "";
 let goOn = (): void => {};
 let findings: FindingView[] | null = null;
 let labStopped = false;
+let opens: (account: string) => void = () => {};
 let devices = devicesOf(Date.now());
 let leftBy = "";
 
@@ -184,10 +185,10 @@ export const api: Api = {
     return signedIn({ name, service: serviceOf(request), client_id, scope }, await whoSignsIn(request.with));
   },
 
-  async signInAgain(name, how) {
+  async signInAgain(name, how, more = "") {
     await refuseIfTold();
     const { service, client_id, scope } = find(name);
-    return signedIn({ name, service, client_id, scope }, await whoSignsIn(how));
+    return signedIn({ name, service, client_id, scope: `${scope} ${more}`.trim() }, await whoSignsIn(how));
   },
 
   cancelSignIn: async () => browser?.fail(makeProblem("sign_in_cancelled", "The sign-in was cancelled.")),
@@ -282,6 +283,10 @@ export const api: Api = {
     return { from, to, grants: snapshot.accounts.length, not_rotated: notRotated };
   },
 
+  async openings(tell) {
+    opens = tell;
+  },
+
   async labList() {
     return labView;
   },
@@ -348,6 +353,8 @@ export const api: Api = {
 
 /** The host's part, for the checks and the browser's console. */
 const stage = {
+  /** The app is asked for an account, by its tray for instance. */
+  openAt: (account: string) => opens(account),
   /** The person finished in the browser. */
   finishBrowser: () => browser?.finish(),
   /** The browser sign-in came to nothing. */

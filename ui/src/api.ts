@@ -11,6 +11,8 @@ import type { LabView } from "./bindings/LabView";
 
 /** The whole contract with the host: the plugin's, and the lab's; `api.fake.ts` has the same face. */
 export interface Api extends Pilotlight {
+  /** Tells which account the app was opened for, where it was for one, and each that it is asked for later. */
+  openings(tell: (account: string) => void): Promise<void>;
   /** What the lab can attack, and how. */
   labList(): Promise<LabView>;
   /** Attacks stores of the lab's own making, and tells of each cell; resolves at the end. */
@@ -23,6 +25,12 @@ export interface Api extends Pilotlight {
 
 export const api: Api = {
   ...pilotlight,
+  openings: async (tell) => {
+    await listen<string>("open-account", ({ payload }) => tell(payload));
+    // Set by the shell before any script of the page runs.
+    const { pilotlightOpensAt: first } = globalThis as { pilotlightOpensAt?: string | null };
+    if (first) tell(first);
+  },
   labList: () => invoke("plugin:lab|list"),
   labRun: async (request, tell) => {
     const stop = await listen<LabEvent>("lab://event", ({ payload }) => tell(payload));

@@ -9,9 +9,9 @@ export async function signIn(request: SignInRequest, at: string): Promise<boolea
   return whilePending(request.name, at, request.with.flow, () => api.signIn(request));
 }
 
-/** The same for an account whose sign-in has ended. */
-export async function signInAgain({ name, service }: AccountView, how: SignInWith): Promise<boolean> {
-  return whilePending(name, service, how.flow, () => api.signInAgain(name, how));
+/** The same for an account there is, asking for more scope where some is named. */
+export async function signInAgain({ name, service }: AccountView, how: SignInWith, more = ""): Promise<boolean> {
+  return whilePending(name, service, how.flow, () => api.signInAgain(name, how, more));
 }
 
 async function whilePending(account: string, at: string, flow: SignInWith["flow"], begin: () => Promise<unknown>): Promise<boolean> {

@@ -70,6 +70,7 @@ export async function connect(): Promise<void> {
   addEventListener("hashchange", followAddress);
   followAddress();
   await api.subscribe({ snapshot: take, event: (event) => onEvent.forEach((tell) => tell(event)), device: takeDevice });
+  await api.openings(openAccount);
   await askOnce().catch(unexpected);
 }
 

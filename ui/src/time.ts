@@ -37,9 +37,13 @@ export function largest(ms: number, { unit }: Text): string {
   return unit.day(Math.floor(ms / DAY));
 }
 
+// To make one takes about a millisecond, and a card has several instants.
+const formats: Record<string, Intl.DateTimeFormat> = {};
+
 /** The instant to the second, as the language writes it. */
 export function exact(at: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(at);
+  formats[language] ??= new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  return formats[language].format(at);
 }
 
 /** How much of the way from `from` to `to` is left, between 1 and 0. */

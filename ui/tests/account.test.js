@@ -38,6 +38,13 @@ describe("an account's page", () => {
     assert.equal(await page.locator(`${id("reasons")} li`).count(), 1);
   }));
 
+  it("is shown when the app is asked for it, from the tray for instance", on("one", async (page) => {
+    await page.click(id("back"));
+    await page.waitForSelector(id("account-card"));
+    await play(page, "openAt", "ada");
+    await page.waitForSelector(`${id("account-page")}[data-account="ada"]`);
+  }));
+
   it("has an address: going back, forward and loading anew lead where one was", on("one", async (page) => {
     await page.goBack();
     await page.waitForSelector(id("account-card"));
@@ -50,6 +57,17 @@ describe("an account's page", () => {
     await page.waitForFunction(() => document.activeElement?.tagName === "H1");
     assert.equal(new URL(page.url()).hash, "");
   }));
+
+  for (const keys of ["Escape", "Alt+ArrowLeft"]) {
+    it(`is left by the keyboard (${keys}), and reached by it`, on("one", async (page) => {
+      await page.keyboard.press(keys);
+      await page.waitForSelector(id("account-card"));
+      await page.locator(id("open-account")).focus();
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(id("account-page"));
+      assert.match(page.url(), /#account\/ada$/);
+    }));
+  }
 
   it("is not to be had of nobody", async () => {
     const page = await stage.open("one#account/nobody%");
@@ -101,6 +119,26 @@ describe("an account's page", () => {
       assert.match(await said(page, id("devices-none")), words);
     }));
   }
+
+  it("asks for the right to see devices in place, and the account stays signed in meanwhile", on("one", async (page) => {
+    await play(page, "failNext", "client_refused");
+    await unfold(page, "devices");
+    await page.click(id("ask-for-devices"));
+    await page.waitForSelector(`${id("account-page")}[data-state="signed-in"] ${id("pending")}`);
+    await play(page, "finishBrowser");
+    await page.waitForSelector(id("device"));
+    await unfold(page, "tokens");
+    assert.match(await said(page, id("tokens")), /offline_access devices/);
+  }));
+
+  it("offers a new sign-in before one that is going to end", on("one", async (page) => {
+    assert.equal(await page.locator(id("sign-in-again")).count(), 0);
+    await play(page, "amend", "ada", { refresh_due_at_ms: null, refresh_expires_at_ms: null });
+    await page.click(id("sign-in-again"));
+    await play(page, "finishBrowser");
+    await page.waitForSelector(id("sign-in-again"), { state: "detached" });
+    assert.equal(await page.locator(id("account-page")).count(), 1);
+  }));
 
   it("asks how far a sign-out goes, and can be told to leave it", on("one", async (page) => {
     await page.click(id("sign-out"));

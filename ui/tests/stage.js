@@ -21,6 +21,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+/** How every check starts its browser. */
+export const browserOptions = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS };
+
 /** Serves `folder` on a free port; resolves to its address and how to stop. */
 export async function serve(folder) {
   const server = createServer(async (request, response) => {
@@ -44,12 +47,15 @@ export async function serve(folder) {
 /** A browser and a server for one file of checks. */
 export async function raise() {
   const [browser, server] = await Promise.all([
-    chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS }),
+    chromium.launch(browserOptions),
     serve("dist-fake"),
   ]);
   return {
     /** Opens a scenario in a fresh profile. `page.faults` gathers what the page complained of, policy violations among it. */
-    async open(scenario, { language = "en", scheme = "light", width = 800, height = 640, motion = "no-preference", density = 1, frozen = false } = {}) {
+    async open(
+      scenario,
+      { language = "en", scheme = "light", width = 800, height = 640, motion = "no-preference", density = 1, frozen = false, still = false } = {},
+    ) {
       const context = await browser.newContext({
         locale: language === "zh" ? "zh-CN" : "en-GB",
         colorScheme: scheme,
@@ -69,6 +75,8 @@ export async function raise() {
         await page.clock.install({ time: new Date("2026-01-05T09:59:59Z") });
         await page.clock.pauseAt(new Date("2026-01-05T10:00:00Z"));
       }
+      // A clock that does not move, while timers run: pictures of one page are then alike.
+      if (still) await page.clock.setFixedTime(new Date("2026-01-05T10:00:00Z"));
       await page.goto(`${server.address}/?scenario=${scenario}`);
       await page.locator("main h1").first().waitFor();
       return page;

@@ -36,6 +36,20 @@ pub(crate) fn small_command_line(subcommand: &[&str], rest: &[&str]) -> Command 
     command
 }
 
+/// The app and the command line, optimised, as they are packaged and measured.
+pub(crate) fn release_of_the_app() -> Command {
+    let mut command = cargo(&["build", "--release", "--package", "pilotlight-desktop", "--package", "pilotlight-cli"]);
+    command.args(FEATURES);
+    command
+}
+
+/// The window that the app's is measured beside.
+pub(crate) fn release_of_the_bare_window() -> Command {
+    let mut command = cargo(&["build", "--release", "--package", "pilotlight-desktop", "--example", "bare"]);
+    command.args(FEATURES);
+    command
+}
+
 /// Builds the product's programs. xtask itself is running, and some systems cannot replace a running program.
 pub(crate) fn build_programs() -> Command {
     workspace(&["build"], &["--exclude", "xtask", "--exclude", "pilotlight-example", "--bins"])

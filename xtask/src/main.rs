@@ -6,7 +6,9 @@
 //! cargo xtask torture    the long crash tests and simulated months, with their figures
 //! cargo xtask fuzz       every parser under libFuzzer, a minute each
 //! cargo xtask bench      the vault's strategies measured, in fsyncs; `bench server`: what a refresh costs,
-//!                        `bench agent`: what lending costs beside oidc-agent
+//!                        `bench agent`: what lending costs beside oidc-agent, `bench app`: the window beside a bare one
+//! cargo xtask package    a .deb and an .rpm of the app and the command line
+//! cargo xtask screens    pictures of every view, in docs/screens
 //! cargo xtask setup      install what the two need, and nothing else
 //! cargo xtask bindings   write the TypeScript types anew
 //! cargo xtask face       list anew what others can use of the crates
@@ -27,6 +29,7 @@ mod face;
 mod failure;
 mod fuzz;
 mod npm;
+mod package;
 mod packages;
 mod place;
 mod progress;
@@ -69,6 +72,10 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Measure the strategies of the vault
     Bench(bench::Bench),
+    /// Make a .deb and an .rpm of the app and the command line
+    Package(package::Package),
+    /// Take pictures of every view, light and dark, in both languages, for docs/screens
+    Screens,
     /// Install what `run` and `test` need, and nothing else
     Setup,
     /// Write the TypeScript types anew from the Rust types
@@ -87,6 +94,8 @@ fn main() -> ExitCode {
         Task::Torture { arguments, .. } => torture(&arguments),
         Task::Fuzz(fuzz) => fuzz.start(),
         Task::Bench(bench) => bench.start(),
+        Task::Package(package) => package.start(),
+        Task::Screens => screens(),
         Task::Setup => setup(),
         Task::Bindings => bindings(),
         Task::Face => face(),
@@ -144,4 +153,18 @@ fn bindings() -> Result<(), Failure> {
     npm::install(&mut progress)?;
     progress.step("Build the UI", |step| step.run(npm::script("build")))?;
     progress.step("Write the types", bindings::write)
+}
+
+/// Chromium shows the built pages with the stand-in for the host; ui/tests/screens.js goes through them.
+fn screens() -> Result<(), Failure> {
+    let mut progress = Progress::of(npm::STEPS + 2);
+    npm::install(&mut progress)?;
+    progress.step("Build the UI", |step| step.run(npm::script("build:fake")))?;
+    let told = progress.step("Take the pictures", |step| {
+        let mut command = npm::script("screens");
+        command.arg("--").arg(place::root().join("docs/screens"));
+        step.read(command)
+    })?;
+    println!("{}", told.lines().last().unwrap_or_default());
+    Ok(())
 }

@@ -63,11 +63,13 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "strace",
             "gdb",
             "swtpm",
+            "at-spi2-core",
             "python3-venv",
             "libssl-dev",
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff-base"),
@@ -96,10 +98,12 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "gdb",
             "swtpm",
             "python3",
+            "at-spi2-core",
             "openssl-devel",
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff-base"),
@@ -125,11 +129,13 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "strace",
             "gdb",
             "swtpm",
+            "at-spi2-core",
             "python",
             "openssl",
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff"),
@@ -156,10 +162,12 @@ pub(crate) const MANAGERS: [Manager; 4] = [
             "gdb",
             "swtpm",
             "python3",
+            "at-spi2-core",
             "libopenssl-devel",
         ],
         programs: &[
             ("curl", "curl"),
+            ("desktop-file-validate", "desktop-file-utils"),
             ("fish", "fish"),
             ("git", "git"),
             ("groff", "groff"),
@@ -175,12 +183,13 @@ pub(crate) const MANAGERS: [Manager; 4] = [
 pub(crate) const PEER: (&str, &str) = ("oidc-agent", "oidc-agent-cli");
 
 /// Programs that tests start, whatever package they come in.
-pub(crate) const TEST_PROGRAMS: [&str; 18] = [
+pub(crate) const TEST_PROGRAMS: [&str; 19] = [
     "WebKitWebDriver",
     "Xvfb",
     "curl",
     "dbus-daemon",
     "dbus-send",
+    "desktop-file-validate",
     "fish",
     "gcore",
     "git",

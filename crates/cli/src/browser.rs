@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pilotlight::Error;
 use pilotlight::parts::{Browser, SystemBrowser};
+use pilotlight::{Error, ErrorCode};
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -46,6 +46,10 @@ impl Browser for PrintingBrowser {
         output::note(&format!("Opening {page} in your browser; if nothing opens, open this address:"));
         output::note(url.as_str());
         if let Err(error) = SystemBrowser.open(url) {
+            if error.code() == ErrorCode::ScreenLocked {
+                // Nobody is there to open it by hand either.
+                return Err(error);
+            }
             output::note(&format!(
                 "{error} Open the address above on this machine yourself, or say --flow device to sign in from another one."
             ));

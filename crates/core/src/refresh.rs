@@ -126,7 +126,7 @@ impl Pilotlight {
     }
 
     /// Writes down where the grant stands in this process.
-    fn settle(&self, held: &Held, state: State, problem: Option<Error>) {
+    pub(crate) fn settle(&self, held: &Held, state: State, problem: Option<Error>) {
         self.page(held.id, |page| {
             page.generation = held.generation;
             page.state = state;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pilotlight::Scope;
 use tauri::ipc::{CommandScope, Response};
 use tauri::{AppHandle, Runtime, State, Webview, command};
 
@@ -57,9 +58,10 @@ pub(crate) async fn sign_in_again<R: Runtime>(
     shell: State<'_, Shell>,
     account: String,
     with: SignInWith,
+    more: Option<String>,
 ) -> Result<AccountView, Problem> {
     let with = with.into_way(move |device| shell::push_device(&app, device));
-    shell.sign_in_again(account, with).await
+    shell.sign_in_again(account, with, Scope::parse(&more.unwrap_or_default())).await
 }
 
 #[command]

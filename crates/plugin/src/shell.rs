@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use pilotlight::journal::JournalEntry;
 use pilotlight::storage::{Strategy, VaultStatus};
 use pilotlight::values::SecretString;
-use pilotlight::{Account, Error, ErrorCode, Pilotlight, Registration, SignIn};
+use pilotlight::{Account, Error, ErrorCode, Pilotlight, Registration, Scope, SignIn};
 use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
 use tokio::task::AbortHandle;
 
@@ -75,10 +75,15 @@ impl Shell {
         self.take_turn(async move { pilotlight.sign_in(registration, with).await }).await
     }
 
-    /// The same for an ended account.
-    pub(crate) async fn sign_in_again(&self, account: String, with: SignIn) -> Result<AccountView, Problem> {
+    /// The same for an account there is, asking for `more` scope beside that of before.
+    pub(crate) async fn sign_in_again(
+        &self,
+        account: String,
+        with: SignIn,
+        more: Scope,
+    ) -> Result<AccountView, Problem> {
         let pilotlight = self.pilotlight.clone();
-        self.take_turn(async move { pilotlight.sign_in_again(&account, with).await }).await
+        self.take_turn(async move { pilotlight.sign_in_for_more(&account, with, &more).await }).await
     }
 
     async fn take_turn(

@@ -39,6 +39,7 @@ const scenarios: Record<string, (now: number) => Scenario> = {
   developer: (now) => open(now, [makeAccount("ada", now), work(now)], { settings: { ...settings, developer: true } }),
   "no-services": (now) => open(now, [], { services: [] }),
   accounts: (now) => open(now, [makeAccount("ada", now), work(now), noRefresh(now)]),
+  many: (now) => open(now, Array.from({ length: 1000 }, (_, n) => makeAccount(`account-${n}`, now))),
   one: (now) => open(now, [makeAccount("ada", now)]),
   refreshing: (now) => open(now, [makeAccount("ada", now, { status: { state: "refreshing" } })]),
   waiting: (now) => open(now, [waiting(now), work(now)]),

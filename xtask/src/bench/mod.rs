@@ -6,12 +6,15 @@
 //!  trace.rs ──── what strace wrote: system calls with their times
 //!  window.rs ─── refreshes against a real server, watched from outside
 //!  server/ ───── what refreshes cost the authorization server
+//!  app/ ──────── what the window costs, beside a bare one
 //!  agent/ ────── what lending costs, beside oidc-agent
 //!  proc.rs ───── what the kernel tells of a process
 //! ```
 
 #[cfg(unix)]
 mod agent;
+#[cfg(target_os = "linux")]
+mod app;
 mod figures;
 #[cfg(unix)]
 mod proc;
@@ -63,6 +66,9 @@ enum Other {
     /// Measure what lending costs, beside oidc-agent
     #[cfg(unix)]
     Agent(agent::AgentBench),
+    /// Measure what the window costs, beside a bare Tauri window
+    #[cfg(target_os = "linux")]
+    App(app::AppBench),
 }
 
 impl Bench {
@@ -72,6 +78,8 @@ impl Bench {
             Some(Other::Server(bench)) => bench.start(),
             #[cfg(unix)]
             Some(Other::Agent(bench)) => bench.start(),
+            #[cfg(target_os = "linux")]
+            Some(Other::App(bench)) => bench.start(),
             _ => self.of_the_vault(),
         }
     }

@@ -130,6 +130,12 @@ async fn lends_and_refusals_stand_in_the_journal_once_and_are_counted() {
 
     let programs = Programs::of(&world.home());
     let path = lent[1].strip_prefix("Lent to ").and_then(|text| text.split(", run by").next()).unwrap();
+    let borrowers = world.pilotlight.borrowers("work").await.unwrap();
+    assert_eq!(
+        borrowers.iter().map(|one| one.program.as_str()).collect::<Vec<_>>(),
+        [path],
+        "both lines are of one program"
+    );
     programs.decide(Path::new(path), Some(Decision::Never)).unwrap();
     tokio::spawn(world.agent(Unknown::Allow).unwrap().serve());
     assert_eq!(world.connect().ask(TOKEN)["error"]["code"], "not_allowed");

@@ -7,6 +7,9 @@ mod by_device;
 #[cfg(test)]
 mod by_device_tests;
 mod loopback;
+mod renewal;
+#[cfg(test)]
+mod renewal_tests;
 mod turn;
 #[cfg(test)]
 mod turn_tests;
@@ -50,40 +53,35 @@ impl Pilotlight {
         let (client, scope) = (registration.client, registration.scope);
         let held = match with {
             SignIn::RefreshToken(token) => self.import(registration.name, service, client, scope, token).await?,
-            SignIn::Password { username, password } => {
-                let request = service.password_request(&client, &username, &password, &scope);
-                drop(password);
-                let obtained = self.obtain(&service, &client, &scope, request, None, Some(username)).await?;
-                self.keep(registration.name, service, client, scope, obtained).await?
-            }
-            SignIn::Device(watcher) => {
-                let obtained = self.by_device(&service, &client, &scope, &watcher).await?;
-                self.keep(registration.name, service, client, scope, obtained).await?
-            }
-            SignIn::Browser => {
-                let obtained = self.by_browser(&service, &client, &scope).await?;
+            with => {
+                let obtained = self.obtain_by(with, &service, &client, &scope).await?;
                 self.keep(registration.name, service, client, scope, obtained).await?
             }
         };
         Ok(self.account_of(&held))
     }
 
-    /// Signs in to an ended account again: the same name, service, client (its secret too) and scope.
-    ///
-    /// Where the service has metadata they are asked for anew; where they cannot be had, its endpoints are those of before.
-    pub async fn sign_in_again(&self, name: &str, with: SignIn) -> Result<Account, Error> {
-        let held = self.find(name).await?;
-        let GrantRecord { service, client, scope, .. } = &*held.record;
-        let discovered = match service {
-            Service::OAuth(metadata) => {
-                self.discover(&ServiceLocation::Issuer(metadata.issuer.as_str().to_owned())).await.ok()
+    /// Gets tokens by what the person does or brings.
+    async fn obtain_by(
+        &self,
+        with: SignIn,
+        service: &Service,
+        client: &Client,
+        scope: &Scope,
+    ) -> Result<Obtained, Error> {
+        match with {
+            SignIn::Browser => self.by_browser(service, client, scope).await,
+            SignIn::Device(watcher) => self.by_device(service, client, scope, &watcher).await,
+            SignIn::Password { username, password } => {
+                let request = service.password_request(client, &username, &password, scope);
+                drop(password);
+                self.obtain(service, client, scope, request, None, Some(username)).await
             }
-            _ => None,
-        };
-        let service = ServiceLocation::Declared(Box::new(discovered.unwrap_or_else(|| service.clone())));
-        let registration =
-            Registration { name: name.to_owned(), service, client: client.clone(), scope: scope.clone() };
-        self.sign_in(registration, with).await
+            SignIn::RefreshToken(_) => Err(Error::new(
+                ErrorCode::NameTaken,
+                "A refresh token of elsewhere begins an account of its own; it takes the place of none.",
+            )),
+        }
     }
 
     /// Turns a location into a service one can speak to; asks for metadata where there are any.

@@ -103,6 +103,13 @@ impl Pilotlight {
         opened
     }
 
+    /// What the person typed to open this vault, where it takes that: for another process of Pilotlight, of the same person,
+    /// that is to open it too. It leaves the process by no other way.
+    #[must_use]
+    pub fn passphrase(&self) -> Option<SecretString> {
+        lock(&self.0.storage.passphrase).clone()
+    }
+
     /// Whether the vault can be used, as far as is known.
     #[must_use]
     pub fn vault_status(&self) -> VaultStatus {
@@ -204,6 +211,7 @@ impl Pilotlight {
             witness.confirm(strategy, needed)?;
             let new = !vaults.exists(strategy)?;
             let vault = vaults.open(strategy)?;
+            tracing::debug!(%strategy, "the vault is open");
             if new && let Err(error) = witness.remember(strategy) {
                 tracing::debug!(%error, "the keystore was not told which strategy is in use");
             }

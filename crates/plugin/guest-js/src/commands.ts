@@ -53,8 +53,8 @@ export interface Pilotlight {
   presets(): Promise<PresetView[]>;
   /** Resolves when the person is signed in: in a browser, here or elsewhere, that may take minutes. */
   signIn(request: SignInRequest): Promise<AccountView>;
-  /** The same for an account whose sign-in has ended, with its service, client and scope. */
-  signInAgain(account: string, how: SignInWith): Promise<AccountView>;
+  /** The same for an account there is, with its service, client and scope, and `more` scope beside. One that lives stays signed in meanwhile; it must be the same person. */
+  signInAgain(account: string, how: SignInWith, more?: string): Promise<AccountView>;
   /** Ends a pending sign-in, which then rejects with `sign_in_cancelled`. */
   cancelSignIn(): Promise<void>;
   /** Refreshes now. Permission `pilotlight:manage`, as for all that follows and changes something. */
@@ -94,7 +94,7 @@ export const pilotlight: Pilotlight = {
   devices: (account) => invoke("plugin:pilotlight|devices", { account }),
   presets: () => invoke("plugin:pilotlight|presets"),
   signIn: (request) => invoke("plugin:pilotlight|sign_in", { request }),
-  signInAgain: (account, how) => invoke("plugin:pilotlight|sign_in_again", { account, with: how }),
+  signInAgain: (account, how, more = "") => invoke("plugin:pilotlight|sign_in_again", { account, with: how, more }),
   cancelSignIn: () => invoke("plugin:pilotlight|cancel_sign_in"),
   refresh: (account) => invoke("plugin:pilotlight|refresh", { account }),
   signOut: (account, from = "service") => invoke("plugin:pilotlight|sign_out", { account, from }),

@@ -2,6 +2,7 @@
 //! the next time round. One thread, connections that stay open, and the processor's time of the server's processes from outside.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -52,16 +53,32 @@ struct Shared {
 
 #[derive(Default)]
 struct Tally {
-    /// Nanoseconds of each refresh that was answered in the measured time.
+    /// Nanoseconds of each refresh that was answered in the measured time, from the first time it was asked for.
     took: Vec<u32>,
-    errors: u64,
-    first_error: Option<String>,
+    /// What was said instead of tokens, and how often.
+    refused: BTreeMap<String, u64>,
+    /// Grants that are over by such an answer.
+    signed_out: u64,
+}
+
+/// Says something else than tokens.
+enum Refused {
+    /// Come again.
+    ForNow(String),
+    /// RFC 6749 section 5.2: `invalid_grant`.
+    ForGood(String),
 }
 
 impl Tally {
-    fn refused(&mut self, said: String) {
-        self.errors += 1;
-        self.first_error.get_or_insert(said);
+    /// Whether the token is worth another attempt.
+    fn refused(&mut self, refused: Refused) -> bool {
+        let (said, for_good) = match refused {
+            Refused::ForNow(said) => (said, false),
+            Refused::ForGood(said) => (said, true),
+        };
+        *self.refused.entry(said).or_default() += 1;
+        self.signed_out += u64::from(for_good);
+        !for_good
     }
 }
 
@@ -112,8 +129,8 @@ impl Drive {
             "per_second": tally.took.len() as f64 / seconds,
             "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "longest_ms": at(1.0),
             "cpu_per_1000": cpu.iter().map(|seconds| seconds / thousands).collect::<Vec<_>>(),
-            "errors": tally.errors,
-            "first_error": tally.first_error,
+            "refused": tally.refused,
+            "signed_out": tally.signed_out,
         }))
     }
 
@@ -141,27 +158,33 @@ async fn connect(address: &str) -> Result<SendRequest<Body>, Failure> {
     Ok(sender)
 }
 
-/// One person, until the time is up; gives back the tokens that are good then.
+/// One person, until the time is up; gives back the tokens that are good then. Who is told to come again does so at once, with
+/// the same token and the same key.
 async fn refresh_in_turn(shared: Rc<Shared>, mut tokens: Vec<String>) -> Result<Vec<String>, Failure> {
     let mut connection = connect(&shared.address).await?;
-    let (mut turn, mut attempt) = (0_usize, 0_u64);
+    let (mut turn, mut asked_since) = (0_usize, None);
     loop {
-        let begun = now();
-        if begun >= shared.end || tokens.is_empty() {
+        let now = now();
+        if now >= shared.end || tokens.is_empty() {
             return Ok(tokens);
         }
+        let begun = *asked_since.get_or_insert(now);
         let place = turn % tokens.len();
-        attempt += 1;
-        let request = shared.request(&tokens[place], attempt)?;
+        let request = shared.request(&tokens[place], turn)?;
         let answer = read(connection.send_request(request).await?).await?;
         let took = u32::try_from(begun.elapsed().as_nanos()).unwrap_or(u32::MAX);
         match answer {
             Ok(next) => {
                 tokens[place] = next;
-                turn += 1;
+                (turn, asked_since) = (turn + 1, None);
                 shared.tally.borrow_mut().took.extend((begun >= shared.measured_from).then_some(took));
             }
-            Err(said) => shared.tally.borrow_mut().refused(said),
+            Err(refused) => {
+                if !shared.tally.borrow_mut().refused(refused) {
+                    tokens.swap_remove(place);
+                    asked_since = None;
+                }
+            }
         }
         if !connection.is_ready() && connection.ready().await.is_err() {
             connection = connect(&shared.address).await?;
@@ -170,31 +193,36 @@ async fn refresh_in_turn(shared: Rc<Shared>, mut tokens: Vec<String>) -> Result<
 }
 
 impl Shared {
-    fn request(&self, token: &str, attempt: u64) -> Result<Request<Body>, Failure> {
+    fn request(&self, token: &str, turn: usize) -> Result<Request<Body>, Failure> {
         let mut request = Request::post("/token")
             .header(header::HOST, &self.address)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if self.keyed {
-            request = request.header("idempotency-key", format!("{attempt:032x}"));
+            request = request.header("idempotency-key", format!("{turn:032x}"));
         }
         let form = format!("grant_type=refresh_token&client_id=desktop&refresh_token={token}");
         Ok(request.body(Body::from(form))?)
     }
 }
 
-/// The refresh token of an answer, or what it says instead.
-async fn read(response: axum::http::Response<Incoming>) -> Result<Result<String, String>, Failure> {
+/// The refresh token of an answer, or what it says instead: its status and, where it has one, its `error`.
+async fn read(response: axum::http::Response<Incoming>) -> Result<Result<String, Refused>, Failure> {
     let status = response.status();
     let bytes = axum::body::to_bytes(Body::new(response.into_body()), usize::MAX).await?;
-    let token = serde_json::from_slice::<Refreshed>(&bytes).ok().filter(|_| status.is_success());
-    Ok(token
-        .map(|refreshed| refreshed.refresh_token)
-        .ok_or_else(|| format!("{status} {}", String::from_utf8_lossy(&bytes))))
+    let answer: Answer = serde_json::from_slice(&bytes).unwrap_or_default();
+    Ok(match (answer.refresh_token, answer.error) {
+        (Some(token), _) if status.is_success() => Ok(token),
+        (_, Some(error)) if error == "invalid_grant" => Err(Refused::ForGood(format!("{status}: {error}"))),
+        (_, error) => {
+            Err(Refused::ForNow(error.map_or_else(|| status.to_string(), |error| format!("{status}: {error}"))))
+        }
+    })
 }
 
-#[derive(serde::Deserialize)]
-struct Refreshed {
-    refresh_token: String,
+#[derive(Default, serde::Deserialize)]
+struct Answer {
+    refresh_token: Option<String>,
+    error: Option<String>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "what is measured is true time")]

@@ -15,6 +15,9 @@ pub(super) fn runtime_here() -> Option<Handle> {
 
 /// Tells all of them, on that runtime. Where it is gone they are dropped, and nobody waits any more.
 pub(super) fn tell_all(runtime: Option<Handle>, all: Vec<Tell>) {
+    if all.is_empty() {
+        return;
+    }
     let tell = move || all.into_iter().for_each(|tell| tell());
     match runtime {
         Some(runtime) => drop(runtime.spawn(async move { tell() })),

@@ -129,9 +129,7 @@ fn tell(answers: Vec<Answer>) {
             None => tell(),
         }
     }
-    if !queued.is_empty() {
-        tell_all(where_to, queued);
-    }
+    tell_all(where_to, queued);
 }
 
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

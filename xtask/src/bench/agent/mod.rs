@@ -9,10 +9,10 @@
 //!  measure.rs ── times and their shares
 //! ```
 
-mod measure;
-mod ours;
+pub(super) mod measure;
+pub(super) mod ours;
 mod peer;
-mod service;
+pub(super) mod service;
 mod siege;
 
 use std::{
@@ -63,18 +63,22 @@ pub(crate) struct AgentBench {
 
 /// What was measured, by subject.
 #[derive(Default)]
-struct Figures(Map<String, Value>);
+pub(super) struct Figures(Map<String, Value>);
 
 impl Figures {
-    fn tell(&mut self, name: &str, value: Value) {
+    pub(super) fn tell(&mut self, name: &str, value: Value) {
         self.0.insert(name.to_owned(), value);
     }
 
-    fn times(&mut self, name: &str, times: &Times) {
+    pub(super) fn times(&mut self, name: &str, times: &Times) {
         self.tell(name, times.to_json());
     }
 
-    fn print(&self) {
+    pub(super) fn into_json(self) -> Value {
+        Value::Object(self.0)
+    }
+
+    pub(super) fn print(&self) {
         println!();
         for (name, value) in &self.0 {
             let text = match value {
@@ -112,7 +116,7 @@ impl AgentBench {
         let measured = self.measure(&mut progress, &folder, peer, &mut figures);
         figures.print();
         if let Some(file) = &self.json {
-            fs::write(file, format!("{:#}\n", Value::Object(figures.0)))?;
+            fs::write(file, format!("{:#}\n", figures.into_json()))?;
         }
         fs::remove_dir_all(&folder)?;
         measured

@@ -12,7 +12,7 @@ use super::measure::{succeed, until};
 use crate::failure::Failure;
 
 /// A bus with an unlocked gnome-keyring; both end when this is dropped.
-pub(super) struct Session {
+pub(in crate::bench) struct Session {
     shell: Child,
     bus: String,
     folder: PathBuf,
@@ -20,7 +20,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn start(folder: &Path, program: &Path) -> Result<Self, Failure> {
+    pub(in crate::bench) fn start(folder: &Path, program: &Path) -> Result<Self, Failure> {
         let folder = folder.to_owned();
         for name in ["home", "run"] {
             fs::create_dir_all(folder.join(name))?;
@@ -44,15 +44,21 @@ impl Session {
     }
 
     /// Our command line, with a home of this name.
-    pub(super) fn command(&self, home: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env_clear().env("HOME", self.folder.join("home")).env("PILOTLIGHT_HOME", self.folder.join(home));
-        command.env("XDG_RUNTIME_DIR", self.folder.join("run")).env("DBUS_SESSION_BUS_ADDRESS", &self.bus);
+    pub(in crate::bench) fn command(&self, home: &str, arguments: &[&str]) -> Command {
+        let mut command = self.other(&self.program, home);
         command.args(arguments);
         command
     }
 
-    pub(super) fn sign_in(&self, home: &str, account: &str, issuer: &str) -> Result<(), Failure> {
+    /// Another program that sees the same.
+    pub(in crate::bench) fn other(&self, program: &Path, home: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.folder.join("home")).env("PILOTLIGHT_HOME", self.folder.join(home));
+        command.env("XDG_RUNTIME_DIR", self.folder.join("run")).env("DBUS_SESSION_BUS_ADDRESS", &self.bus);
+        command
+    }
+
+    pub(in crate::bench) fn sign_in(&self, home: &str, account: &str, issuer: &str) -> Result<(), Failure> {
         let endpoint = format!("{issuer}/token");
         let arguments = ["sign-in", account, "--token-endpoint", &endpoint, "--username", "demo", "--password-stdin"];
         let mut command = self.command(home, &arguments);
@@ -66,7 +72,7 @@ impl Session {
     }
 
     /// An agent over that home that lends to this program.
-    pub(super) fn agent(&self, home: &str) -> Result<Ours, Failure> {
+    pub(in crate::bench) fn agent(&self, home: &str) -> Result<Ours, Failure> {
         let own = std::env::current_exe()?;
         succeed(self.command(home, &["programs", "allow"]).arg(&own))?;
         let mut command = self.command(home, &["agent"]);
@@ -87,26 +93,26 @@ impl Drop for Session {
 }
 
 /// A running agent.
-pub(super) struct Ours {
+pub(in crate::bench) struct Ours {
     agent: Child,
     socket: PathBuf,
 }
 
 impl Ours {
-    pub(super) fn pid(&self) -> u32 {
+    pub(in crate::bench) fn pid(&self) -> u32 {
         self.agent.id()
     }
 
-    pub(super) fn socket(&self) -> &Path {
+    pub(in crate::bench) fn socket(&self) -> &Path {
         &self.socket
     }
 
-    pub(super) fn connect(&self) -> Result<BufReader<UnixStream>, Failure> {
+    pub(in crate::bench) fn connect(&self) -> Result<BufReader<UnixStream>, Failure> {
         Ok(BufReader::with_capacity(4096, UnixStream::connect(&self.socket)?))
     }
 
     /// One token over a connection of its own.
-    pub(super) fn ask(&self, account: &str, min_ttl: u64) -> Result<(), Failure> {
+    pub(in crate::bench) fn ask(&self, account: &str, min_ttl: u64) -> Result<(), Failure> {
         ask(&mut self.connect()?, account, min_ttl)
     }
 }
@@ -120,7 +126,11 @@ impl Drop for Ours {
 }
 
 /// One token over this connection.
-pub(super) fn ask(connection: &mut BufReader<UnixStream>, account: &str, min_ttl: u64) -> Result<(), Failure> {
+pub(in crate::bench) fn ask(
+    connection: &mut BufReader<UnixStream>,
+    account: &str,
+    min_ttl: u64,
+) -> Result<(), Failure> {
     let request = format!("{{\"ask\":\"token\",\"account\":\"{account}\",\"min_ttl\":{min_ttl}}}\n");
     connection.get_mut().write_all(request.as_bytes())?;
     let mut answer = String::new();

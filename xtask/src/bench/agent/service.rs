@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 
 /// How long the slow endpoint thinks about a refresh.
-pub(super) const SLOW: Duration = Duration::from_secs(4);
+pub(in crate::bench) const SLOW: Duration = Duration::from_secs(4);
 /// What a token lives, in seconds.
-pub(super) const LIFE: u64 = 3600;
+pub(in crate::bench) const LIFE: u64 = 3600;
 /// As long as a small JWT.
 const TOKEN_LENGTH: usize = 600;
 
 static TOKENS: AtomicU64 = AtomicU64::new(0);
 
 /// A service on a free port of this machine; its threads end with this process.
-pub(super) struct Service(SocketAddr);
+pub(in crate::bench) struct Service(SocketAddr);
 
 impl Service {
-    pub(super) fn start() -> Result<Self, Failure> {
+    pub(in crate::bench) fn start() -> Result<Self, Failure> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
         thread::spawn(move || {
@@ -37,7 +37,7 @@ impl Service {
         Ok(Self(address))
     }
 
-    pub(super) fn issuer(&self) -> String {
+    pub(in crate::bench) fn issuer(&self) -> String {
         format!("http://{}", self.0)
     }
 }

@@ -39,6 +39,15 @@ pub(crate) struct ServerBench {
     /// How often each is made, in turns with the floor; medians are told
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// These stores alone
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "STORE")]
+    store: Vec<Kind>,
+    /// With so many grants alone, as in 1000,100000; then nothing is forgotten meanwhile
+    #[arg(long, value_delimiter = ',', value_name = "NUMBER")]
+    grants: Vec<u32>,
+    /// With so many people at once alone, as in 1,16; then nothing is forgotten meanwhile
+    #[arg(long, value_delimiter = ',', value_name = "NUMBER")]
+    people: Vec<usize>,
 }
 
 /// The two programs.
@@ -57,20 +66,23 @@ impl ServerBench {
         if !redis {
             println!("SKIPPED: Redis, whose redis-server is not installed");
         }
-        let stores: Vec<Kind> = [Kind::Memory, Kind::Sqlite, Kind::Redis]
-            .into_iter()
-            .filter(|kind| redis || *kind != Kind::Redis)
-            .collect();
-        let sizes: &[u32] = if self.quick { &[1000, 100_000] } else { &[1000, 100_000, 1_000_000] };
-        let mut progress = Progress::of(2 + stores.len() * sizes.len());
+        let mut stores = or(&self.store, &[Kind::Memory, Kind::Sqlite, Kind::Redis]);
+        stores.retain(|kind| redis || *kind != Kind::Redis);
+        let sizes = or(&self.grants, if self.quick { &[1000, 100_000] } else { &[1000, 100_000, 1_000_000] });
+        let mut progress = Progress::of(1 + usize::from(self.forgets()) + stores.len() * sizes.len());
         let mut table = Table::default();
-        let measured = self.fill_table(&mut progress, (&stores, sizes), &mut table);
+        let measured = self.fill_table(&mut progress, (&stores, &sizes), &mut table);
         table.print();
         if let Some(file) = &self.json {
             fs::write(file, format!("{:#}\n", table.to_json()))?;
         }
         // What was measured until then is told all the same.
         measured
+    }
+
+    /// Whether it is also measured how others fare while grants are forgotten.
+    fn forgets(&self) -> bool {
+        self.grants.is_empty() && self.people.is_empty()
     }
 
     fn fill_table(
@@ -90,8 +102,11 @@ impl ServerBench {
                 })?;
             }
         }
+        if !self.forgets() {
+            return Ok(());
+        }
         progress.step("While 100,000 grants are forgotten", |_| {
-            for store in [Kind::Memory, Kind::Sqlite] {
+            for store in [Kind::Memory, Kind::Sqlite].into_iter().filter(|store| stores.contains(store)) {
                 fs::remove_dir_all(&folder).or_else(absent)?;
                 fs::create_dir_all(&folder)?;
                 let server = Running::ours(&programs, &folder, (store, 1000), 100_000)?;
@@ -123,12 +138,11 @@ impl ServerBench {
         let ours = Running::ours(programs, folder, (store, grants), 0)?;
         table.memory.push(Memory { store, grants, server: ours.server.memory()?, redis: ours.used_by_redis() });
         step.note("filled");
-        let users: &[usize] = if self.quick { &[16] } else { &[1, 16, 64] };
-        for users in users {
-            let mut cell = Cell::new(store, grants, *users);
+        for users in or(&self.people, if self.quick { &[16] } else { &[1, 16, 64] }) {
+            let mut cell = Cell::new(store, grants, users);
             for _ in 0..if self.quick { 1 } else { self.rounds } {
-                cell.floor.push(drive(programs, &floor_folder, &floor, (*users, self.millis, 500))?);
-                cell.ours.push(drive(programs, folder, &ours, (*users, self.millis, 500))?);
+                cell.floor.push(drive(programs, &floor_folder, &floor, (users, self.millis, 500))?);
+                cell.ours.push(drive(programs, folder, &ours, (users, self.millis, 500))?);
                 if store == Kind::Sqlite {
                     cell.bare.push(bare_fsync(folder)?);
                 }
@@ -137,6 +151,11 @@ impl ServerBench {
         }
         Ok(())
     }
+}
+
+/// What was chosen, or else all.
+fn or<T: Clone>(chosen: &[T], all: &[T]) -> Vec<T> {
+    if chosen.is_empty() { all.to_vec() } else { chosen.to_vec() }
 }
 
 fn absent(error: std::io::Error) -> std::io::Result<()> {

@@ -17,7 +17,7 @@ const SERVERS_CORE: &str = "0";
 const OTHER_CORE: &str = "1";
 
 /// Where grants are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Kind {
     Memory,
     Sqlite,

@@ -1,5 +1,7 @@
 //! The figures, as a table and as JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::process::{Kind, Sample};
@@ -114,12 +116,11 @@ impl Table {
         );
         println!("in fsyncs: p50 in bare fsyncs of one page beside it.\n");
         for cell in &self.cells {
-            let errors: f64 = cell.ours.iter().chain(&cell.floor).map(|sample| sample.number("errors")).sum();
-            if errors > 0.0 {
-                let (store, grants, users) = (cell.store.name(), cell.grants, cell.users);
-                println!(
-                    "{store}, {grants} grants, {users} users: {errors} answers of ours and the floor's were none, and asked for again"
-                );
+            for (whose, samples) in [("ours", &cell.ours), ("the floor's", &cell.floor)] {
+                if let Some(told) = tell_refused(samples) {
+                    let (store, grants, users) = (cell.store.name(), cell.grants, cell.users);
+                    println!("{store}, {grants} grants, {users} users, {whose}: {told}");
+                }
             }
         }
         for (store, (rss, pss)) in &self.empty {
@@ -165,6 +166,17 @@ impl Table {
     }
 }
 
+/// What was said instead of tokens, if anything was.
+fn tell_refused(samples: &[Sample]) -> Option<String> {
+    let mut refused = BTreeMap::new();
+    for (said, times) in samples.iter().filter_map(|sample| sample.0.get("refused")?.as_object()).flatten() {
+        *refused.entry(said.as_str()).or_insert(0) += times.as_u64().unwrap_or_default();
+    }
+    let signed_out: f64 = samples.iter().map(|sample| sample.number("signed_out")).filter(|n| n.is_finite()).sum();
+    let all: Vec<String> = refused.iter().map(|(said, times)| format!("{times} times {said}")).collect();
+    (!all.is_empty()).then(|| format!("{}; asked again at once, and {signed_out} grants were over", all.join(", ")))
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -174,7 +186,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 mod tests {
     use serde_json::json;
 
-    use super::{Cell, Kind, Memory, Sample};
+    use super::{Cell, Kind, Memory, Sample, tell_refused};
 
     #[test]
     fn a_ratio_is_that_of_each_round_with_redis_in_it() {
@@ -184,6 +196,15 @@ mod tests {
             cell.floor.push(Sample(json!({"cpu_per_1000": [floor]})));
         }
         assert!((cell.ratio() - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_said_instead_of_tokens_is_told_over_all_rounds() {
+        let sample = |refused, signed_out| Sample(json!({"refused": refused, "signed_out": signed_out}));
+        assert_eq!(tell_refused(&[sample(json!({}), 0)]), None);
+        let samples = [sample(json!({"503": 2}), 0), sample(json!({}), 0), sample(json!({"400": 1, "503": 3}), 1)];
+        let told = "1 times 400, 5 times 503; asked again at once, and 1 grants were over";
+        assert_eq!(tell_refused(&samples).as_deref(), Some(told));
     }
 
     #[test]

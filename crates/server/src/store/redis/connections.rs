@@ -102,6 +102,20 @@ impl Connections {
         }
     }
 
+    /// The one Redis that there is, for connections of another kind.
+    pub(super) fn one(&self) -> Option<Client> {
+        match &self.address {
+            Address::One(client) => Some((**client).clone()),
+            Address::Cluster(_) | Address::Sentinel(_) => None,
+        }
+    }
+
+    /// A connection to a Redis that has just answered on another one.
+    pub(super) fn any(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle().pop();
+        idle.map_or_else(|| self.connect().map_err(|error| away(&error)), Ok)
+    }
+
     /// Asks what may be asked twice. Where Redis was restarted, an idle connection is found dead here, and a new one is
     /// made; it comes back with the answer, so that the change that follows is made on a connection known to be good.
     pub(super) fn ask<T>(
@@ -128,7 +142,38 @@ impl Connections {
         }
     }
 
-    /// The same, where nothing follows.
+    /// Asks what changes something, and may be asked twice too. A connection that is new is tried first: so where Redis is
+    /// frozen, nothing that it may do later is sent, but what was sent to it before that was known.
+    pub(super) fn ask_for_a_change<T>(
+        &self,
+        question: impl Fn(&mut dyn ConnectionLike) -> RedisResult<T>,
+    ) -> Result<(Connection, T), Unanswered> {
+        let mut in_doubt = false;
+        let idle = self.idle().pop();
+        if let Some(mut connection) = idle {
+            match question(&mut *connection) {
+                Ok(answer) => return Ok((connection, answer)),
+                Err(error) => {
+                    self.idle().clear();
+                    in_doubt = may_be_done(&error);
+                    if error.is_timeout() {
+                        return Err(Unanswered { error: away(&error), in_doubt });
+                    }
+                }
+            }
+        }
+        let tried = self.connect().and_then(|mut connection| {
+            redis::cmd("PING").exec(&mut *connection)?;
+            Ok(connection)
+        });
+        let mut connection = tried.map_err(|error| Unanswered { error: away(&error), in_doubt })?;
+        match question(&mut *connection) {
+            Ok(answer) => Ok((connection, answer)),
+            Err(error) => Err(Unanswered { error: away(&error), in_doubt: in_doubt || may_be_done(&error) }),
+        }
+    }
+
+    /// [`Self::ask`], where nothing follows.
     pub(super) fn ask_once<T>(
         &self,
         question: impl Fn(&mut dyn ConnectionLike) -> RedisResult<T>,
@@ -204,6 +249,18 @@ fn masters(nodes: &str) -> impl Iterator<Item = &str> {
         // HOST:PORT@BUSPORT,NAME
         serves.then(|| address.split('@').next()).flatten()
     })
+}
+
+/// A change without an answer.
+pub(super) struct Unanswered {
+    pub(super) error: StoreError,
+    /// It may have been made, and may yet be made.
+    pub(super) in_doubt: bool,
+}
+
+/// What Redis answers with an error it has not done.
+pub(super) fn may_be_done(error: &RedisError) -> bool {
+    error.code().is_none()
 }
 
 /// As an error of the store. Redis's own words may repeat what was sent, so only the kind is told.

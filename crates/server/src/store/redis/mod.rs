@@ -13,14 +13,18 @@
 //!  pilotlight:newest-key     which of the server's keys is the newest
 //! ```
 //! Every transition is one key and one script: read, decide here by the pure rule, and swap if the record still is what was
-//! decided on; else decide again on what it is now. A grant is one key in one hash slot, so that a Cluster serves, and what
+//! decided on; else decide again on what it is now. What nearly all refreshes are, a script does at once (`rotate.rs`), asked from the
+//! runtime itself where there is one Redis (`lane.rs`); everything else blocks, behind a queue or on a thread of its own. A grant is one key in one hash slot, so that a Cluster serves, and what
 //! is over is forgotten by Redis itself.
 
 mod connections;
+mod lane;
+mod names;
 mod packed;
 mod people;
 mod queue;
 mod records;
+mod rotate;
 mod sentinel;
 mod swap;
 mod unsettled;
@@ -29,15 +33,22 @@ mod unsettled;
 #[cfg(unix)]
 mod tests;
 
-use std::sync::Arc;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
 use redis::{ConnectionLike, Script};
 
-use self::connections::Connections;
-use self::queue::Queue;
+use self::connections::{Connection, Connections, Unanswered};
+use self::lane::{Ends, Lane};
+use self::names::{
+    NEWEST_KEY, REGISTERED, client_key, code_key, device_key, grant_key, hash_key, pushed_key, subject_key, user_key,
+};
+use self::queue::{Job, Queue};
 use self::records::Marked;
+use self::rotate::{Rotated, Rotation};
+use self::swap::Swaps;
 use self::unsettled::{Doubt, Unsettled};
 use super::{Store, StoreError, Then, User};
 use crate::client::{Client, Setting};
@@ -55,16 +66,16 @@ const PATIENCE: Duration = Duration::from_millis(125);
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The ids of clients that registered themselves, to count them.
-const REGISTERED: &str = "pilotlight:registered";
-
 /// A store in Redis 7 or newer.
 pub struct RedisStore {
     /// A Cluster has none: what goes together there may belong to many nodes.
-    queue: Option<Queue>,
+    queue: Option<Arc<Queue>>,
+    /// To one Redis alone, which no Sentinel has to name first.
+    lane: Option<Lane>,
     connections: Arc<Connections>,
     unsettled: Arc<Unsettled>,
-    swap: Script,
+    swaps: Swaps,
+    rotate: Script,
     remember: Duration,
 }
 
@@ -85,16 +96,34 @@ impl RedisStore {
     /// Where this is no address.
     pub fn open_with(address: &str, remember: Duration, patience: Duration) -> Result<Self, StoreError> {
         let connections = Arc::new(Connections::new(address, patience)?);
-        let unsettled = Unsettled::new(connections.clone())?;
-        let store = |queue| Self {
+        let swaps = Swaps::new(connections.clone());
+        let unsettled = Unsettled::new(swaps.clone())?;
+        let rotate = Script::new(include_str!("rotate.lua"));
+        let store = |queue, lane| Self {
             queue,
+            lane,
             connections: connections.clone(),
             unsettled: unsettled.clone(),
-            swap: Script::new(include_str!("swap.lua")),
+            swaps: swaps.clone(),
+            rotate: rotate.clone(),
             remember,
         };
-        let queue = if connections.are_many_nodes() { None } else { Some(Queue::new(store(None))?) };
-        Ok(store(queue))
+        if connections.are_many_nodes() {
+            return Ok(store(None, None));
+        }
+        let queue = Arc::new(Queue::new(store(None, None))?);
+        let lane = connections.one().map(|client| {
+            Lane::new(Ends {
+                client,
+                patience,
+                remember,
+                rotate: rotate.clone(),
+                unsettled: unsettled.clone(),
+                queue: queue.clone(),
+                state: Mutex::default(),
+            })
+        });
+        Ok(store(Some(queue), lane))
     }
 
     /// Asks until Redis answers, a few seconds at most: one that was just started reads its files first, and one whose disk is
@@ -112,13 +141,6 @@ impl RedisStore {
         self.connections.ask_once(|connection| redis::cmd("PING").exec(connection))
     }
 
-    fn note_doubt(&self, id: GrantId, before: &[u8], after: &[u8]) {
-        match make_grant_mark().and_then(|anew| doubt(id, before, after, anew)) {
-            Ok(doubt) => self.unsettled.note(id, doubt),
-            Err(error) => tracing::error!(grant_id = %id, %error, "a rotation is in doubt and cannot be followed up"),
-        }
-    }
-
     /// Keeps a new grant, or leaves nothing of it: its caller is told an error, so that nobody has its token.
     fn keep_grant(&self, grant: &Grant) -> Result<(), StoreError> {
         let (key, record) = (grant_key(grant.id), Marked { grant: grant.clone(), mark: make_grant_mark()? }.write());
@@ -130,6 +152,21 @@ impl RedisStore {
         kept
     }
 
+    /// Where a script may do it.
+    fn rotate(&self, rotation: &Rotation, presented: &Redemption) -> Result<(Connection, Rotated), StoreError> {
+        let asked = self.connections.ask_for_a_change(|connection| rotation.ask(&self.rotate, connection));
+        let (connection, answer) = asked.map_err(|unanswered| self.note([rotation], unanswered))?;
+        Ok((connection, rotation.read(presented, answer)?))
+    }
+
+    /// Which of them may have been made.
+    fn note<'a>(&self, rotations: impl IntoIterator<Item = &'a Rotation>, unanswered: Unanswered) -> StoreError {
+        if unanswered.in_doubt {
+            rotations.into_iter().for_each(|rotation| self.unsettled.note(rotation.grant, rotation.doubt));
+        }
+        unanswered.error
+    }
+
     fn forget_one(&self, key: &str) -> Result<(), StoreError> {
         self.connections.ask_once(|connection| redis::cmd("DEL").arg(key).exec(connection))
     }
@@ -138,41 +175,6 @@ impl RedisStore {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
-
-fn grant_key(id: GrantId) -> String {
-    format!("pilotlight:grant:{{{id}}}")
-}
-
-fn hash_key(kind: &str, hash: &[u8]) -> String {
-    use base64::Engine as _;
-    format!("pilotlight:{kind}:{{{}}}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash))
-}
-
-fn code_key(hash: &[u8; 32]) -> String {
-    hash_key("code", hash)
-}
-
-fn device_key(name: &[u8; 32]) -> String {
-    hash_key("device", name)
-}
-
-fn pushed_key(hash: &[u8; 32]) -> String {
-    hash_key("pushed", hash)
-}
-
-fn user_key(name: &str) -> String {
-    format!("pilotlight:user:{name}")
-}
-
-fn subject_key(subject: &str) -> String {
-    format!("pilotlight:subject:{subject}")
-}
-
-fn client_key(id: &str) -> String {
-    format!("pilotlight:client:{id}")
-}
-
-const NEWEST_KEY: &str = "pilotlight:newest-key";
 
 fn make_grant_mark() -> Result<u32, StoreError> {
     make_random().map(u32::from_be_bytes).map_err(|_| StoreError::NotDurable)
@@ -294,15 +296,30 @@ impl Store for RedisStore {
     fn redeem(&self, presented: &Redemption) -> Result<Outcome, StoreError> {
         let id = presented.grant;
         self.unsettled.settle(id)?;
+        let key = grant_key(id);
+        let begun = match Rotation::of(presented, self.remember) {
+            Some(rotation) => match self.rotate(&rotation, presented)? {
+                (connection, Rotated::Made(outcome)) => {
+                    self.connections.give_back(connection);
+                    return Ok(outcome);
+                }
+                (connection, Rotated::Left(is)) => (connection, is),
+            },
+            None => self.swaps.read(&key)?,
+        };
         let mark = make_grant_mark()?;
+        let doubt = Cell::new(Doubt { mark, of: 0 });
         let decide = |is: Option<&[u8]>| {
             let Some(text) = is else { return Ok((None, Outcome::Unknown)) };
             let mut after = Marked { mark, ..Marked::read(id, text)? };
+            doubt.set(Doubt { mark, of: after.grant.generation });
             let outcome = after.grant.redeem(presented);
             Ok((outcome.is_change().then(|| after.write()), outcome))
         };
-        let doubted = |before: &[u8], after: &[u8]| self.note_doubt(id, before, after);
-        self.change_at_once(&grant_key(id), Some(self.remember), decide, doubted)
+        let doubted = || self.unsettled.note(id, doubt.get());
+        let (outcome, changed_on) = self.swaps.step(&key, begun, Some(self.remember), decide, doubted)?;
+        self.swaps.done_on(changed_on);
+        Ok(outcome)
     }
 
     fn queues(&self) -> bool {
@@ -310,9 +327,11 @@ impl Store for RedisStore {
     }
 
     fn redeem_then(&self, presented: Redemption, then: Then) {
-        match &self.queue {
-            Some(queue) => queue.hand_in(presented, then),
-            None => then(self.redeem(&presented)),
+        let job = Job { presented, then, read: None };
+        match (&self.lane, &self.queue) {
+            (Some(lane), _) => lane.take(job),
+            (None, Some(queue)) => queue.hand_in(job),
+            (None, None) => (job.then)(self.redeem(&job.presented)),
         }
     }
 
@@ -434,17 +453,4 @@ impl Store for RedisStore {
     fn forget(&self, _: Timestamp, _: Timestamp) -> Result<usize, StoreError> {
         Ok(0)
     }
-}
-
-fn doubt(id: GrantId, before: &[u8], after: &[u8], anew: u32) -> Result<Doubt, StoreError> {
-    let mut lost = Marked::read(id, after)?;
-    lost.grant.answer_lost = true;
-    lost.mark = anew;
-    let fenced = Marked { mark: anew, ..Marked::read(id, before)? };
-    Ok(Doubt {
-        before: before.to_owned(),
-        after: after.to_owned(),
-        after_lost: lost.write(),
-        before_marked_anew: fenced.write(),
-    })
 }

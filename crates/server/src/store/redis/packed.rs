@@ -1,22 +1,40 @@
 //! Grants as bytes, for there may be a million of them in one Redis, and each refresh reads one and writes one.
 //!
 //! ```text
-//!  1 │ flags, 2 │ mark, 4 │ created_at │ rotated_at since then │ generation │ sub │ client │ scope │ what few have
+//!  form, 1 │ flags, 2 │ rotated_at, 8 │ mark, 4 │ generation, 4 │ client │ keys │ created_at │ sub │ scope │ what few have
 //! ```
-//! Numbers are in groups of seven bits, the lowest first, each but the last with its highest bit set; those that may be negative are
-//! folded, so that small ones are short on either side of 0. Texts have their length before them. A record in JSON, as
-//! earlier servers wrote them, begins with another byte.
+//! What a rotation changes stands first, in the same place in each record, so that a script can change it (`rotate.lua`). The
+//! keys are a byte with a bit for each of the last eight rotations that had one, the newest lowest; how many bytes follow; and
+//! those keys, the newest first. Other numbers are in groups of seven bits, the lowest first, each but the last with its highest
+//! bit set; those that may be negative are folded, so that small ones are short on either side of 0. Texts have their length
+//! before them. A record in JSON, as earlier servers wrote them, begins with another byte.
+//!
+//! Records of the first form go on to be read: `1 │ flags │ mark │ created_at │ rotated_at since then │ generation │ sub │
+//! client │ scope │ what few have, with the keys among it`.
 
 use std::net::Ipv4Addr;
 
 use pilotlight_oauth::{Scope, Timestamp};
 
 use super::records::Marked;
-use crate::grant::{Grant, GrantId, Reason, RecentKeys};
+use crate::grant::{Grant, GrantId, REMEMBERED_KEYS, Reason, RecentKeys};
 use crate::origin::Origin;
+use crate::recent_keys::KeyHash;
 
-/// The first byte.
-pub(super) const FORMAT: u8 = 1;
+/// What the first byte says.
+pub(super) mod form {
+    /// As it was before scripts rotated.
+    pub(in super::super) const FIRST: u8 = 1;
+    /// A script may rotate it: [`is_plain`](super::is_plain).
+    pub(in super::super) const PLAIN: u8 = 2;
+    /// It is rotated by whoever has read all of it.
+    pub(in super::super) const GUARDED: u8 = 3;
+}
+
+/// Numbers below it are exact in Lua.
+const EXACT: i64 = 1 << 53;
+// A bit for each.
+const _: () = assert!(REMEMBERED_KEYS == u8::BITS as usize);
 
 /// The scopes that nearly all grants have, each one byte. Their order is part of the format.
 const SCOPES: [&str; 4] = ["openid", "profile", "offline_access", "devices"];
@@ -29,6 +47,7 @@ mod flag {
     pub(super) const SHORT_SUBJECT: u16 = 1;
     pub(super) const ENDS_AT: u16 = 1 << 1;
     pub(super) const USES: u16 = 1 << 2;
+    /// Of the first form alone.
     pub(super) const KEYS: u16 = 1 << 3;
     /// Of the flag alone, as nothing follows.
     pub(super) const ANSWER_LOST: u16 = 1 << 4;
@@ -53,23 +72,58 @@ fn number_of(reason: Reason) -> u8 {
 
 /// The bytes of a grant.
 pub(super) fn write(marked: &Marked) -> Vec<u8> {
+    write_as(if is_plain(&marked.grant) { form::PLAIN } else { form::GUARDED }, marked)
+}
+
+/// The same, closed to scripts until somebody has read and changed it.
+pub(super) fn write_guarded(marked: &Marked) -> Vec<u8> {
+    write_as(form::GUARDED, marked)
+}
+
+/// Whether nothing in it can speak against its next rotation but its client, its generation and how long ago the last one was, and
+/// whether that changes nothing but what stands first: see [`Grant::redeem`].
+fn is_plain(grant: &Grant) -> bool {
+    let bare = grant.bound_to.is_none() && grant.ends_at.is_none() && grant.uses.is_none();
+    let alive = grant.revoked.is_none() && !grant.answer_lost;
+    bare && alive && is_exact(grant.rotated_at)
+}
+
+/// Whether Lua can compare it.
+pub(super) fn is_exact(at: Timestamp) -> bool {
+    (0..EXACT).contains(&at.as_millis())
+}
+
+fn write_as(form: u8, marked: &Marked) -> Vec<u8> {
     let grant = &marked.grant;
     let mut parts = Parts { flags: 0, bytes: Vec::with_capacity(128) };
-    parts.bytes.extend_from_slice(&[FORMAT, 0, 0]);
-    parts.bytes.extend_from_slice(&marked.mark.to_be_bytes());
+    parts.bytes.extend_from_slice(&[form, 0, 0]);
+    parts.bytes.extend_from_slice(&head(grant.rotated_at, marked.mark, grant.generation, &grant.client));
+    parts.keys(&grant.keys);
     let since = |at: Timestamp| at.as_millis().wrapping_sub(grant.created_at.as_millis());
     parts.signed(grant.created_at.as_millis());
-    parts.signed(since(grant.rotated_at));
-    parts.number(grant.generation.into());
     match GrantId::of_digits(&grant.subject) {
         Some(id) => parts.flagged(flag::SHORT_SUBJECT).extend_from_slice(&id.0),
         None => parts.text(&grant.subject),
     }
-    parts.text(&grant.client);
     parts.scope(&grant.scope);
     parts.rare(grant, since);
     let [high, low] = parts.flags.to_be_bytes();
     parts.bytes[1..3].copy_from_slice(&[high, low]);
+    parts.bytes
+}
+
+/// What stands behind the flags, up to the keys.
+pub(super) fn head(rotated_at: Timestamp, mark: u32, generation: u32, client: &str) -> Vec<u8> {
+    let mut bytes = rotated_at.as_millis().to_be_bytes().to_vec();
+    bytes.extend_from_slice(&mark.to_be_bytes());
+    bytes.extend_from_slice(&whose(generation, client));
+    bytes
+}
+
+/// The last part of that: which token is current, and whose.
+pub(super) fn whose(generation: u32, client: &str) -> Vec<u8> {
+    let mut parts = Parts { flags: 0, bytes: generation.to_be_bytes().to_vec() };
+    parts.text(client);
     parts.bytes
 }
 
@@ -115,6 +169,15 @@ impl Parts {
         }
     }
 
+    fn keys(&mut self, keys: &RecentKeys) {
+        let of_rotations = (0..REMEMBERED_KEYS).map(|later| keys.of_rotation(later));
+        let which = (0..).zip(of_rotations.clone()).fold(0, |which, (bit, key)| which | u8::from(key.is_some()) << bit);
+        let hashes: Vec<u8> = of_rotations.flatten().flatten().collect();
+        self.bytes.push(which);
+        self.number(hashes.len() as u64);
+        self.bytes.extend_from_slice(&hashes);
+    }
+
     fn rare(&mut self, grant: &Grant, since: impl Fn(Timestamp) -> i64) {
         if let Some(at) = grant.ends_at {
             self.flags |= flag::ENDS_AT;
@@ -123,12 +186,6 @@ impl Parts {
         if let Some(uses) = grant.uses {
             self.flags |= flag::USES;
             self.number(uses.into());
-        }
-        let keys = grant.keys.to_bytes();
-        if !keys.is_empty() {
-            self.flags |= flag::KEYS;
-            self.number(keys.len() as u64);
-            self.bytes.extend_from_slice(&keys);
         }
         if grant.answer_lost {
             self.flags |= flag::ANSWER_LOST;
@@ -172,25 +229,20 @@ impl Parts {
 /// The reverse of [`write`]; `None` for anything else.
 pub(super) fn read(id: GrantId, record: &[u8]) -> Option<Marked> {
     let mut rest = Rest(record);
-    if rest.array()? != [FORMAT] {
-        return None;
-    }
+    let [form] = rest.array()?;
     let flags = Flags(u16::from_be_bytes(rest.array()?));
     if flags.0 & !flag::ALL != 0 {
         return None;
     }
-    let mark = u32::from_be_bytes(rest.array()?);
-    let created_at = rest.signed()?;
-    let then = |since: i64| Timestamp::from_millis(created_at.wrapping_add(since));
-    let rotated_at = then(rest.signed()?);
-    let generation = rest.number()?.try_into().ok()?;
-    let subject =
-        if flags.has(flag::SHORT_SUBJECT) { GrantId(rest.array()?).to_string() } else { rest.text()?.to_owned() };
-    let client = rest.text()?.to_owned();
-    let mut grant = Grant::new(id, subject, client, rest.scope()?, Timestamp::from_millis(created_at));
-    (grant.rotated_at, grant.generation) = (rotated_at, generation);
-    rest.rare(&flags, &mut grant, then)?;
-    rest.0.is_empty().then_some(Marked { grant, mark })
+    let mut marked = match form {
+        form::FIRST => rest.first_form(id, &flags)?,
+        form::PLAIN | form::GUARDED if !flags.has(flag::KEYS) => rest.head(id, &flags)?,
+        _ => return None,
+    };
+    let created_at = marked.grant.created_at.as_millis();
+    rest.rare(&flags, &mut marked.grant, |since| Timestamp::from_millis(created_at.wrapping_add(since)))?;
+    let honest = form != form::PLAIN || is_plain(&marked.grant);
+    (honest && rest.0.is_empty()).then_some(marked)
 }
 
 struct Flags(u16);
@@ -237,6 +289,46 @@ impl<'a> Rest<'a> {
 
     fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    fn subject(&mut self, flags: &Flags) -> Option<String> {
+        if flags.has(flag::SHORT_SUBJECT) {
+            return Some(GrantId(self.array()?).to_string());
+        }
+        self.text().map(str::to_owned)
+    }
+
+    fn head(&mut self, id: GrantId, flags: &Flags) -> Option<Marked> {
+        let rotated_at = Timestamp::from_millis(i64::from_be_bytes(self.array()?));
+        let mark = u32::from_be_bytes(self.array()?);
+        let generation = u32::from_be_bytes(self.array()?);
+        let client = self.text()?.to_owned();
+        let keys = self.keys()?;
+        let created_at = Timestamp::from_millis(self.signed()?);
+        let subject = self.subject(flags)?;
+        let grant = Grant::new(id, subject, client, self.scope()?, created_at);
+        Some(Marked { grant: Grant { rotated_at, generation, keys, ..grant }, mark })
+    }
+
+    fn first_form(&mut self, id: GrantId, flags: &Flags) -> Option<Marked> {
+        let mark = u32::from_be_bytes(self.array()?);
+        let created_at = self.signed()?;
+        let rotated_at = Timestamp::from_millis(created_at.wrapping_add(self.signed()?));
+        let generation = self.number()?.try_into().ok()?;
+        let (subject, client) = (self.subject(flags)?, self.text()?.to_owned());
+        let grant = Grant::new(id, subject, client, self.scope()?, Timestamp::from_millis(created_at));
+        Some(Marked { grant: Grant { rotated_at, generation, ..grant }, mark })
+    }
+
+    fn keys(&mut self) -> Option<RecentKeys> {
+        let [which] = self.array()?;
+        let mut hashes = Rest(self.bytes()?);
+        let mut keys = Vec::with_capacity(REMEMBERED_KEYS);
+        for bit in 0..REMEMBERED_KEYS {
+            let key: Option<KeyHash> = if which >> bit & 1 == 1 { Some(hashes.array()?) } else { None };
+            keys.push(key);
+        }
+        hashes.0.is_empty().then(|| RecentKeys::new(keys))
     }
 
     fn scope(&mut self) -> Option<Scope> {
@@ -293,63 +385,5 @@ impl<'a> Rest<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::recent_keys::KeyHash;
-
-    fn texts() -> impl Strategy<Value = Option<String>> {
-        prop::option::of(prop_oneof![
-            Just("127.0.0.1".to_owned()),
-            Just("::1".to_owned()),
-            Just("00ff00ff00ff00ff00ff00ff00ff00ff".to_owned()),
-            Just("00FF00ff00ff00ff00ff00ff00ff00ff".to_owned()),
-            "\\PC{0,200}",
-        ])
-    }
-
-    proptest! {
-        #[test]
-        fn a_grant_comes_back_as_it_was_written(
-            texts in prop::array::uniform4(texts()), bound_to: Option<[u8; 32]>, scope in "((openid|profile|other|devices) ){0,4}",
-            resources in prop::collection::vec("[a-z:/]{0,9}", 0..3), instants: [i64; 5], uses: Option<u32>, generation: u32,
-            answer_lost: bool, keys in prop::collection::vec(prop::option::of(any::<KeyHash>()), 0..9),
-            revoked in prop::option::of(prop::sample::select(vec![Reason::SignedOut, Reason::Reuse, Reason::CodeReuse, Reason::Operator])),
-            mark: u32, cut in 0_usize..400,
-        ) {
-            let at = |place: usize| Timestamp::from_millis(instants[place]);
-            let [subject, client, user_agent, address] = texts;
-            let id = GrantId([1; 16]);
-            let grant = Grant {
-                bound_to,
-                resources,
-                device: Origin { user_agent, address },
-                authenticated_at: at(1),
-                ends_at: uses.map(|_| at(2)),
-                uses,
-                generation,
-                rotated_at: at(3),
-                keys: RecentKeys::new(keys),
-                answer_lost,
-                revoked: revoked.map(|reason| (at(4), reason)),
-                ..Grant::new(id, subject.unwrap_or_default(), client.unwrap_or_default(), Scope::parse(&scope), at(0))
-            };
-            let marked = Marked { grant, mark };
-            let mut record = write(&marked);
-            prop_assert_eq!(read(id, &record), Some(marked));
-            record.push(0);
-            prop_assert_eq!(read(id, &record), None, "more than a record");
-            record.truncate(cut.min(record.len() - 2));
-            prop_assert_eq!(read(id, &record), None, "less than a record");
-        }
-
-        #[test]
-        fn whatever_stands_there_is_read_or_refused_and_nothing_panics(mut record in prop::collection::vec(any::<u8>(), 0..100)) {
-            if let Some(first) = record.first_mut() {
-                *first = FORMAT;
-            }
-            drop(read(GrantId([1; 16]), &record));
-        }
-    }
-}
+#[path = "packed_tests.rs"]
+mod tests;

@@ -1,5 +1,5 @@
 //! Redemptions from many connections, on one to Redis: what comes in while Redis is busy with the last ones goes to it together,
-//! as one read and one write of each side. Each is still decided by itself, and swapped by itself.
+//! as one read and one write of each side. Each is still rotated by itself, or decided on and swapped by itself.
 //!
 //! Whoever waits behind a Redis that does not answer is told at once with the first: nothing of theirs was sent.
 
@@ -11,6 +11,8 @@ use tokio::runtime::Handle;
 
 use super::connections::{Connection, away};
 use super::records::Marked;
+use super::rotate::{Rotated, Rotation};
+use super::unsettled::Doubt;
 use super::{RedisStore, grant_key, make_grant_mark, millis};
 use crate::grant::{Outcome, Redemption};
 use crate::store::tell::{Tell, runtime_here, tell_all};
@@ -19,10 +21,26 @@ use crate::store::{Store as _, StoreError, Then};
 /// The most that go together: bounds how long Redis serves nobody else.
 const MOST: usize = 64;
 
-type Job = (Redemption, Then);
+/// A redemption, and who is told what came of it.
+pub(super) struct Job {
+    pub(super) presented: Redemption,
+    pub(super) then: Then,
+    /// The record as it was a moment ago, where a script left it alone.
+    pub(super) read: Option<Vec<u8>>,
+}
 
 /// With the runtime on which its caller waits.
 pub(super) struct Queue(mpsc::Sender<(Job, Option<Handle>)>);
+
+/// What a batch comes to, as it becomes known.
+#[derive(Default)]
+struct Sorted {
+    told: Vec<Tell>,
+    /// To be decided on, each with its record.
+    read: Vec<(Job, Vec<u8>)>,
+    /// To be done one by one: in doubt, or missing, which the master is asked about, or what Redis would not do.
+    apart: Vec<Job>,
+}
 
 /// One that is to be written.
 struct Swap {
@@ -31,6 +49,13 @@ struct Swap {
     outcome: Outcome,
     before: Vec<u8>,
     after: Vec<u8>,
+    doubt: Doubt,
+}
+
+impl Swap {
+    fn job(self) -> Job {
+        Job { presented: self.presented, then: self.then, read: None }
+    }
 }
 
 impl Queue {
@@ -41,9 +66,9 @@ impl Queue {
         Ok(Self(jobs))
     }
 
-    pub(super) fn hand_in(&self, presented: Redemption, then: Then) {
+    pub(super) fn hand_in(&self, job: Job) {
         // Where the thread is gone the job is dropped, and that tells the caller.
-        self.0.send(((presented, then), runtime_here())).ok();
+        self.0.send((job, runtime_here())).ok();
     }
 }
 
@@ -52,7 +77,7 @@ fn work_off(store: &RedisStore, incoming: &mpsc::Receiver<(Job, Option<Handle>)>
         let more = incoming.try_iter().take(MOST - 1).map(|(job, _)| job);
         if let Err(error) = store.redeem_all(std::iter::once(first).chain(more).collect(), runtime) {
             let told = error.to_string();
-            incoming.try_iter().for_each(|((_, then), _)| then(Err(StoreError::Away(told.clone()))));
+            incoming.try_iter().for_each(|(job, _)| (job.then)(Err(StoreError::Away(told.clone()))));
         }
     }
 }
@@ -60,61 +85,82 @@ fn work_off(store: &RedisStore, incoming: &mpsc::Receiver<(Job, Option<Handle>)>
 impl RedisStore {
     /// An error where Redis is away; all of the batch are told by then.
     fn redeem_all(&self, batch: Vec<Job>, runtime: Option<Handle>) -> Result<(), StoreError> {
-        let (doubtful, batch): (Vec<Job>, Vec<Job>) =
-            batch.into_iter().partition(|(presented, _)| self.unsettled.doubts(presented.grant));
-        let mut apart = doubtful;
-        let fetched = self.connections.ask(|connection| {
-            let mut all = redis::pipe();
-            for (presented, _) in &batch {
-                all.cmd("GET").arg(grant_key(presented.grant));
+        let (mut sorted, mut unread) = (Sorted::default(), Vec::new());
+        for mut job in batch {
+            match job.read.take() {
+                _ if self.unsettled.doubts(job.presented.grant) => sorted.apart.push(job),
+                Some(read) => sorted.read.push((job, read)),
+                None => unread.push(job),
             }
-            if batch.is_empty() { Ok(Vec::new()) } else { all.query::<Vec<Option<Vec<u8>>>>(connection) }
-        });
-        let (connection, records) = match fetched {
-            Ok(fetched) => fetched,
-            Err(error) => return Err(refuse(apart.into_iter().chain(batch), error)),
-        };
-        let mut swaps = Vec::new();
-        for ((presented, then), record) in batch.into_iter().zip(records) {
-            // Where there is none it is looked for at the master, which takes its time.
-            let Some(before) = record else {
-                apart.push((presented, then));
-                continue;
+        }
+        let mut done = if unread.is_empty() { Ok(None) } else { self.ask_all(unread, &mut sorted).map(Some) };
+        tell_all(runtime.clone(), std::mem::take(&mut sorted.told));
+        if let Ok(connection) = done {
+            done = self.swap_all(connection, decide_all(sorted.read), &mut sorted.apart, runtime).map(|()| None);
+        } else {
+            // They wait no longer than the others.
+            sorted.apart.extend(sorted.read.into_iter().map(|(job, _)| job));
+        }
+        let mut done = done.map(drop);
+        for Job { presented, then, .. } in sorted.apart {
+            let outcome = match &done {
+                Ok(()) => self.redeem(&presented),
+                Err(error) => Err(StoreError::Away(error.to_string())),
             };
-            match decide(&presented, &before) {
-                Ok((outcome, Some(after))) => swaps.push(Swap { presented, then, outcome, before, after }),
-                Ok((outcome, None)) => then(Ok(outcome)),
-                Err(error) => then(Err(error)),
+            if let Err(error @ StoreError::Away(_)) = &outcome
+                && done.is_ok()
+            {
+                done = Err(StoreError::Away(error.to_string()));
             }
+            then(outcome);
         }
-        let swapped = self.swap_all(connection, swaps, &mut apart, runtime);
-        let mut apart = apart.into_iter();
-        let mut done = swapped;
-        while let (Ok(()), Some((presented, then))) = (&done, apart.next()) {
-            match self.redeem(&presented) {
-                Err(error @ StoreError::Away(_)) => done = Err(refuse([(presented, then)], error)),
-                outcome => then(outcome),
+        done
+    }
+
+    /// In one question: those that a script may rotate, and the records of the others.
+    fn ask_all(&self, batch: Vec<Job>, sorted: &mut Sorted) -> Result<Connection, StoreError> {
+        let rotations: Vec<Option<Rotation>> =
+            batch.iter().map(|job| Rotation::of(&job.presented, self.remember)).collect();
+        let asked = self.connections.ask_for_a_change(|connection| {
+            let mut all = redis::pipe();
+            for (job, rotation) in batch.iter().zip(&rotations) {
+                match rotation {
+                    Some(rotation) => rotation.put(&self.rotate, &mut all),
+                    None => drop(all.cmd("GET").arg(grant_key(job.presented.grant))),
+                }
             }
+            whole(connection.req_packed_commands(&all.get_packed_pipeline(), 0, batch.len())?, batch.len())
+        });
+        let (connection, answers) = match asked {
+            Ok(answered) => answered,
+            Err(unanswered) => return Err(refuse(batch, self.note(rotations.iter().flatten(), unanswered))),
+        };
+        for ((job, rotation), answer) in batch.into_iter().zip(rotations).zip(answers) {
+            sorted.sort(job, rotation.as_ref(), answer);
         }
-        done.map_err(|error| refuse(apart, error))
+        Ok(connection)
     }
 
     /// Those that others were faster with, and those that Redis would not do, are left to be done `apart`.
     fn swap_all(
         &self,
-        mut connection: Connection,
+        connection: Option<Connection>,
         swaps: Vec<Swap>,
         apart: &mut Vec<Job>,
         runtime: Option<Handle>,
     ) -> Result<(), StoreError> {
         if swaps.is_empty() {
-            self.connections.give_back(connection);
+            self.swaps.done_on(connection);
             return Ok(());
         }
+        let mut connection = match connection.map_or_else(|| self.connections.any(), Ok) {
+            Ok(connection) => connection,
+            Err(error) => return Err(refuse(swaps.into_iter().map(Swap::job), error)),
+        };
         let life = millis(self.remember);
         let mut all = redis::pipe();
         for Swap { presented, before, after, .. } in &swaps {
-            let call = all.cmd("EVALSHA").arg(self.swap.get_hash()).arg(1).arg(grant_key(presented.grant));
+            let call = all.cmd("EVALSHA").arg(self.swaps.script.get_hash()).arg(1).arg(grant_key(presented.grant));
             call.arg(before).arg(after).arg(life);
         }
         let answers = connection.req_packed_commands(&all.get_packed_pipeline(), 0, swaps.len());
@@ -133,7 +179,7 @@ impl RedisStore {
             if made {
                 told.push(Box::new(move || (swap.then)(Ok(swap.outcome))));
             } else {
-                apart.push((swap.presented, swap.then));
+                apart.push(swap.job());
             }
         }
         tell_all(runtime, told);
@@ -144,17 +190,49 @@ impl RedisStore {
     fn lose(&self, swaps: Vec<Swap>, error: StoreError) -> StoreError {
         self.connections.distrust();
         for swap in &swaps {
-            self.note_doubt(swap.presented.grant, &swap.before, &swap.after);
+            self.unsettled.note(swap.presented.grant, swap.doubt);
         }
-        refuse(swaps.into_iter().map(|swap| (swap.presented, swap.then)), error)
+        refuse(swaps.into_iter().map(Swap::job), error)
     }
 }
 
+impl Sorted {
+    fn sort(&mut self, job: Job, rotation: Option<&Rotation>, answer: Value) {
+        let left = match rotation {
+            // Such as that it does not know the script.
+            _ if matches!(answer, Value::ServerError(_)) => return self.apart.push(job),
+            Some(rotation) => rotation.read(&job.presented, answer),
+            None => Option::from_redis_value(answer).map(Rotated::Left).map_err(|error| away(&error.into())),
+        };
+        match left {
+            Ok(Rotated::Left(Some(record))) => self.read.push((job, record)),
+            Ok(Rotated::Left(None)) => self.apart.push(job),
+            Ok(Rotated::Made(outcome)) => self.told.push(Box::new(move || (job.then)(Ok(outcome)))),
+            Err(error) => self.told.push(Box::new(move || (job.then)(Err(error)))),
+        }
+    }
+}
+
+/// Those that change; the others are told.
+fn decide_all(read: Vec<(Job, Vec<u8>)>) -> Vec<Swap> {
+    let mut swaps = Vec::new();
+    for (Job { presented, then, .. }, before) in read {
+        match decide(&presented, &before) {
+            Ok((outcome, Some((after, doubt)))) => swaps.push(Swap { presented, then, outcome, before, after, doubt }),
+            Ok((outcome, None)) => then(Ok(outcome)),
+            Err(error) => then(Err(error)),
+        }
+    }
+    swaps
+}
+
 /// What a record becomes, where it changes.
-fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<Vec<u8>>), StoreError> {
-    let mut after = Marked { mark: make_grant_mark()?, ..Marked::read(presented.grant, record)? };
+fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<(Vec<u8>, Doubt)>), StoreError> {
+    let mark = make_grant_mark()?;
+    let mut after = Marked { mark, ..Marked::read(presented.grant, record)? };
+    let doubt = Doubt { mark, of: after.grant.generation };
     let outcome = after.grant.redeem(presented);
-    let becomes = outcome.is_change().then(|| after.write());
+    let becomes = outcome.is_change().then(|| (after.write(), doubt));
     Ok((outcome, becomes))
 }
 
@@ -165,6 +243,6 @@ fn whole(answers: Vec<Value>, number: usize) -> RedisResult<Vec<Value>> {
 
 fn refuse(jobs: impl IntoIterator<Item = Job>, error: StoreError) -> StoreError {
     let told = error.to_string();
-    jobs.into_iter().for_each(|(_, then)| then(Err(StoreError::Away(told.clone()))));
+    jobs.into_iter().for_each(|job| (job.then)(Err(StoreError::Away(told.clone()))));
     error
 }

@@ -6,7 +6,7 @@ use pilotlight_oauth::{Scope, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::packed;
+use super::packed::{self, form};
 use crate::client::{Client, Setting};
 use crate::code::Code;
 use crate::device::{Device, DeviceState};
@@ -172,9 +172,14 @@ impl Marked {
         packed::write(self)
     }
 
+    /// So that no script that is still under way rotates it.
+    pub(super) fn write_guarded(&self) -> Vec<u8> {
+        packed::write_guarded(self)
+    }
+
     pub(super) fn read(id: GrantId, text: &[u8]) -> Result<Self, StoreError> {
         const DAMAGED: &str = "a grant";
-        if text.first() == Some(&packed::FORMAT) {
+        if let Some(form::FIRST | form::PLAIN | form::GUARDED) = text.first().copied() {
             return packed::read(id, text).ok_or(StoreError::Damaged(DAMAGED));
         }
         let record: GrantRecord = read(text, DAMAGED)?;

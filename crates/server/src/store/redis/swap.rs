@@ -1,10 +1,11 @@
-//! One key, one swap: the one way in which anything in Redis changes.
+//! One key, one swap: the one way in which anything in Redis changes, but for the plain rotations of `rotate.rs`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionLike, FromRedisValue as _, RedisError, RedisResult, Value};
+use redis::{ConnectionLike, FromRedisValue as _, RedisError, RedisResult, Script, Value};
 
-use super::connections::{Connection, away};
+use super::connections::{Connection, Connections, away, may_be_done};
 use super::{RedisStore, millis};
 use crate::store::StoreError;
 
@@ -26,7 +27,32 @@ enum NotSwapped {
     InDoubt(RedisError),
 }
 
-impl RedisStore {
+/// A record as it was read, and the connection that it came by.
+pub(super) type Read = (Connection, Option<Vec<u8>>);
+
+/// What swaps take.
+#[derive(Clone)]
+pub(super) struct Swaps {
+    connections: Arc<Connections>,
+    pub(super) script: Script,
+}
+
+impl Swaps {
+    pub(super) fn new(connections: Arc<Connections>) -> Self {
+        Self { connections, script: Script::new(include_str!("swap.lua")) }
+    }
+
+    pub(super) fn read(&self, key: &str) -> Result<Read, StoreError> {
+        self.connections.ask(|connection| fetch(connection, key))
+    }
+
+    /// After a [`Self::step`] behind which no replica is waited for.
+    pub(super) fn done_on(&self, connection: Option<Connection>) {
+        if let Some(connection) = connection {
+            self.connections.give_back(connection);
+        }
+    }
+
     fn swap(
         &self,
         mut connection: Connection,
@@ -36,11 +62,10 @@ impl RedisStore {
         life: Option<Duration>,
     ) -> Result<Swapped, NotSwapped> {
         let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
-        let answer: RedisResult<Value> = self.swap.key(key).arg(before).arg(after).arg(life).invoke(&mut *connection);
+        let answer: RedisResult<Value> = self.script.key(key).arg(before).arg(after).arg(life).invoke(&mut *connection);
         let answer = answer.map_err(|error| {
             self.connections.distrust();
-            // What Redis answers with an error it has not done.
-            if error.code().is_some() { NotSwapped::Refused(error) } else { NotSwapped::InDoubt(error) }
+            if may_be_done(&error) { NotSwapped::InDoubt(error) } else { NotSwapped::Refused(error) }
         })?;
         if answer == Value::Int(1) {
             return Ok(Swapped::Done(connection));
@@ -53,46 +78,17 @@ impl RedisStore {
         Ok(Swapped::Other(connection, Some(other).filter(|other| !other.is_empty())))
     }
 
-    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer. Returns when
-    /// no fail-over loses the change, where the address says that replicas count.
-    pub(super) fn change<T>(
+    /// Changes a record, from what was read of it on, by `decide`, which gives what it becomes, or `None` to leave it alone; and
+    /// its answer. `doubted` is told where that change may have been made.
+    /// Gives back the connection on which something was changed, too.
+    pub(super) fn step<T>(
         &self,
         key: &str,
-        life: Option<Duration>,
-        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
-    ) -> Result<T, StoreError> {
-        let (answer, changed_on) = self.step(key, life, decide, |_, _| {})?;
-        if let Some(mut connection) = changed_on {
-            self.connections.wait_for_replicas(&mut connection).map_err(|error| away(&error))?;
-            self.connections.give_back(connection);
-        }
-        Ok(answer)
-    }
-
-    /// The same for what is healed where a fail-over loses it; `doubted` is told of a change that may have been made.
-    pub(super) fn change_at_once<T>(
-        &self,
-        key: &str,
-        life: Option<Duration>,
-        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
-        doubted: impl FnMut(&[u8], &[u8]),
-    ) -> Result<T, StoreError> {
-        let (answer, changed_on) = self.step(key, life, decide, doubted)?;
-        if let Some(connection) = changed_on {
-            self.connections.give_back(connection);
-        }
-        Ok(answer)
-    }
-
-    /// The answer, and the connection on which something was changed.
-    fn step<T>(
-        &self,
-        key: &str,
+        (mut connection, mut is): Read,
         life: Option<Duration>,
         mut decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
-        mut doubted: impl FnMut(&[u8], &[u8]),
+        mut doubted: impl FnMut(),
     ) -> Result<(T, Option<Connection>), StoreError> {
-        let (mut connection, mut is) = self.connections.ask(|connection| fetch(connection, key))?;
         let mut certain = false;
         for _ in 0..ROUNDS {
             let (becomes, answer) = decide(is.as_deref())?;
@@ -114,12 +110,30 @@ impl RedisStore {
                 Ok(Swapped::Other(good, other)) => (connection, is) = (good, other),
                 Err(NotSwapped::Refused(error)) => return Err(away(&error)),
                 Err(NotSwapped::InDoubt(error)) => {
-                    doubted(&before, &becomes);
+                    doubted();
                     return Err(away(&error));
                 }
             }
         }
         Err(StoreError::Away("others were always faster".to_owned()))
+    }
+}
+
+impl RedisStore {
+    /// Changes a record by `decide`, which gives what it becomes, or `None` to leave it alone; and its answer. Returns when
+    /// no fail-over loses the change, where the address says that replicas count.
+    pub(super) fn change<T>(
+        &self,
+        key: &str,
+        life: Option<Duration>,
+        decide: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError>,
+    ) -> Result<T, StoreError> {
+        let (answer, changed_on) = self.swaps.step(key, self.swaps.read(key)?, life, decide, || {})?;
+        if let Some(mut connection) = changed_on {
+            self.connections.wait_for_replicas(&mut connection).map_err(|error| away(&error))?;
+            self.connections.give_back(connection);
+        }
+        Ok(answer)
     }
 
     /// Adds a record where there is none. Whether there was none.

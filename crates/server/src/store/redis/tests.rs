@@ -18,6 +18,7 @@ use redis_server::RedisServer;
 
 mod cluster;
 use cluster::RedisCluster;
+mod rotate;
 mod sentinel;
 
 /// Long enough for a machine that does other things too.
@@ -153,7 +154,7 @@ fn a_grant_as_earlier_servers_wrote_it_goes_on_and_is_packed_from_then_on() {
     assert_eq!(before, expected);
     let presented = Redemption { now: at(1_800_000_000_000), ..presented(id, 3, None) };
     let Outcome::Rotated(after) = store.redeem(&presented).unwrap() else { panic!("not rotated") };
-    assert_eq!((after.generation, raw(&server, id)[0]), (4, packed::FORMAT));
+    assert_eq!((after.generation, raw(&server, id)[0]), (4, packed::form::GUARDED));
     assert_eq!(store.grant(id).unwrap(), Some(after));
 }
 
@@ -238,7 +239,7 @@ fn a_start_waits_for_a_redis_that_is_slow_and_not_for_one_that_is_gone() {
 fn a_record_that_is_damaged_is_an_error_and_left_alone() {
     let (store, server) = fresh();
     let id = kept(&store, &grant(1));
-    for bad in ["", "{}", "null", "{\"m\":1}", "\u{1}", "\u{1}\0\0mark"] {
+    for bad in ["", "{}", "null", "{\"m\":1}", "\u{1}", "\u{1}\0\0mark", "\u{2}", "\u{2}\0\0instantsmarkgenr"] {
         server.ask::<()>(redis::cmd("SET").arg(grant_key(id)).arg(bad));
         assert!(matches!(store.redeem(&presented(id, 0, None)), Err(StoreError::Damaged(_))), "{bad}");
         assert_eq!(raw(&server, id), bad.as_bytes());
@@ -348,13 +349,12 @@ fn at_last(store: &RedisStore, presented: &Redemption) -> Outcome {
     }
 }
 
-/// A grant of which Redis has seen both scripts already, and the wire.
+/// A grant of which Redis has seen all scripts already, and the wire.
 fn wired() -> (RedisServer, RedisStore, Wire, GrantId) {
     let (direct, server) = fresh();
     let wire = Wire::to(&server);
     let id = kept(&direct, &grant(1));
     redeem(&direct, id, 0, None);
-    server.ask::<String>(redis::cmd("SCRIPT").arg("LOAD").arg(include_str!("settle.lua")));
     (server, direct, wire, id)
 }
 

@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use redis::Script;
-
-use super::connections::Connections;
-use super::grant_key;
+use super::records::Marked;
+use super::swap::Swaps;
+use super::{grant_key, make_grant_mark};
 use crate::grant::GrantId;
 use crate::store::StoreError;
 
@@ -19,27 +18,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// More grants than this are not remembered: it would take as many refreshes within one time-out.
 const MOST: usize = 100_000;
 
-/// A swap, and what to write in either case.
-#[derive(Debug, Clone)]
+/// A change of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Doubt {
-    pub(super) before: Vec<u8>,
-    pub(super) after: Vec<u8>,
-    pub(super) after_lost: Vec<u8>,
-    pub(super) before_marked_anew: Vec<u8>,
+    /// Which it leaves behind.
+    pub(super) mark: u32,
+    /// The generation that it was made of: it cannot be made of a later one.
+    pub(super) of: u32,
 }
 
 pub(super) struct Unsettled {
     doubts: Mutex<HashMap<GrantId, Vec<Doubt>>>,
     wake: mpsc::SyncSender<()>,
-    connections: Arc<Connections>,
-    script: Script,
+    swaps: Swaps,
 }
 
 impl Unsettled {
-    pub(super) fn new(connections: Arc<Connections>) -> Result<Arc<Self>, StoreError> {
+    pub(super) fn new(swaps: Swaps) -> Result<Arc<Self>, StoreError> {
         let (wake, woken) = mpsc::sync_channel(1);
-        let script = Script::new(include_str!("settle.lua"));
-        let unsettled = Arc::new(Self { doubts: Mutex::default(), wake, connections, script });
+        let unsettled = Arc::new(Self { doubts: Mutex::default(), wake, swaps });
         // It ends with the store: then nobody holds the sender any more.
         let weak = Arc::downgrade(&unsettled);
         thread::Builder::new().name("pilotlight-settle".to_owned()).spawn(move || work_off(&weak, &woken))?;
@@ -68,24 +65,27 @@ impl Unsettled {
         self.all().contains_key(&id)
     }
 
-    /// Before anything is decided on that grant.
+    /// Before anything is decided on that grant. Either one of them was made, and nobody has the token; or from now on none of
+    /// them can be made: a swap finds another record than it was decided on, and a script one that is closed to scripts.
     pub(super) fn settle(&self, id: GrantId) -> Result<(), StoreError> {
         let Some(doubts) = self.all().get(&id).cloned() else { return Ok(()) };
-        for doubt in &doubts {
-            self.connections.ask_once(|connection| {
-                self.script
-                    .key(grant_key(id))
-                    .arg(&doubt.before)
-                    .arg(&doubt.after)
-                    .arg(&doubt.after_lost)
-                    .arg(&doubt.before_marked_anew)
-                    .invoke::<()>(connection)
-            })?;
-        }
+        let (key, anew) = (grant_key(id), make_grant_mark()?);
+        let decide = |is: Option<&[u8]>| {
+            // Of what is gone, or damaged, nothing can be made.
+            let Some(before) = is.and_then(|text| Marked::read(id, text).ok()) else { return Ok((None, ())) };
+            let made = doubts.iter().any(|doubt| doubt.mark == before.mark);
+            let may_come = doubts.iter().any(|doubt| doubt.of >= before.grant.generation);
+            let mut after = Marked { mark: anew, ..before };
+            after.grant.answer_lost |= made;
+            Ok(((made || may_come).then(|| after.write_guarded()), ()))
+        };
+        // One that is in doubt itself is made again: it says the same of the same record.
+        let ((), changed_on) = self.swaps.step(&key, self.swaps.read(&key)?, None, decide, || {})?;
+        self.swaps.done_on(changed_on);
         let mut all = self.all();
         if let Some(left) = all.get_mut(&id) {
-            // Others may have been noted meanwhile. No two have the same mark.
-            left.retain(|one| !doubts.iter().any(|settled| settled.after == one.after));
+            // Others may have been noted meanwhile.
+            left.retain(|doubt| !doubts.contains(doubt));
             if left.is_empty() {
                 all.remove(&id);
             }

@@ -1,0 +1,117 @@
+//! Gives pages of memory back that only work needs, while there is none.
+//!
+//! A program that has everything in it maps far more of its text than waiting takes: what starting, TLS and the vault
+//! needed stays mapped, with sixteen pages around each that was touched. The kernel keeps it in its cache of files in any
+//! case; whatever is needed again is mapped again, without reading the disk (docs/decisions/0116).
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::ops::Range;
+use std::time::Duration;
+
+use rustix::mm::{Advice, madvise};
+use tokio::sync::watch;
+
+/// Work comes in bursts: so long nothing has to have changed.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Gives back what is not needed, each time that a change was followed by quiet. Wakes for nothing else.
+pub async fn rest_after_work(mut changes: watch::Receiver<u64>) {
+    loop {
+        while let Ok(changed) = tokio::time::timeout(QUIET, changes.changed()).await {
+            if changed.is_err() {
+                return;
+            }
+        }
+        rest();
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Where the system does not tell what is mapped, everything stays as it is.
+fn rest() {
+    let Ok(smaps) = File::open("/proc/self/smaps") else { return };
+    for range in unwritten(BufReader::new(smaps)) {
+        give_back(range);
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the pages are of files, can be written by nobody and never were: the next access maps the same bytes again"
+)]
+fn give_back(range: Range<usize>) {
+    let begin = std::ptr::with_exposed_provenance_mut(range.start);
+    // SAFETY: see the reason above; `unwritten` takes no other ranges.
+    let given = unsafe { madvise(begin, range.len(), Advice::LinuxDontNeed) };
+    if let Err(error) = given {
+        tracing::debug!(%error, "a part of the program stays mapped");
+    }
+}
+
+/// The mappings of files that cannot be written, and of which no page was ever written: what the loader relocated has
+/// anonymous pages, and is left alone (proc(5), `smaps`).
+fn unwritten(mut smaps: impl BufRead) -> Vec<Range<usize>> {
+    let mut found = vec![];
+    let mut current = None;
+    let mut line = String::new();
+    // One line at a time: the whole is larger than what waiting otherwise takes.
+    while smaps.read_line(&mut line).is_ok_and(|length| length > 0) {
+        if let Some(range) = mapping(&line) {
+            current = range;
+        } else if line.strip_prefix("Anonymous:").is_some_and(|size| size.trim() == "0 kB") {
+            found.extend(current.take());
+        }
+        line.clear();
+    }
+    found
+}
+
+/// The first line of a mapping: `begin-end perms offset device inode path`. The range, where it is a file's and read-only.
+fn mapping(line: &str) -> Option<Option<Range<usize>>> {
+    let mut words = line.split_ascii_whitespace();
+    let (begin, end) = words.next()?.split_once('-')?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    let range = address(begin)?..address(end)?;
+    let permissions = words.next()?;
+    let of_file =
+        words.nth(2).is_some_and(|inode| inode != "0") && words.next().is_some_and(|path| path.starts_with('/'));
+    Some(
+        (of_file && permissions.starts_with('r') && permissions.ends_with('p') && !permissions.contains('w'))
+            .then_some(range),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_nobody_writes_are_given_back() {
+        let part = |head: &str, anonymous: u32| format!("{head}\nSize: 4 kB\nAnonymous: {anonymous} kB\nVmFlags: rd\n");
+        let smaps = [
+            part("1000-2000 r--p 00000000 fd:00 77 /usr/bin/pilotlight", 0),
+            part("2000-5000 r-xp 00001000 fd:00 77 /usr/bin/pilotlight", 0),
+            part("5000-6000 r--p 00004000 fd:00 77 /usr/bin/pilotlight", 4),
+            part("6000-7000 rw-p 00005000 fd:00 77 /usr/bin/pilotlight", 0),
+            part("7000-8000 r--s 00000000 fd:00 78 /home/somebody/file", 0),
+            part("8000-9000 rw-p 00000000 00:00 0 [heap]", 0),
+            part("9000-a000 r-xp 00000000 00:00 0 [vdso]", 0),
+            part("a000-b000 r--p 00000000 00:00 0", 0),
+        ];
+        assert_eq!(unwritten(smaps.concat().as_bytes()), [0x1000..0x2000, 0x2000..0x5000]);
+        assert_eq!(unwritten(&b"nonsense\nAnonymous: 0 kB\n"[..]), []);
+    }
+
+    #[test]
+    fn a_process_that_gave_back_its_text_goes_on_working() {
+        for _ in 0..3 {
+            rest();
+            assert_eq!("after".repeat(2), "afterafter");
+        }
+        let smaps = File::open("/proc/self/smaps").unwrap();
+        assert!(unwritten(BufReader::new(smaps)).len() > 1, "this very program has text");
+    }
+}
