@@ -38,8 +38,8 @@ const withoutPreload: Plugin = {
   load: (id) => (id === "\0vite/preload-helper.js" ? "export const __vitePreload = (load) => load();" : undefined),
 };
 
-/** Svelte's parts for what is typed and chosen, and for headings of a rank: the list of accounts has neither. */
-const FIELDS = /svelte\/src\/internal\/client\/dom\/(elements\/bindings\/(input|select)|blocks\/svelte-element)\.js$/;
+/** Svelte's parts for what is typed and chosen, for headings of a rank, for elements held by name: the list of accounts has none. */
+const FIELDS = /svelte\/src\/internal\/client\/dom\/(elements\/bindings\/(input|select|this)|blocks\/svelte-element)\.js$/;
 
 // "#api" is the one seam between the window and its host: the Tauri plugin, or, in the mode `fake`, an
 // in-memory stand-in that lets the whole UI run in an ordinary browser.

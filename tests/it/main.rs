@@ -44,11 +44,11 @@ mod tray;
 mod window;
 #[cfg(target_os = "linux")]
 mod window_account;
-mod window_settings;
 #[cfg(target_os = "linux")]
 mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;
+mod window_settings;
 #[cfg(target_os = "linux")]
 mod window_spoken;
 #[cfg(target_os = "linux")]

@@ -26,9 +26,9 @@ async fn a_person_is_introduced_once_sets_things_for_every_program_and_writes_a_
     window.wait_for_text("welcome-kept", |text| text.contains("Secret Service")).await;
     window.click("welcome-next").await;
     window.sign_in_by_browser().await;
+    let settings = desktop.pilotlight_home().join("settings.json");
     wait::until("the introduction is remembered", || {
-        let text = fs::read_to_string(desktop.pilotlight_home().join("settings.json")).unwrap_or_default();
-        text.contains("\"welcomed\": true").then_some(())
+        fs::read_to_string(&settings).is_ok_and(|text| text.contains("\"welcomed\": true")).then_some(())
     });
 
     window.click("nav-settings").await;

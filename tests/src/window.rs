@@ -37,7 +37,13 @@ pub struct Launch {
 impl Launch {
     /// Without any argument. The person in front of the browser is the demo person.
     pub fn plain() -> Self {
-        Self { arguments: Vec::new(), environment: Vec::new(), person: Person::demo(), hands_over: false, introduces: false }
+        Self {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            person: Person::demo(),
+            hands_over: false,
+            introduces: false,
+        }
     }
 
     /// With a service offered: the first sign-in takes one click.
