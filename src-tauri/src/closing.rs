@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{ExposeSecret as _, SecretString};
-use pilotlight::{ErrorCode, Home, Pilotlight};
+use pilotlight::{ErrorCode, Pilotlight};
 use pilotlight_agent::{Answer, AskError, Client, Place, Request, Secret};
-use pilotlight_tray::Autostart;
 use tauri::{Window, WindowEvent};
 use zeroize::Zeroizing;
 
@@ -59,11 +58,10 @@ impl HandOver {
 }
 
 impl HandOver {
-    /// Opens the vault for an agent too, each time that the person has opened it here by a passphrase; and has the agent start
-    /// with the session, or no more, when that is set here.
-    pub(crate) async fn follow_changes(self, home: Home) {
+    /// Opens the vault for an agent too, each time that the person has opened it here by a passphrase.
+    pub(crate) async fn share_what_opens(self) {
         let mut changes = self.pilotlight.subscribe();
-        let (mut was_open, mut starts) = (false, self.pilotlight.settings().autostart);
+        let mut was_open = false;
         while changes.changed().await.is_ok() {
             let is_open = matches!(self.pilotlight.vault_status(), VaultStatus::Ready { .. });
             if is_open && !was_open {
@@ -71,14 +69,6 @@ impl HandOver {
                 drop(tauri::async_runtime::spawn_blocking(move || share(&place, passphrase)).await);
             }
             was_open = is_open;
-            let wanted = self.pilotlight.settings().autostart;
-            if wanted != starts {
-                starts = wanted;
-                let turned = Autostart::of_person().and_then(|autostart| autostart.turn(wanted, &home));
-                if let Err(error) = turned {
-                    tracing::warn!("the autostart entry cannot be changed: {error}");
-                }
-            }
         }
     }
 }

@@ -6,6 +6,8 @@ mod closing;
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
+mod remembered;
+mod wishes;
 
 use std::process::ExitCode;
 
@@ -82,13 +84,16 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             None
         }
     };
-    let pilotlight = Config::system(home.clone()).map(Pilotlight::new).map_err(with_hint)?;
+    let remembered = remembered::plugin(&home);
+    let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
+        .plugin(remembered)
+        .plugin(wishes::plugin(pilotlight.clone()))
         .plugin(opened_at(args.account.as_deref())?);
     #[cfg(target_os = "linux")]
-    let app = on_linux(app, home, first, closing::HandOver { place, pilotlight, wanted: !args.no_tray });
+    let app = on_linux(app, first, closing::HandOver { place, pilotlight, wanted: !args.no_tray });
     app.run(tauri::generate_context!())?;
     Ok(())
 }
@@ -96,11 +101,10 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(target_os = "linux")]
 fn on_linux(
     app: tauri::Builder<tauri::Wry>,
-    home: Home,
     first: Option<first::First>,
     hand_over: closing::HandOver,
 ) -> tauri::Builder<tauri::Wry> {
-    tauri::async_runtime::spawn(hand_over.clone().follow_changes(home));
+    tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
     let app = app.plugin(lab::plugin()).setup(|app| {
         if let Some(first) = first {
             first.serve(app.handle().clone());
