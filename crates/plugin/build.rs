@@ -21,6 +21,8 @@ const COMMANDS: &[&str] = &[
     "choose",
     "migrate",
     "unlock",
+    "set_setting",
+    "write_report",
     "fetch",
     "fetch_body",
     "cancel_fetch",

@@ -40,7 +40,7 @@ fn the_main_window_is_given_the_sets_and_nothing_of_tauris_own_but_events() {
         capability["permissions"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
     let events = ["core:event:allow-listen", "core:event:allow-unlisten"];
     // The lab's commands know no grant: they make stores of their own.
-    let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage", "lab:default"];
+    let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage", "pilotlight:settings", "lab:default"];
     assert_eq!(given, events.into_iter().chain(sets).collect());
 }
 

@@ -1,6 +1,7 @@
 // What a screen reader should say of a change. A silent refresh stays silent.
 
-import type { AccountView, Snapshot } from "tauri-plugin-pilotlight-api";
+import type { Snapshot } from "tauri-plugin-pilotlight-api";
+import { called } from "./called";
 import type { Text } from "./text";
 
 /** The most telling difference between two snapshots, or nothing. */
@@ -15,9 +16,4 @@ export function announcement(before: Snapshot, after: Snapshot, { announce }: Te
   }
   const gone = before.accounts.find(({ id, name }) => !after.accounts.some((one) => one.id === id || one.name === name));
   return gone ? announce.gone(called(gone)) : null;
-}
-
-/** Whom to call the account: the person where known, else its name. */
-export function called(account: AccountView): string {
-  return account.person ?? account.name;
 }

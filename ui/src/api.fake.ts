@@ -17,6 +17,7 @@ import { borrowersOf, devicesOf, forecastOf } from "./fake/account";
 import { labCells, labCosts, labView } from "./fake/lab";
 import { invitation, presets } from "./fake/presets";
 import { scenario } from "./fake/scenarios";
+import { changed } from "./fake/settings";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
 
@@ -217,7 +218,7 @@ export const api: Api = {
 
   async devices(name) {
     await refuseIfTold();
-    if (!find(name).tells_devices) throw makeProblem("flow_unsupported", "The service does not tell.");
+    if (!find(name).tells_devices) throw makeProblem("devices_untold", "The service does not tell.");
     return devices;
   },
 
@@ -324,6 +325,17 @@ export const api: Api = {
     goOn();
   },
 
+  async setSetting(name, value) {
+    await refuseIfTold();
+    snapshot = { ...snapshot, settings: changed(snapshot.settings, name, value) };
+    push();
+  },
+
+  async writeReport() {
+    await refuseIfTold();
+    return { file: "/home/ada/Downloads/pilotlight-report-1767607200000.jsonl", entries: events.length };
+  },
+
   async startOver() {
     await refuseIfTold();
     snapshot = { ...scenario("empty", Date.now()).snapshot };
@@ -363,6 +375,13 @@ const stage = {
   /** What a check-up finds. */
   find: (...found: FindingView[]) => {
     findings = found;
+  },
+  /** What is set. */
+  settings: () => snapshot.settings,
+  /** Changes some of it, as another program does. */
+  setSettings: (part: Partial<Snapshot["settings"]>) => {
+    snapshot = { ...snapshot, settings: { ...snapshot.settings, ...part } };
+    push();
   },
   /** Changes the snapshot and pushes it. */
   change: (part: Partial<Snapshot>) => {

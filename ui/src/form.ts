@@ -66,11 +66,6 @@ export function wantsSecret({ flow }: Form, preset: PresetView | null): boolean 
   return preset?.secret === "always" || (preset?.secret === "for-browser" && flow === "browser");
 }
 
-/** Host and port of a service, or the address as it is if it cannot be read. */
-export function host(service: string): string {
-  return URL.canParse(service) ? new URL(service).host || service : service;
-}
-
 /** A name for a new account at `service` that is not among `taken`: "demo-service", "demo-service-2", and so on. */
 export function freeName(service: string, taken: readonly string[]): string {
   const base = service.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "").slice(0, NAME_LIMIT - 8) || "account";

@@ -7,13 +7,13 @@ import { before, describe, it } from "node:test";
 import { root } from "./stage.js";
 
 // Bytes, minified and not compressed (docs/decisions/0010). The texts are weighed apart: they grow with languages, not with
-// what the code can do. Somewhat more than half of the first load is Svelte itself.
-const FIRST_CODE_BUDGET = 83_000;
-const CODE_BUDGET = 136_000;
+// what the code can do. Somewhat more than half of the first load is Svelte itself. What is first is the list of accounts alone.
+const FIRST_CODE_BUDGET = 60_000;
+const CODE_BUDGET = 152_000;
 /** Of the Storage Lab, which developers alone load. */
 const LAB_BUDGET = 21_000;
 const FIRST_TEXT_BUDGET = 20_000;
-const TEXT_BUDGET = 38_000;
+const TEXT_BUDGET = 56_000;
 
 let files;
 before(async () => {

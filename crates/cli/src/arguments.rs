@@ -69,6 +69,9 @@ pub(crate) enum Command {
         /// Tell instead whether the journal is as it was written; the exit code is 5 when it was changed
         #[arg(long, conflicts_with_all = ["name", "limit"])]
         verify: bool,
+        /// Write everything, and how things stand, to a new file for a bug report; it holds no secret
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "limit", "verify"])]
+        export: Option<PathBuf>,
     },
     /// List where the person is signed in at the service, or end a sign-in there
     Devices(crate::devices::DevicesArguments),
@@ -95,6 +98,11 @@ pub(crate) enum Command {
     /// How the grants are kept
     #[command(subcommand)]
     Vault(VaultCommand),
+    /// Tell what is set, for app, command line and agent, or set it
+    Settings {
+        #[command(subcommand)]
+        command: Option<crate::settings::SettingsCommand>,
+    },
     /// Look at everything that Pilotlight stands on, and tell what is wrong and what to do
     Doctor,
     /// Lend access tokens to other programs, over a socket, until it is ended

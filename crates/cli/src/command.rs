@@ -41,6 +41,7 @@ impl Run {
             Command::Status { name } => self.status(name.as_deref()).await,
             Command::Explain { name } => self.explain(&name).await,
             Command::Events { verify: true, .. } => self.verify_journal().await,
+            Command::Events { export: Some(file), .. } => self.write_report(file).await,
             Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
             Command::Devices(arguments) => self.devices(arguments).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
@@ -62,7 +63,11 @@ impl Run {
             Command::Agent { serve, .. } => crate::agent::serve(self.pilotlight, serve).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) | Command::Autostart(_) => Ok(0),
-            Command::Presets | Command::Completions { .. } | Command::ManPages { .. } | Command::Version => Ok(0),
+            Command::Presets
+            | Command::Settings { .. }
+            | Command::Completions { .. }
+            | Command::ManPages { .. }
+            | Command::Version => Ok(0),
         }
     }
 
@@ -139,6 +144,16 @@ impl Run {
         let chain = self.pilotlight.verify_journal().await?;
         self.form.print(&ChainJson::of(chain), || text::chain(chain))?;
         Ok(if chain == Chain::Whole { 0 } else { DISK })
+    }
+
+    async fn write_report(self, file: std::path::PathBuf) -> Outcome {
+        let entries = self.pilotlight.write_report(file.clone()).await?;
+        let text = format!(
+            "{} holds {entries} entries of the journal, and how things stand. It names accounts and services; it holds no token and no password.",
+            file.display()
+        );
+        self.form.confirm(&json!({ "file": file, "entries": entries }), &text)?;
+        Ok(0)
     }
 
     async fn events(self, name: Option<&str>, limit: usize) -> Outcome {

@@ -31,6 +31,7 @@ mod output;
 mod preset;
 mod programs;
 mod secrets;
+mod settings;
 mod sign_in;
 mod surroundings;
 mod text;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
         Command::Presets => preset::list(form),
         Command::Completions { shell } => completions(shell),
         Command::ManPages { folder } => man_pages(&folder),
+        Command::Settings { command } => settings::carry_out(form, command),
         #[cfg(target_os = "linux")]
         Command::Programs(command) => agent::programs(form, command),
         #[cfg(target_os = "linux")]

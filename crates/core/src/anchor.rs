@@ -30,6 +30,8 @@ pub(crate) struct Anchor {
     pub(crate) expires: Option<Duration>,
     /// When the tokens should be refreshed; `None` where nothing can be planned.
     pub(crate) due: Option<Duration>,
+    /// The person's wish that `due` was worked out by.
+    pub(crate) leeway: Option<Duration>,
     margin: Duration,
     life: Option<Duration>,
     /// Until then the access token has just been obtained.
@@ -42,6 +44,7 @@ impl Anchor {
         id: GrantId,
         generation: Generation,
         record: &GrantRecord,
+        leeway: Option<Duration>,
         now: Timestamp,
         elapsed: Duration,
     ) -> Self {
@@ -53,7 +56,8 @@ impl Anchor {
         Self {
             generation,
             expires: life.map(after),
-            due: due_after(id, record).map(after),
+            due: due_after(id, record, leeway).map(after),
+            leeway,
             margin: life.map_or(Duration::ZERO, |life| (life / 10).min(LONGEST_MARGIN)),
             life,
             fresh_until: after(FRESH),
@@ -82,11 +86,12 @@ fn life(record: &GrantRecord) -> Option<Duration> {
 
 /// How long after their receipt the tokens should be refreshed.
 ///
-/// A quarter of the access token's life before its end, at most five minutes, less up to a quarter of that: the jitter keeps
+/// A quarter of the access token's life before its end, at most five minutes, or what the person wishes, at most half of that
+/// life; less up to a quarter of that: the jitter keeps
 /// many grants from falling due in one instant, and is derived from grant and generation so that planning twice gives the
 /// same answer. Earlier where the server asks for it, and never later than half of the refresh token's own life, so that a
 /// grant in use does not lapse.
-fn due_after(id: GrantId, record: &GrantRecord) -> Option<Duration> {
+fn due_after(id: GrantId, record: &GrantRecord, leeway: Option<Duration>) -> Option<Duration> {
     record.refresh_token.as_ref()?;
     if record.access.is_none() {
         // An imported refresh token is rotated at once. Later on, the access token was too long to be kept (record.rs).
@@ -97,7 +102,7 @@ fn due_after(id: GrantId, record: &GrantRecord) -> Option<Duration> {
             // Of no use to anybody ahead of time; refreshing after each would only load the service.
             return PAUSE_WITHOUT_LIFE;
         }
-        let lead = (life / 4).min(LONGEST_LEAD);
+        let lead = leeway.map_or((life / 4).min(LONGEST_LEAD), |wish| wish.min(life / 2));
         life - lead - lead.mul_f64(0.25 * share(id, record.refreshes))
     });
     let by_refresh = record.refresh_expires_at.map(|end| end.since(record.refreshed_at) / 2);
@@ -124,7 +129,7 @@ mod tests {
     const ID: GrantId = GrantId::from_bytes([1; 16]);
 
     fn anchor(record: &GrantRecord, now: Timestamp) -> Anchor {
-        Anchor::new(ID, 1, record, now, Duration::from_secs(50))
+        Anchor::new(ID, 1, record, None, now, Duration::from_secs(50))
     }
 
     proptest! {
@@ -133,7 +138,7 @@ mod tests {
             let mut record = record(AT, Duration::from_secs(life));
             record.refreshes = refreshes;
             let life = Duration::from_secs(life);
-            let due = due_after(GrantId::from_bytes(id), &record).unwrap();
+            let due = due_after(GrantId::from_bytes(id), &record, None).unwrap();
             prop_assert!(due >= life.mul_f64(0.68));
             prop_assert!(life - due >= (life / 4).min(LONGEST_LEAD));
             prop_assert!(life - due <= LONGEST_LEAD * 5 / 4);
@@ -161,25 +166,34 @@ mod tests {
     fn a_grant_in_use_never_lapses_because_its_access_tokens_live_longer_than_its_refresh_token() {
         let mut record = record(AT, Duration::from_secs(3600));
         record.refresh_expires_at = Some(AT.plus(Duration::from_secs(600)));
-        assert_eq!(due_after(ID, &record), Some(Duration::from_secs(300)));
+        assert_eq!(due_after(ID, &record, None), Some(Duration::from_secs(300)));
     }
 
     #[test]
     fn the_servers_wish_for_an_earlier_refresh_is_followed() {
         let mut record = record(AT, Duration::from_secs(3600));
         record.refresh_in = Some(Duration::from_secs(120));
-        assert_eq!(due_after(ID, &record), Some(Duration::from_secs(120)));
+        assert_eq!(due_after(ID, &record, None), Some(Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn a_person_may_wish_for_more_or_less_leeway_and_half_of_a_tokens_life_is_the_most() {
+        let record = record(AT, Duration::from_secs(3600));
+        let lead = |wish| Duration::from_secs(3600) - due_after(ID, &record, Some(Duration::from_secs(wish))).unwrap();
+        assert!((10..=13).contains(&lead(10).as_secs()), "{:?}", lead(10));
+        assert!((900..=1125).contains(&lead(900).as_secs()), "{:?}", lead(900));
+        assert!((1800..=2250).contains(&lead(3600).as_secs()), "{:?}", lead(3600));
     }
 
     #[test]
     fn tokens_that_are_dead_on_arrival_do_not_make_it_spin() {
-        assert_eq!(due_after(ID, &record(AT, Duration::ZERO)), Some(Duration::from_secs(60)));
+        assert_eq!(due_after(ID, &record(AT, Duration::ZERO), None), Some(Duration::from_secs(60)));
     }
 
     #[test]
     fn without_a_refresh_token_nothing_is_planned() {
         let mut record = record(AT, Duration::from_secs(3600));
         record.refresh_token = None;
-        assert_eq!(due_after(ID, &record), None);
+        assert_eq!(due_after(ID, &record, None), None);
     }
 }

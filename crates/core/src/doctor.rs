@@ -3,6 +3,7 @@
 
 use crate::journal::Chain;
 use crate::lifecycle::{Pilotlight, blocking};
+use crate::settings::Settings;
 use crate::storage::VaultStatus;
 use crate::{Error, ErrorCode, Status};
 
@@ -32,7 +33,7 @@ impl Health {
 /// One thing looked at.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What: `home`, `keystore`, `vault`, `records`, `accounts`, `rotation`, `journal`, `clock`.
+    /// What: `home`, `settings`, `keystore`, `vault`, `records`, `accounts`, `rotation`, `journal`, `clock`.
     pub what: &'static str,
     /// How it is.
     pub health: Health,
@@ -76,6 +77,7 @@ impl Pilotlight {
     /// Looks at everything, in the order in which one thing stands on another. Changes nothing.
     pub async fn examine(&self) -> Vec<Finding> {
         let mut findings = vec![self.examine_home().await];
+        findings.extend(self.examine_settings().await);
         findings.push(self.examine_keystore().await);
         findings.extend(self.examine_vault().await);
         findings.push(self.examine_journal().await);
@@ -91,6 +93,26 @@ impl Pilotlight {
             Ok(false) => Finding::note("home", "There is no home folder yet; the first sign-in makes one."),
             Err(error) => Finding::trouble("home", &error),
         }
+    }
+
+    /// Only where something is the matter.
+    async fn examine_settings(&self) -> Vec<Finding> {
+        let home = self.0.config.home.clone();
+        let look = move || {
+            let settings = Settings::load(&home);
+            let aside = crate::settings::aside(&home.settings());
+            let broken = aside.exists().then(|| {
+                format!(
+                    "The settings were no JSON and everything is as by default; what was there is in {}.",
+                    aside.display()
+                )
+            });
+            let unused = settings.ca_file.and_then(|file| crate::settings::certificates(&file).err());
+            let unused = unused.map(|why| format!("Nothing can be sent, because the certificates {why}."));
+            settings.faults.into_iter().map(|fault| fault.why).chain(broken).chain(unused).collect::<Vec<_>>()
+        };
+        let told = blocking(move || Ok::<_, Error>(look())).await.unwrap_or_default();
+        told.into_iter().map(|why| Finding::note("settings", why)).collect()
     }
 
     async fn examine_keystore(&self) -> Finding {

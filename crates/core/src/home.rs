@@ -123,6 +123,11 @@ impl Home {
         self.0.join("rotate")
     }
 
+    /// What a person has set (settings.rs).
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.0.join("settings.json")
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.0.join("journal.jsonl")
     }

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::http_transport::Way;
 use crate::{AccessToken, Error, ErrorCode, Pilotlight};
 
 /// A token that a refresh after a 401 brought, and that is refused as well, leads to the next refresh only after this.
@@ -28,6 +29,17 @@ impl Pilotlight {
     pub fn authorize(&self, account: &str, client: reqwest::Client) -> AuthorizedClient {
         AuthorizedClient { pilotlight: self.clone(), account: account.to_owned(), client, brought: Arc::default() }
     }
+
+    /// A client to give to [`Self::authorize`] for requests to the origin of `url`: it follows no redirect, ends after
+    /// `deadline`, body included, takes the proxy and the certificates of this home's settings, and passes any proxy by where `url`
+    /// is on this machine.
+    ///
+    /// # Errors
+    /// `offline` where TLS cannot be set up as the settings want it.
+    pub fn client_for(&self, url: &Url, deadline: Duration) -> Result<reqwest::Client, Error> {
+        let way = Way::of(&self.0.settings.now())?;
+        Ok(way.client(crate::http_transport::is_loopback(url), deadline)?)
+    }
 }
 
 impl AuthorizedClient {
@@ -35,16 +47,6 @@ impl AuthorizedClient {
     #[must_use]
     pub fn may_send_to(url: &Url) -> bool {
         url.scheme() == "https" || (url.scheme() == "http" && crate::http_transport::is_loopback(url))
-    }
-
-    /// A client to give to [`Pilotlight::authorize`] for requests to the origin of `url`: it follows no redirect, ends after
-    /// `deadline`, body included, and passes any proxy by where `url` is on this machine.
-    ///
-    /// # Errors
-    /// `internal` where TLS cannot be set up.
-    pub fn client_for(url: &Url, deadline: Duration) -> Result<reqwest::Client, Error> {
-        crate::http_transport::client(crate::http_transport::is_loopback(url), deadline)
-            .map_err(|_| Error::new(ErrorCode::Internal, "The HTTP client cannot be set up."))
     }
 
     /// Sends `request`. The token goes over TLS or to this machine only; anything else is refused before a token is fetched.

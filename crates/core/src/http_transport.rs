@@ -1,13 +1,15 @@
 //! Carries requests to authorization servers, over reqwest and rustls.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pilotlight_oauth::{ExposeSecret, HttpRequest, HttpResponse, Method, http_date, retry_after};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use zeroize::Zeroizing;
 
+use crate::Home;
 use crate::parts::{Answer, Clock, Transport, TransportError};
+use crate::settings::{Current, Proxy, Settings};
 
 /// No answer of an authorization server is longer than this; what is longer is not read.
 const LONGEST_ANSWER: usize = 1024 * 1024;
@@ -15,37 +17,61 @@ const LONGEST_ANSWER: usize = 1024 * 1024;
 const DEADLINE: Duration = Duration::from_secs(15);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// HTTP over reqwest and rustls.
+/// HTTP over reqwest and rustls, by the way that a home's settings tell.
 pub struct HttpTransport {
     clock: Arc<dyn Clock>,
-    // Made when first used: reading the system's certificates takes longer than all else that a short command does.
-    outside: OnceLock<reqwest::Client>,
-    loopback: OnceLock<reqwest::Client>,
+    settings: Option<Current>,
+    clients: Mutex<Clients>,
+}
+
+/// How requests leave, and which certificates are trusted besides the system's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Way {
+    proxy: Proxy,
+    certificates: Vec<u8>,
+}
+
+// Made when first used: reading the system's certificates takes longer than all else that a short command does.
+#[derive(Default)]
+struct Clients {
+    way: Way,
+    outside: Option<reqwest::Client>,
+    loopback: Option<reqwest::Client>,
 }
 
 impl HttpTransport {
-    /// A transport with its connection pools.
+    /// A transport with its connection pools, by the system's proxy and certificates.
     #[must_use]
-    pub const fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, outside: OnceLock::new(), loopback: OnceLock::new() }
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, settings: None, clients: Mutex::default() }
+    }
+
+    /// The same by the proxy and the certificates that the settings of `home` tell, from the next request on when they change.
+    #[must_use]
+    pub fn of_home(clock: Arc<dyn Clock>, home: &Home) -> Self {
+        Self { settings: Some(Current::of(home.clone())), ..Self::new(clock) }
     }
 
     /// The client for `url`. A proxy has no way to this machine's own loopback.
-    fn client_for(&self, url: &url::Url) -> Result<&reqwest::Client, TransportError> {
+    fn client_for(&self, url: &url::Url) -> Result<reqwest::Client, TransportError> {
+        let way = self.settings.as_ref().map_or_else(|| Ok(Way::default()), |settings| Way::of(&settings.now()))?;
         let loopback = is_loopback(url);
-        let slot = if loopback { &self.loopback } else { &self.outside };
-        match slot.get() {
-            Some(client) => Ok(client),
-            None => {
-                let made = client(loopback, DEADLINE).map_err(|error| TransportError::NotSent(reason(&error)))?;
-                Ok(slot.get_or_init(|| made))
-            }
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.way != way {
+            *clients = Clients { way, ..Clients::default() };
         }
+        let slot = if loopback { &clients.loopback } else { &clients.outside };
+        if let Some(client) = slot {
+            return Ok(client.clone());
+        }
+        let made = clients.way.client(loopback, DEADLINE)?;
+        let slot = if loopback { &mut clients.loopback } else { &mut clients.outside };
+        Ok(slot.insert(made).clone())
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let client = self.client_for(&request.url)?;
-        let answer = client.execute(build(client, request)?).await.map_err(|error| sort(&error))?;
+        let answer = client.execute(build(&client, request)?).await.map_err(|error| sort(&error))?;
         let status = answer.status().as_u16();
         let text = |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let content_type = text(CONTENT_TYPE).map(ToOwned::to_owned);
@@ -64,17 +90,46 @@ impl Transport for HttpTransport {
     }
 }
 
-/// A reqwest client with Pilotlight's TLS, time-outs and no redirects.
-pub(crate) fn client(loopback: bool, deadline: Duration) -> reqwest::Result<reqwest::Client> {
-    // Another part of the program may have chosen a provider already; any is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("Pilotlight/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_DEADLINE)
-        .timeout(deadline);
-    let builder = if loopback { builder.no_proxy() } else { builder };
-    builder.build()
+impl Way {
+    /// As the settings tell. Where they cannot be followed nothing leaves.
+    pub(crate) fn of(settings: &Settings) -> Result<Self, TransportError> {
+        if let Some(why) = settings.blocked() {
+            return Err(TransportError::NotSent(format!("by the settings, {}", why.trim_end_matches('.'))));
+        }
+        let file = settings.ca_file.as_deref();
+        let certificates = file.map(crate::settings::certificates).transpose();
+        let certificates = certificates.map_err(|why| TransportError::NotSent(format!("the certificates {why}")))?;
+        Ok(Self { proxy: settings.proxy.clone(), certificates: certificates.unwrap_or_default() })
+    }
+
+    /// A reqwest client with Pilotlight's TLS, time-outs and no redirects.
+    pub(crate) fn client(&self, loopback: bool, deadline: Duration) -> Result<reqwest::Client, TransportError> {
+        self.build(loopback, deadline).map_err(|error| TransportError::NotSent(reason(&error)))
+    }
+
+    fn build(&self, loopback: bool, deadline: Duration) -> reqwest::Result<reqwest::Client> {
+        // Another part of the program may have chosen a provider already; any is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("Pilotlight/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_DEADLINE)
+            .timeout(deadline)
+            .tls_certs_merge(reqwest::Certificate::from_pem_bundle(&self.certificates)?);
+        match &self.proxy {
+            Proxy::None => builder.no_proxy(),
+            _ if loopback => builder.no_proxy(),
+            Proxy::At(url) => builder.proxy(reqwest::Proxy::all(url.clone())?),
+            Proxy::System => builder,
+        }
+        .build()
+    }
+}
+
+/// Whether these bytes are certificates in PEM, one at least, that TLS can trust.
+pub(crate) fn trusts(pem: &[u8]) -> bool {
+    let some = reqwest::Certificate::from_pem_bundle(pem).is_ok_and(|found| !found.is_empty());
+    some && Way { certificates: pem.to_vec(), ..Way::default() }.build(false, DEADLINE).is_ok()
 }
 
 /// Whether an address is on this machine: a loopback address, or `localhost`.
@@ -141,4 +196,70 @@ fn reason(error: &reqwest::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::parts::SystemClock;
+    use crate::settings::Setting;
+
+    /// Answers one request as a proxy would, and tells its first line.
+    fn proxy() -> (String, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().unwrap().unwrap();
+            while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").unwrap();
+            first
+        });
+        (address, served)
+    }
+
+    fn request(url: &str) -> HttpRequest {
+        HttpRequest {
+            method: Method::Get,
+            url: url::Url::parse(url).unwrap(),
+            content_type: None,
+            authorization: None,
+            idempotency_key: None,
+            body: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_leave_by_the_proxy_that_a_person_set_and_by_none_that_is_not_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().join("home")).unwrap();
+        let transport = HttpTransport::of_home(Arc::new(SystemClock), &home);
+        let (address, served) = proxy();
+        Settings::store(&home, Setting::Proxy, &address).unwrap();
+        assert_eq!(transport.send(request("http://service.example/token")).await.unwrap().status, 200);
+        assert_eq!(served.join().unwrap(), "GET http://service.example/token HTTP/1.1");
+
+        std::fs::write(home.settings(), r#"{"proxy": "socks9://x"}"#).unwrap();
+        let refused = transport.send(request("http://service.example/token")).await.unwrap_err();
+        assert!(matches!(&refused, TransportError::NotSent(why) if why.contains("proxy")), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn certificates_that_are_gone_stop_requests_rather_than_be_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().join("home")).unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(Settings::store(&home, Setting::CaFile, file.to_str().unwrap()).is_err(), "it is no certificate");
+        Settings::store(&home, Setting::Theme, "dark").unwrap();
+        std::fs::write(home.settings(), serde_json::json!({ "ca-file": folder.path().join("gone.pem") }).to_string())
+            .unwrap();
+        let transport = HttpTransport::of_home(Arc::new(SystemClock), &home);
+        let refused = transport.send(request("http://127.0.0.1:9/")).await.unwrap_err();
+        assert!(matches!(&refused, TransportError::NotSent(why) if why.contains("gone.pem")), "{refused:?}");
+    }
 }

@@ -66,8 +66,10 @@ mod random;
 mod recent;
 mod record;
 mod refresh;
+mod report;
 mod schedule;
 mod screen;
+pub mod settings;
 mod sign_in;
 mod sign_out;
 #[cfg(any(test, feature = "testing"))]

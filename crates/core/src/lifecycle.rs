@@ -23,6 +23,7 @@ use crate::parts::{Browser, Clock, Locks, Random, Transport};
 use crate::plan::Plan;
 use crate::recent::Recent;
 use crate::record::Ended;
+use crate::settings::Current;
 use crate::storage::Storage;
 use crate::values::Accounts;
 use crate::{AccessToken, Account, Error, ErrorCode, Home, Status};
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) journal: Journal,
     pub(crate) storage: Storage,
+    pub(crate) settings: Current,
     book: Mutex<HashMap<GrantId, Page>>,
     plan: Mutex<Plan>,
     pub(crate) flights: Flights,
@@ -94,6 +96,7 @@ impl Pilotlight {
         let (changed, _) = watch::channel(0);
         Self(Arc::new(Inner {
             storage: Storage::new(vault, config.keystore.kind()),
+            settings: Current::of(config.home.clone()),
             config,
             journal,
             book: Mutex::default(),
@@ -253,9 +256,10 @@ impl Pilotlight {
     /// When this generation's tokens end and are due; worked out once, when it is first seen.
     pub(crate) fn anchor(&self, held: &Held) -> Anchor {
         let (now, elapsed) = (self.now(), self.elapsed());
+        let leeway = self.0.settings.now().leeway;
         self.page(held.id, |page| match page.anchor {
-            Some(anchor) if anchor.generation == held.generation => anchor,
-            _ => *page.anchor.insert(Anchor::new(held.id, held.generation, &held.record, now, elapsed)),
+            Some(anchor) if anchor.generation == held.generation && anchor.leeway == leeway => anchor,
+            _ => *page.anchor.insert(Anchor::new(held.id, held.generation, &held.record, leeway, now, elapsed)),
         })
     }
 

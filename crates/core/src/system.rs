@@ -32,8 +32,8 @@ impl Config {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Self {
             locks: Arc::new(FileLocks::new(&home)),
+            transport: Arc::new(HttpTransport::of_home(clock.clone(), &home)),
             home,
-            transport: Arc::new(HttpTransport::new(clock.clone())),
             clock,
             random: Arc::new(SystemRandom),
             keystore: Arc::new(OsKeystore::new(keystore_service)),

@@ -131,7 +131,7 @@ impl Fetches {
         if clients.len() >= MOST {
             clients.clear();
         }
-        let client = pilotlight.authorize(account, AuthorizedClient::client_for(url, DEADLINE)?);
+        let client = pilotlight.authorize(account, pilotlight.client_for(url, DEADLINE)?);
         clients.insert(key, client.clone());
         Ok(client)
     }

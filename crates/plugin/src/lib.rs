@@ -9,7 +9,8 @@
 //! # let _: tauri::Builder<tauri::Wry> = app;
 //! ```
 //!
-//! The webview calls the commands of `commands`, each under a permission of its own (sets `read`, `sign-in`, `manage`, `fetch`),
+//! The webview calls the commands of `commands`, each under a permission of its own (sets `read`, `sign-in`, `manage`,
+//! `settings`, `fetch`),
 //! and is sent a whole [`Snapshot`] after every change. Where an authorized request may go, the app's capability says
 //! ([`FetchScope`]); nothing is allowed by default.
 
@@ -20,6 +21,7 @@ mod fetch;
 mod fetches;
 mod own;
 mod scope;
+mod settings;
 mod shell;
 mod sign_in;
 mod storage;
@@ -29,6 +31,7 @@ pub use account::{BorrowerView, DeviceView, EndDevicesRequest, ForecastView, Rea
 pub use fetch::{FetchHead, FetchRequest};
 pub use own::{Builder, Settings};
 pub use scope::FetchScope;
+pub use settings::{ReportView, SettingsView};
 pub use sign_in::{InvitationView, Picture, PlaceRequest, PresetPlace, PresetView, SignInRequest, SignInWith};
 pub use storage::{
     ExposureView, FindingView, Mend, MovedView, MovingView, NeedView, Phase, Protection, StorageRequest, StorageView,
@@ -83,6 +86,8 @@ fn plugin<R: Runtime>(
             commands::choose,
             commands::migrate,
             commands::unlock,
+            settings::set_setting,
+            settings::write_report,
             commands::fetch,
             commands::fetch_body,
             commands::cancel_fetch,

@@ -10,6 +10,7 @@ use pilotlight::{Account, Error, ErrorCode, Pilotlight, Registration, Scope, Sig
 use tauri::{AppHandle, Emitter as _, Manager as _, Runtime};
 use tokio::task::AbortHandle;
 
+use crate::settings::SettingsView;
 use crate::sign_in::InvitationView;
 use crate::storage::{MovedView, MovingView, StorageRequest};
 use crate::view::{AccountView, EventView, Problem, ServiceView, Snapshot, VaultView};
@@ -52,6 +53,7 @@ impl Shell {
             damaged: vec![],
             now_ms: self.pilotlight.now().as_millis(),
             clock_offset_ms: self.pilotlight.clock_offset(),
+            settings: SettingsView::from(&*self.pilotlight.settings()),
         };
         if matches!(status, VaultStatus::Ready { .. }) {
             match self.pilotlight.accounts().await {

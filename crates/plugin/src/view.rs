@@ -10,6 +10,7 @@ use pilotlight::{Account, Error, ErrorCode, Status};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::settings::SettingsView;
 use crate::sign_in::ways;
 use crate::storage::Protection;
 
@@ -31,6 +32,8 @@ pub struct Snapshot {
     /// How far the services' clocks are ahead of ours, in milliseconds; below zero where ours is ahead. Absent until one was heard.
     #[ts(type = "number | null")]
     pub clock_offset_ms: Option<i64>,
+    /// What the person has set.
+    pub settings: SettingsView,
 }
 
 /// The vault's state.

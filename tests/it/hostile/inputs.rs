@@ -4,7 +4,7 @@ use pilotlight_tests::torture::Dice;
 use serde_json::{Map, Value, json};
 
 /// The names under which a call may hand something over, in all commands; what a command does not know it must not mind.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "account",
     "limit",
     "request",
@@ -19,6 +19,8 @@ const NAMES: [&str; 14] = [
     "file",
     "event",
     "handler",
+    "from",
+    "more",
 ];
 const STRATEGIES: [&str; 6] = ["plain-file", "memory", "sqlite-aead", "encrypted-file", "redis", "keystore-only"];
 
@@ -44,6 +46,8 @@ impl World {
                 "account" | "name" => json!(self.account(dice, spares)),
                 "limit" | "id" => number(dice),
                 "with" => self.with(dice),
+                "from" => json!(*pick(dice, &["here", "service", "everywhere"])),
+                "more" => json!(""),
                 "passphrase" => text(dice, &self.hostile),
                 "request" => self.request(dice, command),
                 _ => anything(dice, &self.hostile, 2),
@@ -78,6 +82,7 @@ impl World {
                 "id": number(dice), "account": self.account, "url": format!("{}/take", self.hostile), "method": "POST",
                 "headers": [["x", "y"]], "body": [1, 2, 3],
             }),
+            "end_devices" => json!({ "which": "one", "id": text(dice, &self.hostile) }),
             "run" => json!({ "strategies": [self.strategy(dice)], "quick": true }),
             _ => json!({
                 "strategy": self.strategy(dice), "passphrase": "seven quiet otters ferry plums",
@@ -94,6 +99,8 @@ impl World {
     fn sign_in(&self, dice: &Dice) -> Value {
         let hostile = &self.hostile;
         let place = match dice.below(4) {
+            // As the window makes it, so that the service is reached whatever the dice say.
+            _ if self.as_expected => json!({ "kind": "issuer", "issuer": hostile }),
             0 => json!({ "kind": "issuer", "issuer": hostile }),
             1 => json!({ "kind": "declared", "preset": *pick(dice, &["github", "../../github", "plain-json"]) }),
             2 => {
@@ -102,7 +109,7 @@ impl World {
             _ => json!({ "kind": "issuer", "issuer": text(dice, hostile) }),
         };
         json!({
-            "name": self.account(dice, false), "place": place, "client_id": "pilotlight", "client_secret": null,
+            "name": if self.as_expected { "theirs".to_owned() } else { self.account(dice, false) }, "place": place, "client_id": "pilotlight", "client_secret": null,
             "scope": "openid offline_access", "with": self.with(dice),
         })
     }

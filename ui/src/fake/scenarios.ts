@@ -1,6 +1,6 @@
 // How things may stand, by name.
 
-import type { AccountView, EventView, Protection, Snapshot, VaultView } from "tauri-plugin-pilotlight-api";
+import type { AccountView, EventView, Protection, SettingsView, Snapshot, VaultView } from "tauri-plugin-pilotlight-api";
 import { DAY, demo, HOUR, makeAccount, makeProblem, MINUTE, SECOND } from "./things";
 
 interface Scenario {
@@ -19,8 +19,24 @@ export function scenario(name: string, now: number): Scenario {
 
 const ready: VaultView = { state: "ready", strategy: "sqlite-aead", keystore: "secret-service", protection: "keystore" };
 
+/** As by default, after the first run. */
+const settings: SettingsView = {
+  leeway: null,
+  proxy: "system",
+  ca_file: null,
+  language: "system",
+  theme: "system",
+  autostart: false,
+  tray: true,
+  developer: false,
+  welcomed: true,
+  faults: [],
+};
+
 const scenarios: Record<string, (now: number) => Scenario> = {
   empty: (now) => open(now, []),
+  first: (now) => open(now, [], { settings: { ...settings, welcomed: false } }),
+  developer: (now) => open(now, [makeAccount("ada", now), work(now)], { settings: { ...settings, developer: true } }),
   "no-services": (now) => open(now, [], { services: [] }),
   accounts: (now) => open(now, [makeAccount("ada", now), work(now), noRefresh(now)]),
   many: (now) => open(now, Array.from({ length: 1000 }, (_, n) => makeAccount(`account-${n}`, now))),
@@ -49,7 +65,7 @@ const scenarios: Record<string, (now: number) => Scenario> = {
 };
 
 function open(now: number, accounts: AccountView[], rest: Partial<Snapshot> = {}): Scenario {
-  const snapshot = { vault: ready, services: [demo], accounts, damaged: [], now_ms: now, clock_offset_ms: 250, ...rest };
+  const snapshot = { vault: ready, services: [demo], accounts, damaged: [], now_ms: now, clock_offset_ms: 250, settings, ...rest };
   return { snapshot, events: accounts.length > 0 ? journal(now) : [], strategy: "sqlite-aead" };
 }
 
@@ -59,7 +75,7 @@ function kept(now: number, strategy: string, protection: Protection): Scenario {
 }
 
 function shut(now: number, vault: VaultView): Scenario {
-  const snapshot = { vault, services: [demo], accounts: [], damaged: [], now_ms: now, clock_offset_ms: null };
+  const snapshot = { vault, services: [demo], accounts: [], damaged: [], now_ms: now, clock_offset_ms: null, settings };
   return { snapshot, events: [], strategy: "sqlite-aead" };
 }
 

@@ -12,7 +12,7 @@ export const en = {
   details: "Details",
   required: "Please fill this in.",
 
-  nav: { label: "Views", accounts: "Accounts", activity: "Activity", storage: "Storage", add: "Add account" },
+  nav: { label: "Views", accounts: "Accounts", activity: "Activity", storage: "Storage", settings: "Settings", add: "Add account" },
 
   unit: {
     day: (n: number) => `${n} d`,
@@ -23,6 +23,13 @@ export const en = {
     ago: (span: string) => `${span} ago`,
     ahead: (span: string) => `in ${span}`,
     now: "now",
+  },
+
+  later: {
+    loading: "One moment…",
+    failed: "This part of the window could not be loaded.",
+    hint: "Your accounts are not affected. If it happens again, install Pilotlight anew.",
+    again: "Load the window again",
   },
 
   clock: {
@@ -49,41 +56,6 @@ export const en = {
     keychain: "Keychain",
     "credential-manager": "Credential Manager",
     memory: "memory only",
-  },
-
-  empty: {
-    title: "Keep the flame lit",
-    body: "Sign in once. Pilotlight refreshes quietly in the background, and keeps what it needs encrypted on this computer.",
-  },
-
-  signIn: {
-    title: "Add an account",
-    to: (service: string) => `Sign in to ${service}`,
-    how: "Opens your browser",
-    withPassword: "Use a password instead",
-    known: "Well-known services",
-    presets: { "plain-json": "Your own JSON service" } as Record<string, string>,
-    other: "Another service…",
-    otherTitle: "Another service",
-    username: "User name",
-    password: "Password",
-    passwordNote: "It is sent once to the service and is not kept.",
-    submit: "Sign in",
-    submitting: "Signing in…",
-  },
-
-  pending: {
-    title: "Finish in your browser",
-    body: (service: string) => `A page of ${service} has opened. Sign in there, then come back here.`,
-    note: "No page? Cancel and try again.",
-    cancelling: "Cancelling…",
-    asking: (service: string) => `Asking ${service} for a code…`,
-    codeTitle: "Type this code in any browser",
-    openThere: "Open",
-    copy: "Copy code",
-    copied: "Copied",
-    goodFor: (span: string) => `Good for ${span}`,
-    picture: "QR code of the address",
   },
 
   state: {
@@ -124,30 +96,6 @@ export const en = {
     signedInAt: "Signed in",
     accessUntil: "Access token until",
     refreshUntil: "Refresh token until",
-  },
-
-  activity: {
-    title: "Activity",
-    filter: "Account",
-    all: "All accounts",
-    empty: "Nothing has happened yet.",
-    emptyBody: "Sign-ins, refreshes and their reasons appear here. Tokens and passwords never do.",
-    more: "Show more",
-    kinds: {
-      "signed-in": "Signed in",
-      refreshed: "Refreshed",
-      resumed: "Taken up again",
-      "refresh-failed": "Refresh did not succeed",
-      "save-failed": "Could not be saved",
-      ended: "Sign-in ended",
-      "signed-out": "Signed out",
-      "started-over": "Started over",
-      moved: "Storage changed",
-      "keys-changed": "Keys changed",
-      lent: "Lent to a program",
-      refused: "Refused to a program",
-      "devices-ended": "Signed out elsewhere",
-    },
   },
 
   announce: {
@@ -201,6 +149,8 @@ export const en = {
       hint: "Check the client ID and the scope with the people who run the service.",
     },
     flow_unsupported: { message: "The service does not offer this way to sign in.", hint: "Try the other one." },
+    devices_untold: { message: "The service does not tell where else you are signed in.", hint: "Look at its own account page." },
+    scope_missing: { message: "This sign-in was not granted what it needs for that.", hint: "Sign in again, and ask for it." },
     name_taken: { message: "An account of this name exists already.", hint: "Choose another name." },
     bad_input: { message: "Something in the form is not right.", hint: "The details tell what. Correct it and try again." },
     screen_locked: { message: "The screen is locked, so no page was opened.", hint: "Unlock it, then start the sign-in again." },

@@ -156,6 +156,7 @@ export const en = {
     looking: "Looking…",
     what: {
       home: "Folder",
+      settings: "Settings",
       keystore: "Keystore",
       vault: "Vault",
       records: "Records",

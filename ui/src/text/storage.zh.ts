@@ -146,6 +146,7 @@ export const zh: StorageText = {
     again: "再次检查",
     looking: "正在检查…",
     what: {
+      settings: "设置",
       home: "文件夹",
       keystore: "密钥库",
       vault: "保险库",

@@ -12,7 +12,7 @@ export const zh: Text = {
   details: "详细信息",
   required: "请填写此项。",
 
-  nav: { label: "视图", accounts: "账户", activity: "活动", storage: "存储", add: "添加账户" },
+  nav: { label: "视图", accounts: "账户", activity: "活动", storage: "存储", settings: "设置", add: "添加账户" },
 
   unit: {
     day: (n) => `${n} 天`,
@@ -23,6 +23,13 @@ export const zh: Text = {
     ago: (span) => `${span}前`,
     ahead: (span) => `${span}后`,
     now: "现在",
+  },
+
+  later: {
+    loading: "请稍候…",
+    failed: "窗口的这一部分未能加载。",
+    hint: "您的账户不受影响。如果再次发生，请重新安装 Pilotlight。",
+    again: "重新加载窗口",
   },
 
   clock: {
@@ -49,41 +56,6 @@ export const zh: Text = {
     keychain: "钥匙串",
     "credential-manager": "凭据管理器",
     memory: "内存（不保存）",
-  },
-
-  empty: {
-    title: "让火苗一直亮着",
-    body: "只需登录一次。Pilotlight 会在后台安静地续期，所需的信息加密保存在这台电脑上。",
-  },
-
-  signIn: {
-    title: "添加账户",
-    to: (service) => `登录 ${service}`,
-    how: "将打开浏览器",
-    withPassword: "改用密码登录",
-    known: "常用服务",
-    presets: { "plain-json": "自建 JSON 服务" },
-    other: "其他服务…",
-    otherTitle: "其他服务",
-    username: "用户名",
-    password: "密码",
-    passwordNote: "密码只向服务发送一次，不会保存。",
-    submit: "登录",
-    submitting: "正在登录…",
-  },
-
-  pending: {
-    title: "请在浏览器中完成",
-    body: (service) => `已打开 ${service} 的页面。请在那里登录，然后回到这里。`,
-    note: "没有看到页面？请取消后重试。",
-    cancelling: "正在取消…",
-    asking: (service) => `正在向 ${service} 请求代码…`,
-    codeTitle: "在任意浏览器中输入此代码",
-    openThere: "打开",
-    copy: "复制代码",
-    copied: "已复制",
-    goodFor: (span) => `${span}内有效`,
-    picture: "地址的二维码",
   },
 
   state: {
@@ -126,30 +98,6 @@ export const zh: Text = {
     refreshUntil: "刷新令牌有效至",
   },
 
-  activity: {
-    title: "活动",
-    filter: "账户",
-    all: "所有账户",
-    empty: "还没有任何活动。",
-    emptyBody: "登录、续期及其原因会显示在这里。令牌和密码绝不会出现。",
-    more: "显示更多",
-    kinds: {
-      "signed-in": "已登录",
-      refreshed: "已续期",
-      resumed: "继续上次的尝试",
-      "refresh-failed": "续期未成功",
-      "save-failed": "未能保存",
-      ended: "登录已结束",
-      "signed-out": "已退出登录",
-      "started-over": "已重新开始",
-      moved: "存储方式已更改",
-      "keys-changed": "密钥已更改",
-      lent: "已借给程序",
-      refused: "已拒绝程序",
-      "devices-ended": "已在别处退出",
-    },
-  },
-
   announce: {
     "signed-in": (account) => `${account} 已登录。`,
     waiting: (account) => `${account} 仍处于登录状态，正在等待服务。`,
@@ -176,6 +124,8 @@ export const zh: Text = {
     wrong_issuer: { message: "服务自称的地址与所请求的不同。", hint: "请完全按照服务的写法填写地址。如果地址无误，请不要继续。" },
     client_refused: { message: "服务不接受这个客户端。", hint: "请向服务的管理者核对客户端 ID 和权限范围。" },
     flow_unsupported: { message: "服务不提供这种登录方式。", hint: "请换另一种方式。" },
+    devices_untold: { message: "该服务不提供您的其他登录位置。", hint: "请查看该服务自己的账户页面。" },
+    scope_missing: { message: "此次登录没有获得所需的权限。", hint: "请重新登录并请求该权限。" },
     name_taken: { message: "已有同名账户。", hint: "请换一个名称。" },
     bad_input: { message: "填写的内容有误。", hint: "请查看详细信息，更正后重试。" },
     screen_locked: { message: "屏幕已锁定，未打开任何页面。", hint: "请解锁屏幕，然后重新开始登录。" },

@@ -15,6 +15,7 @@ import type {
   MovedView,
   MovingView,
   PresetView,
+  ReportView,
   ServiceView,
   SignInRequest,
   SignInWith,
@@ -46,7 +47,7 @@ export interface Pilotlight {
   forecast(account: string): Promise<ForecastView>;
   /** The programs that were lent tokens of the account, or refused them, whoever asked last at the front. */
   borrowers(account: string): Promise<BorrowerView[]>;
-  /** Where the person is signed in at the service, this sign-in among it. Rejects with `flow_unsupported` where the service does not tell, `client_refused` where the scope `devices` was not granted. */
+  /** Where the person is signed in at the service, this sign-in among it. Rejects with `devices_untold` where the service does not tell, `scope_missing` where the scope `devices` was not granted. */
   devices(account: string): Promise<DeviceView[]>;
   /** The well-known services, and what becomes of a refresh token there. Permission `pilotlight:sign-in`, as for the next three. */
   presets(): Promise<PresetView[]>;
@@ -76,6 +77,10 @@ export interface Pilotlight {
   choose(request: StorageRequest): Promise<void>;
   /** Moves every grant, and tells how far it is. */
   migrate(request: StorageRequest, tell: (moving: MovingView) => void): Promise<MovedView>;
+  /** Sets one thing, by the names and values of `pilotlight settings`; `default` takes it back. Permission `pilotlight:settings`. */
+  setSetting(name: string, value: string): Promise<void>;
+  /** Writes the journal and how things stand, without secrets, into the person's downloads. Permission `pilotlight:settings`. */
+  writeReport(): Promise<ReportView>;
   /** Hands over what the host pushes; the function it resolves to stops that. Needs `core:event:allow-listen` and `allow-unlisten`. */
   subscribe(listeners: Listeners): Promise<() => void>;
 }
@@ -104,6 +109,8 @@ export const pilotlight: Pilotlight = {
     const stop = await listen<MovingView>("pilotlight://moving", ({ payload }) => tell(payload));
     return invoke<MovedView>("plugin:pilotlight|migrate", { request }).finally(stop);
   },
+  setSetting: (name, value) => invoke("plugin:pilotlight|set_setting", { name, value }),
+  writeReport: () => invoke("plugin:pilotlight|write_report"),
   subscribe: async ({ snapshot, event, device }) => {
     const stops = await Promise.all([
       listen<Snapshot>("pilotlight://snapshot", ({ payload }) => snapshot(payload)),
