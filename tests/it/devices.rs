@@ -73,7 +73,7 @@ fn a_sign_in_that_did_not_ask_for_it_sees_no_devices_and_stays_signed_in() {
     let desktop = signed_in(&server);
     for more in [&[][..], &["--end-others"], &["--end", "77a1"]] {
         let ran = devices(&desktop, more);
-        assert_eq!((ran.code, ran.error()), (2, "client_refused".to_owned()), "{more:?}");
+        assert_eq!((ran.code, ran.error()), (2, "scope_missing".to_owned()), "{more:?}");
     }
     assert_eq!(refresh(&desktop).code, 0);
 }

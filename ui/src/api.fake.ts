@@ -218,7 +218,7 @@ export const api: Api = {
 
   async devices(name) {
     await refuseIfTold();
-    if (!find(name).tells_devices) throw makeProblem("flow_unsupported", "The service does not tell.");
+    if (!find(name).tells_devices) throw makeProblem("devices_untold", "The service does not tell.");
     return devices;
   },
 
@@ -375,6 +375,13 @@ const stage = {
   /** What a check-up finds. */
   find: (...found: FindingView[]) => {
     findings = found;
+  },
+  /** What is set. */
+  settings: () => snapshot.settings,
+  /** Changes some of it, as another program does. */
+  setSettings: (part: Partial<Snapshot["settings"]>) => {
+    snapshot = { ...snapshot, settings: { ...snapshot.settings, ...part } };
+    push();
   },
   /** Changes the snapshot and pushes it. */
   change: (part: Partial<Snapshot>) => {

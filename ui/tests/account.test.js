@@ -111,7 +111,7 @@ describe("an account's page", () => {
     assert.match(await said(page, id("devices-list")), /nowhere else.*2 devices were signed out/s);
   }));
 
-  for (const [code, words] of [["client_refused", /scope “devices”/], ["flow_unsupported", /does not tell/]]) {
+  for (const [code, words] of [["scope_missing", /scope “devices”/], ["devices_untold", /does not tell/]]) {
     it(`says why there is no list of devices (${code})`, on("one", async (page) => {
       await play(page, "failNext", code);
       await unfold(page, "devices");
@@ -121,7 +121,7 @@ describe("an account's page", () => {
   }
 
   it("asks for the right to see devices in place, and the account stays signed in meanwhile", on("one", async (page) => {
-    await play(page, "failNext", "client_refused");
+    await play(page, "failNext", "scope_missing");
     await unfold(page, "devices");
     await page.click(id("ask-for-devices"));
     await page.waitForSelector(`${id("account-page")}[data-state="signed-in"] ${id("pending")}`);
@@ -172,8 +172,8 @@ describe("an account's page", () => {
     await page.waitForFunction((of) => document.querySelector(of).textContent === "1", id("refreshes"));
   }));
 
-  it("tells a wait and its reason before all else", on("waiting", async (page) => {
-    assert.match(await page.locator(`${id("reasons")} li`).first().innerText(), /does not succeed at present/);
+  it("tells a wait and its reason once, before what it rests on", on("waiting", async (page) => {
     assert.match(await said(page, id("trouble")), /Still signed in/);
+    assert.match(await page.locator(`${id("reasons")} li`).first().innerText(), /The service said so/);
   }));
 });

@@ -20,7 +20,7 @@ impl Pilotlight {
     /// Where the person of this account is signed in at the service, this grant among it.
     ///
     /// # Errors
-    /// [`ErrorCode::FlowUnsupported`] where the service does not tell, [`ErrorCode::ClientRefused`] where the scope `devices`
+    /// [`ErrorCode::DevicesUntold`] where the service does not tell, [`ErrorCode::ScopeMissing`] where the scope `devices`
     /// was not granted; else as [`Self::access_token`].
     pub async fn devices(&self, name: &str) -> Result<Vec<Device>, Error> {
         let answer = self.ask_about_devices(name, Service::devices_request).await?;
@@ -71,7 +71,7 @@ impl Pilotlight {
             }
         }
         let granted = format!("This account may not see where its person is signed in: {SCOPE:?} was not granted.");
-        Err(Error::new(ErrorCode::ClientRefused, granted))
+        Err(Error::new(ErrorCode::ScopeMissing, granted))
     }
 }
 
@@ -82,7 +82,7 @@ fn described(device: &Device) -> String {
 }
 
 fn unsupported() -> Error {
-    Error::new(ErrorCode::FlowUnsupported, "The service does not tell where else a person is signed in.")
+    Error::new(ErrorCode::DevicesUntold, "The service does not tell where else a person is signed in.")
 }
 
 fn unknown() -> Error {

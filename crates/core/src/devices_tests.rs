@@ -108,15 +108,15 @@ async fn a_refused_token_is_replaced_once_and_a_missing_scope_is_told() {
     assert_eq!(world.pilotlight.devices("work").await.unwrap().len(), 2);
     let seen = world.seen();
     assert!(seen.len() == 2 && seen[0] != seen[1], "the second try carries another token: {seen:?}");
-    assert_eq!(world.refused().await, ErrorCode::ClientRefused);
-    assert_eq!(world.refused().await, ErrorCode::ClientRefused);
+    assert_eq!(world.refused().await, ErrorCode::ScopeMissing);
+    assert_eq!(world.refused().await, ErrorCode::ScopeMissing);
     assert_eq!(world.pilotlight.devices("work").await.unwrap().len(), 2, "the grant is as before");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_does_not_tell_is_not_asked_and_trouble_is_told_as_such() {
     let silent = World::signed_in(false, vec![]).await;
-    assert_eq!((silent.refused().await, silent.seen().len()), (ErrorCode::FlowUnsupported, 0));
+    assert_eq!((silent.refused().await, silent.seen().len()), (ErrorCode::DevicesUntold, 0));
     let world = World::signed_in(true, vec![503, 429, 404]).await;
     for code in [ErrorCode::ServerUnavailable, ErrorCode::ServerUnavailable, ErrorCode::ServerMisbehaved] {
         assert_eq!(world.refused().await, code);

@@ -66,6 +66,8 @@ error_codes! {
     WrongIssuer = "wrong_issuer", ServerMisbehaved, "Use the issuer exactly as the service writes it. If it is right, do not go on: somebody may be posing as the service.";
     ClientRefused = "client_refused", Misuse, "Check the client id, the redirect address and the scope registered at the service.";
     FlowUnsupported = "flow_unsupported", Misuse, "The service does not offer this way to sign in. Try another one.";
+    DevicesUntold = "devices_untold", Misuse, "Look at the account page of the service itself.";
+    ScopeMissing = "scope_missing", Misuse, "Sign in again, and ask for that scope as well.";
     NameTaken = "name_taken", Misuse, "Choose another name, or sign out of that account first.";
     BadInput = "bad_input", Misuse, "Correct the input and try again.";
     BrowserFailed = "browser_failed", Misuse, "Open the printed address in a browser on this machine yourself.";

@@ -82,6 +82,7 @@ impl World {
                 "id": number(dice), "account": self.account, "url": format!("{}/take", self.hostile), "method": "POST",
                 "headers": [["x", "y"]], "body": [1, 2, 3],
             }),
+            "end_devices" => json!({ "which": "one", "id": text(dice, &self.hostile) }),
             "run" => json!({ "strategies": [self.strategy(dice)], "quick": true }),
             _ => json!({
                 "strategy": self.strategy(dice), "passphrase": "seven quiet otters ferry plums",
@@ -98,6 +99,8 @@ impl World {
     fn sign_in(&self, dice: &Dice) -> Value {
         let hostile = &self.hostile;
         let place = match dice.below(4) {
+            // As the window makes it, so that the service is reached whatever the dice say.
+            _ if self.as_expected => json!({ "kind": "issuer", "issuer": hostile }),
             0 => json!({ "kind": "issuer", "issuer": hostile }),
             1 => json!({ "kind": "declared", "preset": *pick(dice, &["github", "../../github", "plain-json"]) }),
             2 => {
@@ -106,7 +109,7 @@ impl World {
             _ => json!({ "kind": "issuer", "issuer": text(dice, hostile) }),
         };
         json!({
-            "name": self.account(dice, false), "place": place, "client_id": "pilotlight", "client_secret": null,
+            "name": if self.as_expected { "theirs".to_owned() } else { self.account(dice, false) }, "place": place, "client_id": "pilotlight", "client_secret": null,
             "scope": "openid offline_access", "with": self.with(dice),
         })
     }

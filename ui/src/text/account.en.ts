@@ -9,8 +9,6 @@ export const en = {
   },
   why: "Why",
   reasons: {
-    ended: () => "This sign-in has ended. Sign in again to go on.",
-    waiting: () => "A refresh does not succeed at present. It is tried again by itself, and the sign-in is kept.",
     "nothing-to-refresh-with": () => "The service gave nothing to refresh with, so it lasts as long as the access token.",
     told: () => "The service said so when it gave the present tokens.",
     "moves-on": () => "Each refresh so far has moved this on: it goes on for as long as Pilotlight runs now and then.",

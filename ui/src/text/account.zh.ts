@@ -11,8 +11,6 @@ export const zh: AccountText = {
   },
   why: "原因",
   reasons: {
-    ended: () => "此次登录已结束。请重新登录以继续使用。",
-    waiting: () => "目前续期未能成功。系统会自动重试，登录状态保持不变。",
     "nothing-to-refresh-with": () => "服务没有提供用于续期的令牌，因此登录只持续到访问令牌到期。",
     told: () => "服务在发放当前令牌时如此告知。",
     "moves-on": () => "到目前为止，每次续期都会推迟这一时间：只要 Pilotlight 不时运行，登录就会持续。",

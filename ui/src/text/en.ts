@@ -12,7 +12,7 @@ export const en = {
   details: "Details",
   required: "Please fill this in.",
 
-  nav: { label: "Views", accounts: "Accounts", activity: "Activity", storage: "Storage", add: "Add account" },
+  nav: { label: "Views", accounts: "Accounts", activity: "Activity", storage: "Storage", settings: "Settings", add: "Add account" },
 
   unit: {
     day: (n: number) => `${n} d`,
@@ -149,6 +149,8 @@ export const en = {
       hint: "Check the client ID and the scope with the people who run the service.",
     },
     flow_unsupported: { message: "The service does not offer this way to sign in.", hint: "Try the other one." },
+    devices_untold: { message: "The service does not tell where else you are signed in.", hint: "Look at its own account page." },
+    scope_missing: { message: "This sign-in was not granted what it needs for that.", hint: "Sign in again, and ask for it." },
     name_taken: { message: "An account of this name exists already.", hint: "Choose another name." },
     bad_input: { message: "Something in the form is not right.", hint: "The details tell what. Correct it and try again." },
     screen_locked: { message: "The screen is locked, so no page was opened.", hint: "Unlock it, then start the sign-in again." },

@@ -12,7 +12,7 @@ export const zh: Text = {
   details: "详细信息",
   required: "请填写此项。",
 
-  nav: { label: "视图", accounts: "账户", activity: "活动", storage: "存储", add: "添加账户" },
+  nav: { label: "视图", accounts: "账户", activity: "活动", storage: "存储", settings: "设置", add: "添加账户" },
 
   unit: {
     day: (n) => `${n} 天`,
@@ -124,6 +124,8 @@ export const zh: Text = {
     wrong_issuer: { message: "服务自称的地址与所请求的不同。", hint: "请完全按照服务的写法填写地址。如果地址无误，请不要继续。" },
     client_refused: { message: "服务不接受这个客户端。", hint: "请向服务的管理者核对客户端 ID 和权限范围。" },
     flow_unsupported: { message: "服务不提供这种登录方式。", hint: "请换另一种方式。" },
+    devices_untold: { message: "该服务不提供您的其他登录位置。", hint: "请查看该服务自己的账户页面。" },
+    scope_missing: { message: "此次登录没有获得所需的权限。", hint: "请重新登录并请求该权限。" },
     name_taken: { message: "已有同名账户。", hint: "请换一个名称。" },
     bad_input: { message: "填写的内容有误。", hint: "请查看详细信息，更正后重试。" },
     screen_locked: { message: "屏幕已锁定，未打开任何页面。", hint: "请解锁屏幕，然后重新开始登录。" },

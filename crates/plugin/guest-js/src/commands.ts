@@ -47,7 +47,7 @@ export interface Pilotlight {
   forecast(account: string): Promise<ForecastView>;
   /** The programs that were lent tokens of the account, or refused them, whoever asked last at the front. */
   borrowers(account: string): Promise<BorrowerView[]>;
-  /** Where the person is signed in at the service, this sign-in among it. Rejects with `flow_unsupported` where the service does not tell, `client_refused` where the scope `devices` was not granted. */
+  /** Where the person is signed in at the service, this sign-in among it. Rejects with `devices_untold` where the service does not tell, `scope_missing` where the scope `devices` was not granted. */
   devices(account: string): Promise<DeviceView[]>;
   /** The well-known services, and what becomes of a refresh token there. Permission `pilotlight:sign-in`, as for the next three. */
   presets(): Promise<PresetView[]>;
