@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pilotlight::{Error, ErrorCode};
 use pilotlight::parts::{Browser, SystemBrowser};
+use pilotlight::{Error, ErrorCode};
 use tokio::sync::oneshot;
 use url::Url;
 
