@@ -23,12 +23,17 @@ const LANDING: Duration = Duration::from_secs(10);
 pub(crate) struct HandOver {
     pub(crate) place: Place,
     pub(crate) pilotlight: Pilotlight,
+    /// Whether this start of the app may leave an agent behind; what is set counts too.
+    pub(crate) wanted: bool,
 }
 
 impl HandOver {
     /// The window goes at once; the process when somebody else serves.
     pub(crate) fn begin(&self, window: &Window, event: &WindowEvent) {
         let WindowEvent::CloseRequested { api, .. } = event else { return };
+        if !self.wanted || !self.pilotlight.settings().tray {
+            return;
+        }
         api.prevent_close();
         if let Err(error) = window.hide() {
             tracing::warn!("the window does not go: {error}");
@@ -120,4 +125,46 @@ fn start() -> std::io::Result<Child> {
     let mut command = Command::new(pilotlight_tray::beside("pilotlight"));
     command.args(["agent", "--tray", "--detached"]).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
+    use pilotlight::Home;
+
+    use super::*;
+
+    /// What an agent was asked that answers with these lines, one after the other.
+    fn asked(answers: &'static [&'static str], passphrase: Option<&str>) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::within(&Home::at(folder.path().join("home")).unwrap());
+        let (listener, _alone) = place.listen().unwrap();
+        let agent = std::thread::spawn(move || {
+            let mut asked = vec![];
+            if !answers.is_empty() {
+                let mut stream = BufReader::new(listener.accept().unwrap().0);
+                for answer in answers {
+                    let mut line = String::new();
+                    stream.read_line(&mut line).unwrap();
+                    asked.push(line.trim_end().to_owned());
+                    stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                }
+            }
+            asked
+        });
+        share(&place, passphrase.map(SecretString::from));
+        agent.join().unwrap()
+    }
+
+    const NEEDED: &str = "{\"error\":{\"code\":\"passphrase_needed\",\"message\":\"\",\"hint\":\"\"}}\n";
+    const DONE: &str = "{\"done\":true}\n";
+
+    #[test]
+    fn a_passphrase_goes_only_to_an_agent_that_waits_for_it() {
+        let given = [r#"{"ask":"unlock"}"#, r#"{"ask":"unlock","passphrase":"word"}"#];
+        assert_eq!(asked(&[NEEDED, DONE], Some("word")), given);
+        assert_eq!(asked(&[DONE], Some("word")), given[..1]);
+        assert_eq!(asked(&[], None), [""; 0]);
+    }
 }

@@ -6,6 +6,8 @@ mod closing;
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
+mod remembered;
+mod wishes;
 
 use std::process::ExitCode;
 
@@ -82,13 +84,16 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             None
         }
     };
+    let remembered = remembered::plugin(&home);
     let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
+        .plugin(remembered)
+        .plugin(wishes::plugin(pilotlight.clone()))
         .plugin(opened_at(args.account.as_deref())?);
     #[cfg(target_os = "linux")]
-    let app = on_linux(app, place, first, (!args.no_tray).then_some(pilotlight));
+    let app = on_linux(app, first, closing::HandOver { place, pilotlight, wanted: !args.no_tray });
     app.run(tauri::generate_context!())?;
     Ok(())
 }
@@ -96,24 +101,17 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(target_os = "linux")]
 fn on_linux(
     app: tauri::Builder<tauri::Wry>,
-    place: pilotlight_agent::Place,
     first: Option<first::First>,
-    handed_over: Option<Pilotlight>,
+    hand_over: closing::HandOver,
 ) -> tauri::Builder<tauri::Wry> {
+    tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
     let app = app.plugin(lab::plugin()).setup(|app| {
         if let Some(first) = first {
             first.serve(app.handle().clone());
         }
         Ok(())
     });
-    match handed_over {
-        None => app,
-        Some(pilotlight) => {
-            let hand_over = closing::HandOver { place, pilotlight };
-            tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
-            app.on_window_event(move |window, event| hand_over.begin(window, event))
-        }
-    }
+    app.on_window_event(move |window, event| hand_over.begin(window, event))
 }
 
 /// Tells the page, before its own script runs, which account the app was opened for. Later ones come as events.

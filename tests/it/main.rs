@@ -48,6 +48,7 @@ mod window_account;
 mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;
+mod window_settings;
 #[cfg(target_os = "linux")]
 mod window_spoken;
 #[cfg(target_os = "linux")]

@@ -68,6 +68,17 @@ fn the_tray_tells_at_a_glance_and_its_menu_does_what_it_says() {
     panel.activate();
     agent.wait_for_starts("<--account=work>\n<>\n");
     assert_eq!(panel.notices(), []);
+
+    let set = |name: &str, value: &str| assert_eq!(run(&desktop, &["settings", "set", name, value]).code, 0);
+    set("language", "zh");
+    panel.wait_for_title("Pilotlight: 已登录");
+    set("language", "system");
+    panel.wait_for_title("Pilotlight: Signed in");
+    set("tray", "off");
+    panel.wait_for_title("");
+    assert!(!agent.process.has_ended(), "it serves on");
+    set("tray", "on");
+    panel.wait_for_title("Pilotlight: Signed in");
     panel.click("Quit");
     wait::until("the agent's end", || agent.process.has_ended().then_some(()));
 }

@@ -8,6 +8,8 @@ async fn a_developer_sees_a_readable_file_fall_with_the_evidence_and_stops_the_r
     let server = Server::demo().start();
     let window = Window::open(&desktop, Launch::offering("Demo service", server.issuer())).await;
     window.sign_in_by_browser().await;
+    window.click("nav-settings").await;
+    window.click("setting-developer").await;
     window.click("nav-storage").await;
     window.click("open-lab").await;
     window.click("lab-start").await;

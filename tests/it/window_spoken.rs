@@ -1,25 +1,21 @@
 //! The real window as a screen reader hears it.
 
-use pilotlight_tests::{Keystore, Launch, PrivateDesktop, ScreenReader, Server, Spoken, Window};
+use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Role, ScreenReader, Server, Spoken, Window};
 
-/// How WebKit names what a person can act on.
-const ACTED_ON: [&str; 10] = [
-    "push button", "toggle button", "link", "entry", "password text", "check box", "radio button", "combo box", "slider", "spin button",
-];
 const APP: &str = "pilotlight-desktop";
 
-fn has(heard: &[Spoken], role: &str, name: impl Fn(&str) -> bool) -> bool {
+fn has(heard: &[Spoken], role: Role, name: impl Fn(&str) -> bool) -> bool {
     heard.iter().any(|one| one.role == role && name(&one.name))
 }
 
-/// Nothing that can be acted on is nameless, and no two headings are alike.
+/// Nothing that can be acted on is nameless, and the view has a heading.
 fn assert_named(view: &str, heard: &[Spoken]) {
-    let acted_on = |one: &&Spoken| ACTED_ON.contains(&one.role.as_str());
+    let acted_on = |one: &&Spoken| one.role == Role::ActedOn;
     assert!(heard.iter().filter(acted_on).count() >= 4, "{view}: {heard:#?}");
     let nameless: Vec<&Spoken> = heard.iter().filter(acted_on).filter(|one| one.name.trim().is_empty()).collect();
     assert!(nameless.is_empty(), "{view}: {nameless:?} among {heard:#?}");
-    assert!(has(heard, "heading", |name| !name.is_empty()), "{view} has no heading: {heard:#?}");
-    assert!(has(heard, "document web", |name| name == "Pilotlight"), "{view}: {heard:#?}");
+    assert!(has(heard, Role::Heading, |name| !name.is_empty()), "{view} has no heading: {heard:#?}");
+    assert!(has(heard, Role::Page, |name| name == "Pilotlight"), "{view}: {heard:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,15 +29,15 @@ async fn every_view_tells_a_screen_reader_what_can_be_done_there() {
     }
     let window = Window::open(&desktop, launch).await;
     window.find("sign-in-browser-0").await;
-    let heard = reader.hears(APP, |heard| has(heard, "push button", |name| name.contains("Demo service")));
+    let heard = reader.hears(APP, |heard| has(heard, Role::ActedOn, |name| name.contains("Demo service")));
     assert_named("the first view", &heard);
 
     window.sign_in_by_browser().await;
-    let heard = reader.hears(APP, |heard| has(heard, "heading", |name| name.contains("demo")));
+    let heard = reader.hears(APP, |heard| has(heard, Role::Heading, |name| name.contains("demo")));
     assert_named("the accounts", &heard);
     for (view, heading) in [("nav-activity", "Activity"), ("nav-storage", "Storage")] {
         window.click(view).await;
-        let heard = reader.hears(APP, |heard| has(heard, "heading", |name| name == heading));
+        let heard = reader.hears(APP, |heard| has(heard, Role::Heading, |name| name == heading));
         assert_named(heading, &heard);
     }
 }

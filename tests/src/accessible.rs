@@ -29,11 +29,37 @@ pub struct ScreenReader {
     connection: Connection,
 }
 
+/// What a thing on a page is: AT-SPI's numbers of what a person acts on, and of what tells where one is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// A button, box, field or link.
+    ActedOn,
+    /// A heading.
+    Heading,
+    /// The page itself.
+    Page,
+    /// Anything else, by its number.
+    Other(u32),
+}
+
+impl Role {
+    /// `AtspiRole` of at-spi2-core's atspi-constants.h.
+    const fn of(number: u32) -> Self {
+        match number {
+            // Check box, combo box, password, button, radio button, slider, spin button, toggle, entry, link.
+            7 | 11 | 40 | 43 | 44 | 51 | 52 | 62 | 79 | 88 => Self::ActedOn,
+            83 => Self::Heading,
+            95 => Self::Page,
+            other => Self::Other(other),
+        }
+    }
+}
+
 /// One thing that a screen reader can tell of.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Spoken {
-    /// What it is, e.g. `push button`.
-    pub role: String,
+    /// What it is.
+    pub role: Role,
     /// What it is called.
     pub name: String,
 }
@@ -51,7 +77,8 @@ impl ScreenReader {
         bus.collect();
         let address: String = wait::until("the accessibility bus", || {
             let session = connect(&desktop.bus_address()).ok()?;
-            let answer = session.call_method(Some("org.a11y.Bus"), "/org/a11y/bus", Some("org.a11y.Bus"), "GetAddress", &());
+            let answer =
+                session.call_method(Some("org.a11y.Bus"), "/org/a11y/bus", Some("org.a11y.Bus"), "GetAddress", &());
             answer.ok()?.body().deserialize().ok()
         });
         Self { _bus: bus, connection: connect(&address).expect("the accessibility bus") }
@@ -91,8 +118,9 @@ impl ScreenReader {
     }
 
     fn walk(&self, owner: &str, path: &OwnedObjectPath, depth: usize, heard: &mut Vec<Spoken>) -> zbus::Result<()> {
-        let role = self.connection.call_method(Some(owner), path, Some(ACCESSIBLE), "GetRoleName", &())?;
-        heard.push(Spoken { role: role.body().deserialize()?, name: self.name(owner, path)? });
+        // Not by its name: WebKit leaves that to who asks.
+        let role = self.connection.call_method(Some(owner), path, Some(ACCESSIBLE), "GetRole", &())?;
+        heard.push(Spoken { role: Role::of(role.body().deserialize()?), name: self.name(owner, path)? });
         assert!(depth < DEEPEST, "a tree without an end: {heard:#?}");
         for (owner, path) in self.children(owner, path)? {
             self.walk(&owner, &path, depth + 1, heard)?;
@@ -100,15 +128,25 @@ impl ScreenReader {
         Ok(())
     }
 
+    /// One by one: where a page of another process hangs in a window, the whole list is empty (at-spi2-atk 2.46).
     fn children(&self, owner: &str, path: &OwnedObjectPath) -> zbus::Result<Vec<(String, OwnedObjectPath)>> {
-        self.connection.call_method(Some(owner), path, Some(ACCESSIBLE), "GetChildren", &())?.body().deserialize()
+        let count = i32::try_from(self.property(owner, path, "ChildCount")?)?;
+        let child = |index: i32| {
+            self.connection
+                .call_method(Some(owner), path, Some(ACCESSIBLE), "GetChildAtIndex", &(index,))?
+                .body()
+                .deserialize()
+        };
+        (0..count).map(child).collect()
     }
 
     fn name(&self, owner: &str, path: &OwnedObjectPath) -> zbus::Result<String> {
+        Ok(String::try_from(self.property(owner, path, "Name")?)?)
+    }
+
+    fn property(&self, owner: &str, path: &OwnedObjectPath, name: &str) -> zbus::Result<OwnedValue> {
         let properties = Some("org.freedesktop.DBus.Properties");
-        let answer = self.connection.call_method(Some(owner), path, properties, "Get", &(ACCESSIBLE, "Name"))?;
-        let value: OwnedValue = answer.body().deserialize()?;
-        Ok(String::try_from(value)?)
+        self.connection.call_method(Some(owner), path, properties, "Get", &(ACCESSIBLE, name))?.body().deserialize()
     }
 }
 

@@ -66,7 +66,7 @@ pub use redis::Redis;
 pub use server::{Server, ServerOptions};
 
 #[cfg(target_os = "linux")]
-pub use accessible::{ScreenReader, Spoken};
+pub use accessible::{Role, ScreenReader, Spoken};
 #[cfg(target_os = "linux")]
 pub use desktop::{Keystore, PrivateDesktop};
 #[cfg(target_os = "linux")]

@@ -31,12 +31,19 @@ pub struct Launch {
     environment: Vec<(OsString, OsString)>,
     person: Person,
     hands_over: bool,
+    introduces: bool,
 }
 
 impl Launch {
     /// Without any argument. The person in front of the browser is the demo person.
     pub fn plain() -> Self {
-        Self { arguments: Vec::new(), environment: Vec::new(), person: Person::demo(), hands_over: false }
+        Self {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            person: Person::demo(),
+            hands_over: false,
+            introduces: false,
+        }
     }
 
     /// With a service offered: the first sign-in takes one click.
@@ -62,6 +69,13 @@ impl Launch {
     #[must_use]
     pub fn handing_over(mut self) -> Self {
         self.hands_over = true;
+        self
+    }
+
+    /// The app introduces itself, as it does at its first start. Otherwise it has done so before.
+    #[must_use]
+    pub fn introducing(mut self) -> Self {
+        self.introduces = true;
         self
     }
 
@@ -96,6 +110,9 @@ impl Window {
     /// # Panics
     /// When something it needs is not built or not installed, or the window does not open; the message has the app's log.
     pub async fn open(desktop: &PrivateDesktop, launch: Launch) -> Self {
+        if !launch.introduces {
+            welcomed(&desktop.pilotlight_home());
+        }
         let launch = if launch.hands_over { launch } else { launch.argument("--no-tray") };
         Self::open_program(desktop, &binaries::built("pilotlight-desktop"), launch).await
     }
@@ -390,6 +407,17 @@ fn end(mut running: Running) {
 fn free_ports() -> [u16; 2] {
     let bound = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     bound.map(|listener| listener.local_addr().expect("its address").port())
+}
+
+/// What the app finds after its first run.
+fn welcomed(home: &Path) {
+    let settings = home.join("settings.json");
+    if !settings.exists() {
+        let mut folder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.recursive(true).create(home).expect("the home folder");
+        std::fs::write(settings, r#"{"welcomed": true}"#).expect("the settings");
+    }
 }
 
 /// `$BROWSER` for the app: a command line split at spaces, so the program is reached by a link whose path has none.

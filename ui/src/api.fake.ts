@@ -376,6 +376,13 @@ const stage = {
   find: (...found: FindingView[]) => {
     findings = found;
   },
+  /** What is set. */
+  settings: () => snapshot.settings,
+  /** Changes some of it, as another program does. */
+  setSettings: (part: Partial<Snapshot["settings"]>) => {
+    snapshot = { ...snapshot, settings: { ...snapshot.settings, ...part } };
+    push();
+  },
   /** Changes the snapshot and pushes it. */
   change: (part: Partial<Snapshot>) => {
     snapshot = { ...snapshot, ...part };

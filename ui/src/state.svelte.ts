@@ -12,9 +12,8 @@ import type {
 import { announcement } from "./announce";
 import { chooseLanguage, texts, type Language, type Text } from "./text";
 
-const LANGUAGE_KEY = "pilotlight.language";
 
-export type View = "accounts" | "account" | "add" | "activity" | "storage";
+export type View = "accounts" | "account" | "add" | "activity" | "storage" | "settings";
 
 /** How the address of an account's page begins; its name follows. */
 const PAGE_OF = "#account/";
@@ -44,7 +43,7 @@ class State {
   view: View = $state.raw("accounts");
   /** Whose page it is, where the view is `account`. */
   page: string = $state.raw("");
-  language: Language = $state.raw(chooseLanguage(localStorage.getItem(LANGUAGE_KEY), navigator.languages));
+  language: Language = $state.raw(chooseLanguage("system", navigator.languages));
   pending: Pending | null = $state.raw(null);
   failed: Failed | null = $state.raw(null);
   /** Said by screen readers when it changes. */
@@ -63,7 +62,7 @@ export function text(): Text {
 
 export function setLanguage(language: Language): void {
   state.language = language;
-  localStorage.setItem(LANGUAGE_KEY, language);
+  void api.setSetting("language", language).catch(unexpected);
 }
 
 /** Listens to the host, then asks once for what was missed before. */
@@ -129,6 +128,7 @@ function take(next: Snapshot): void {
   const before = state.snapshot;
   if (before) state.announced = announcement(before, next, text()) ?? state.announced;
   state.snapshot = next;
+  state.language = chooseLanguage(next.settings.language, navigator.languages);
   state.heardAt = Date.now();
 }
 

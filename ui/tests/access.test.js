@@ -59,6 +59,18 @@ describe("a window of 360 pixels never scrolls sideways", () => {
   }
 });
 
+describe("at 200 % a window of 1280 pixels never scrolls sideways", () => {
+  for (const [name, { scenario, steps }] of Object.entries(views)) {
+    it(name, async () => {
+      // To a page, zoom is a window of half the width with pixels twice as dense.
+      const page = await stage.open(scenario, { width: 640, height: 400, density: 2 });
+      await walk(page, steps);
+      await fits(page, "en");
+      await page.context().close();
+    });
+  }
+});
+
 describe("every dialog is free of axe violations, light and dark, and fits a window of 360 pixels, in both languages", () => {
   for (const [name, dialog] of Object.entries(dialogs)) {
     for (const language of ["en", "zh"]) {
@@ -123,6 +135,46 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector(id("account-card"), { state: "detached" });
     await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  it("a person goes through the first run and skips the rest", async () => {
+    const page = await stage.open("first");
+    await tabTo(page, "welcome-next");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("welcome-kept"));
+    await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+    await tabTo(page, "welcome-skip");
+    await page.keyboard.press("Space");
+    await page.waitForSelector(id("welcome"), { state: "detached" });
+    await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+    await tabTo(page, "sign-in-browser-0");
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  it("a person goes through the settings", async () => {
+    const page = await stage.open("one");
+    await tabTo(page, "nav-settings");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("setting-theme"));
+    await tabTo(page, "setting-theme");
+    await page.keyboard.press("ArrowDown");
+    await page.waitForFunction(() => window.pilotlightFake.settings().theme === "light");
+    await tabTo(page, "setting-tray");
+    await page.keyboard.press("Space");
+    await page.waitForFunction(() => !window.pilotlightFake.settings().tray);
+    await tabTo(page, "setting-leeway");
+    await page.keyboard.type("60");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => window.pilotlightFake.settings().leeway === 60);
+    await tabTo(page, "write-report");
+    await page.keyboard.press("Enter");
+    await page.getByText("pilotlight-report-").waitFor();
+    await tabTo(page, "setting-developer");
+    await page.keyboard.press("Space");
+    await page.waitForSelector(id("token-by-hand"));
     assert.deepEqual(page.faults, []);
     await page.context().close();
   });

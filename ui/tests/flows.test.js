@@ -211,6 +211,7 @@ describe("an account", () => {
 
   it("is signed out only after a second word", on("one", async (page) => {
     await page.click(id("sign-out"));
+    await page.waitForSelector(id("confirm-sign-out"));
     await page.keyboard.press("Escape");
     assert.equal(await page.locator(card("ada")).count(), 1);
     assert.equal(await page.locator(id("sign-out")).evaluate((button) => button === document.activeElement), true);

@@ -26,7 +26,7 @@ const ended = (page, words) =>
   page.waitForFunction(([of, words]) => document.querySelector(of).textContent.includes(words), [id("lab-end"), words]);
 
 describe("the lab", () => {
-  it("is entered from the storage and left to it, and the heading has the focus", on("one", async (page) => {
+  it("is entered from the storage and left to it, and the heading has the focus", on("developer", async (page) => {
     await openLab(page);
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Storage Lab");
     await page.click(id("lab-back"));
@@ -34,7 +34,7 @@ describe("the lab", () => {
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Storage");
   }));
 
-  it("fills in its matrix, and tells what fell that should not have", on("one", async (page) => {
+  it("fills in its matrix, and tells what fell that should not have", on("developer", async (page) => {
     await openLab(page);
     assert.equal(await verdict(page, "sqlite-aead", "read-files"), "");
     await page.click(id("lab-start"));
@@ -46,7 +46,7 @@ describe("the lab", () => {
     assert.equal(await page.locator(id("cell-memory-dump-memory")).count(), 0, "it is none of the quick ones");
   }));
 
-  it("attacks in every way where that is asked for", on("one", async (page) => {
+  it("attacks in every way where that is asked for", on("developer", async (page) => {
     await openLab(page);
     await page.selectOption(id("lab-which"), "all");
     await page.click(id("lab-start"));
@@ -54,7 +54,7 @@ describe("the lab", () => {
     assert.equal(await verdict(page, "sqlite-aead", "dump-memory"), "inconclusive");
   }));
 
-  it("tells of a cell what was done and found there", on("one", async (page) => {
+  it("tells of a cell what was done and found there", on("developer", async (page) => {
     await openLab(page);
     await page.click(id("cell-plain-file-read-files"));
     assert.match(await page.innerText(id("cell-facts")), /not attacked yet[^]*How read-files is done/);
@@ -64,7 +64,7 @@ describe("the lab", () => {
     assert.match(facts, /fell, as it says itself[^]*The reason of plain-file[^]*vault\.json, byte 123[^]*120 ms/);
   }));
 
-  it("can be stopped, and goes on while another view is open", on("one", async (page) => {
+  it("can be stopped, and goes on while another view is open", on("developer", async (page) => {
     await openLab(page);
     await play(page, "haltAt", "flip-bits");
     await page.click(id("lab-start"));
@@ -77,7 +77,7 @@ describe("the lab", () => {
     await page.waitForSelector(id("lab-start"));
   }));
 
-  it("says why it could not begin", on("one", async (page) => {
+  it("says why it could not begin", on("developer", async (page) => {
     await openLab(page);
     await play(page, "failNext", "vault_io");
     await page.click(id("lab-start"));
@@ -85,7 +85,7 @@ describe("the lab", () => {
     await page.waitForSelector(id("lab-start"));
   }));
 
-  it("measures what each strategy costs, and shows it by bars and figures", on("one", async (page) => {
+  it("measures what each strategy costs, and shows it by bars and figures", on("developer", async (page) => {
     await openLab(page);
     await page.click(id("measure"));
     await page.waitForSelector(id("cost-sqlite-aead"));
@@ -102,7 +102,7 @@ describe("the lab", () => {
     await page.waitForSelector(id("measure"));
   }));
 
-  it("advises by three answers, with what it has seen", on("one", async (page) => {
+  it("advises by three answers, with what it has seen", on("developer", async (page) => {
     await openLab(page);
     assert.equal(await page.innerText(id("advised")), "sqlite-aead");
     assert.match(await page.innerText(id("advice-evidence")), /Attack it here/);

@@ -19,6 +19,8 @@ const [signInEn, signInZh] = await textsOf("sign-in");
 const [activityEn, activityZh] = await textsOf("activity");
 const [laterEn, laterZh] = await textsOf("storage");
 const [formEn, formZh] = await textsOf("service");
+const [settingsEn, settingsZh] = await textsOf("settings");
+const [welcomeEn, welcomeZh] = await textsOf("welcome");
 const { presets } = await load("fake/presets.ts");
 
 describe("spans and instants", () => {
@@ -145,8 +147,8 @@ describe("texts", () => {
   it("follow the earlier choice, then the system, then English", () => {
     assert.equal(chooseLanguage("zh", ["en"]), "zh");
     assert.equal(chooseLanguage("klingon", ["de", "zh-Hant-TW", "en"]), "zh");
-    assert.equal(chooseLanguage(null, ["en-GB", "zh"]), "en");
-    assert.equal(chooseLanguage(null, ["de"]), "en");
+    assert.equal(chooseLanguage("system", ["en-GB", "zh"]), "en");
+    assert.equal(chooseLanguage("system", ["de"]), "en");
   });
   it("show an unknown problem as it was sent", () => {
     const problem = { code: "toString", message: "m", hint: "h" };
@@ -160,7 +162,7 @@ describe("texts", () => {
       if (typeof said === "object") for (const [key, part] of Object.entries(said)) look(part, `${path}.${key}`);
       else if (!/unit\.join$|plain-\w+\.depends$/.test(path) && said.trim() === "") empty.push(path);
     };
-    for (const [name, one] of Object.entries({ en, zh, laterEn, laterZh, formEn, formZh, signInEn, signInZh, activityEn, activityZh })) look(one, name);
+    for (const [name, one] of Object.entries({ en, zh, laterEn, laterZh, formEn, formZh, signInEn, signInZh, activityEn, activityZh, settingsEn, settingsZh, welcomeEn, welcomeZh })) look(one, name);
     assert.deepEqual(empty, []);
   });
 

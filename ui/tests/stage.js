@@ -52,12 +52,16 @@ export async function raise() {
   ]);
   return {
     /** Opens a scenario in a fresh profile. `page.faults` gathers what the page complained of, policy violations among it. */
-    async open(scenario, { language = "en", scheme = "light", width = 800, height = 640, motion = "no-preference", frozen = false, still = false } = {}) {
+    async open(
+      scenario,
+      { language = "en", scheme = "light", width = 800, height = 640, motion = "no-preference", density = 1, frozen = false, still = false } = {},
+    ) {
       const context = await browser.newContext({
         locale: language === "zh" ? "zh-CN" : "en-GB",
         colorScheme: scheme,
         reducedMotion: motion,
         viewport: { width, height },
+        deviceScaleFactor: density,
       });
       const page = await context.newPage();
       page.setDefaultTimeout(10_000);

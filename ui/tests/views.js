@@ -4,7 +4,7 @@ import { id, play } from "./stage.js";
 
 /** Every view: a scenario, and the steps from there. */
 export const views = {
-  "first run": { scenario: "empty", steps: [] },
+  "nobody signed in": { scenario: "empty", steps: [] },
   "password form": { scenario: "empty", steps: ["sign-in-password-0", "submit-password"] },
   "pending sign-in": { scenario: "empty", steps: ["sign-in-browser-0"] },
   "form with faults": { scenario: "one", steps: ["add-account", "other-service", "form-flow-password", "form-submit"] },
@@ -39,8 +39,13 @@ export const views = {
   "storage in the clear": { scenario: "readable", steps: ["nav-storage"] },
   "vault under a passphrase": { scenario: "passphrase", steps: ["unlock"] },
   "choice without a keystore": { scenario: "nokeystore", steps: ["begin-passphrase", "begin-passphrase-use"] },
-  lab: { scenario: "one", steps: ["nav-storage", "open-lab", "lab-start", "cell-plain-file-read-files", "measure"] },
+  lab: { scenario: "developer", steps: ["nav-storage", "open-lab", "lab-start", "cell-plain-file-read-files", "measure"] },
   "check-up of a lost vault": { scenario: "keylost", steps: ["vault-check-up"] },
+  "first run, what it does": { scenario: "first", steps: [] },
+  "first run, how sign-ins are kept": { scenario: "first", steps: ["welcome-next"] },
+  "first run, a first account": { scenario: "first", steps: ["welcome-next", "welcome-next"] },
+  settings: { scenario: "developer", steps: ["nav-settings", "write-report"] },
+  "activity for developers": { scenario: "developer", steps: ["nav-activity"] },
 };
 
 /** What a dialog covers: the language is chosen before it opens. */

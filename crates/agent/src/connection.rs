@@ -58,6 +58,7 @@ pub(crate) async fn converse(agent: &Arc<Agent>, stream: &mut UnixStream, pid: i
             Next::Last(trouble) => (Answer::Error(trouble).line(), true),
             Next::Close => return,
         };
+        agent.work.done();
         let written = tokio::time::timeout(PATIENCE, writing.write_all(&line)).await;
         if last || !matches!(written, Ok(Ok(()))) {
             return;

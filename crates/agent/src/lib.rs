@@ -28,6 +28,5 @@ pub use consent::{ConsentError, Decision, Programs, Unknown};
 pub use desk::Desk;
 pub use place::{Place, PlaceError};
 pub use protocol::{Answer, Question, Request, Secret, Trouble, VERSION, Verdict};
-pub use rest::rest_after_work;
 pub use server::Agent;
 pub use service::{passed_socket, tell_ready, until_ended};

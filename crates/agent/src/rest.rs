@@ -7,25 +7,49 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::mm::{Advice, madvise};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-/// Work comes in bursts: so long nothing has to have changed.
+/// Work comes in bursts: so long there has to have been none.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// Gives back what is not needed, each time that a change was followed by quiet. Wakes for nothing else.
-pub async fn rest_after_work(mut changes: watch::Receiver<u64>) {
-    loop {
-        while let Ok(changed) = tokio::time::timeout(QUIET, changes.changed()).await {
-            if changed.is_err() {
-                return;
+/// What was done for others, counted.
+#[derive(Default)]
+pub(crate) struct Work {
+    count: AtomicU64,
+    begun: Notify,
+}
+
+impl Work {
+    /// One more request was answered.
+    pub(crate) fn done(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.begun.notify_one();
+    }
+
+    /// Gives back what is not needed, each time that work, or a change of the accounts, was followed by quiet. Wakes for
+    /// nothing else.
+    pub(crate) async fn rest_between(&self, mut changes: watch::Receiver<u64>) {
+        loop {
+            let mut seen = self.count.load(Ordering::Relaxed);
+            loop {
+                tokio::time::sleep(QUIET).await;
+                let changed = changes.has_changed().unwrap_or(false);
+                changes.mark_unchanged();
+                let count = self.count.load(Ordering::Relaxed);
+                if !changed && count == seen {
+                    break;
+                }
+                seen = count;
             }
-        }
-        rest();
-        if changes.changed().await.is_err() {
-            return;
+            rest();
+            tokio::select! {
+                () = self.begun.notified() => {}
+                changed = changes.changed() => if changed.is_err() { return std::future::pending().await },
+            }
         }
     }
 }
@@ -36,7 +60,19 @@ fn rest() {
     for range in unwritten(BufReader::new(smaps)) {
         give_back(range);
     }
+    give_back_what_was_freed();
 }
+
+/// The allocator keeps what was freed for the next time, such as the records of a thousand accounts.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "a function of the C library without arguments that could be wrong (malloc_trim(3))")]
+fn give_back_what_was_freed() {
+    // SAFETY: it may be called at any time, from any thread.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+const fn give_back_what_was_freed() {}
 
 #[expect(
     unsafe_code,

@@ -18,6 +18,7 @@ use crate::news::News;
 use crate::place::{Place, PlaceError, own_uid};
 use crate::program;
 use crate::protocol::{Answer, Trouble};
+use crate::rest::Work;
 
 /// Connections of all processes, and of one: whoever opens ten thousand takes none of the others'.
 const CONNECTIONS: usize = 512;
@@ -34,6 +35,7 @@ pub struct Agent {
     pub(crate) news: News,
     /// Held by the one who tries a passphrase.
     pub(crate) unlocking: tokio::sync::Mutex<()>,
+    pub(crate) work: Work,
     ledger: Mutex<Ledger>,
     connections: Arc<Mutex<HashMap<i32, usize>>>,
     /// Held for as long as the agent lives.
@@ -85,6 +87,7 @@ impl Agent {
             own,
             desk: Desk::default(),
             unlocking: tokio::sync::Mutex::default(),
+            work: Work::default(),
             ledger: Mutex::default(),
             connections: Arc::default(),
             _alone: alone,
@@ -105,6 +108,7 @@ impl Agent {
         tokio::select! {
             () = end => {}
             () = agent.accept(&mut connections) => {}
+            () = agent.work.rest_between(agent.pilotlight.subscribe()) => {}
         }
         connections.shutdown().await;
         agent.news.end().await;

@@ -101,7 +101,6 @@ pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> 
         terminal::answer_here(agent.desk());
     }
     let background = tokio::spawn(pilotlight.clone().keep_fresh());
-    let resting = tokio::spawn(pilotlight_agent::rest_after_work(pilotlight.subscribe()));
     output::note(&format!("Lending at {}.", place.socket().display()));
     if let Err(error) = pilotlight_agent::tell_ready() {
         output::note(&format!("systemd was not told that the agent is ready: {error}."));
@@ -121,7 +120,6 @@ pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> 
         }
     }
     // It keeps the core at work for as long as it lives, and the program with it. What it began lands.
-    resting.abort();
     background.abort();
     drop(background.await);
     pilotlight.land().await;

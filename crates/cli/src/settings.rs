@@ -42,6 +42,10 @@ pub(crate) fn carry_out(form: Form, command: Option<SettingsCommand>) -> Outcome
         }
         Some(SettingsCommand::Set { name, value }) => {
             let settings = Settings::store(&home, name, &value)?;
+            #[cfg(target_os = "linux")]
+            if name == Setting::Autostart {
+                crate::autostart::follow(&settings, &home)?;
+            }
             let text = format!("{name} is {}.", harmless(&settings.text(name)));
             form.confirm(&json!({ name.as_str(): settings.json(name) }), &text)?;
             settings

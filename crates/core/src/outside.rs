@@ -17,6 +17,8 @@ use crate::schedule::NewsReceiver;
 pub(crate) enum News {
     /// Something wrote to the vault's file; perhaps this process itself.
     VaultWritten,
+    /// Something wrote to the settings.
+    SettingsWritten,
     /// The machine woke from sleep.
     Woke,
     /// The network came back.
@@ -55,7 +57,12 @@ pub(crate) fn watch(config: &Config) -> (Watch, NewsReceiver) {
 #[cfg(feature = "watch")]
 fn is_of_vault(path: &std::path::Path) -> bool {
     let name = path.file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
-    (name.starts_with("vault") && name != "vault.lock") || matches!(&*name, "strategy" | "settings.json")
+    (name.starts_with("vault") && name != "vault.lock") || name == "strategy"
+}
+
+#[cfg(feature = "watch")]
+fn is_of_settings(path: &std::path::Path) -> bool {
+    path.file_name().is_some_and(|name| name == "settings.json")
 }
 
 #[cfg(feature = "watch")]
@@ -64,11 +71,14 @@ fn watch_vault(config: &Config, sender: mpsc::UnboundedSender<News>) -> Option<n
     let folder = config.home.path().to_owned();
     crate::files::make_private_folder(&folder).ok()?;
     let told = move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
         let written =
-            event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| is_of_vault(path)));
-        if written {
-            // The receiver is gone only when the task is.
-            let _ = sender.send(News::VaultWritten);
+            |is: fn(&std::path::Path) -> bool| !event.kind.is_access() && event.paths.iter().any(|path| is(path));
+        for (is, news) in [(is_of_vault as fn(&_) -> _, News::VaultWritten), (is_of_settings, News::SettingsWritten)] {
+            if written(is) {
+                // The receiver is gone only when the task is.
+                let _ = sender.send(news);
+            }
         }
     };
     let mut watcher = notify::recommended_watcher(told).ok()?;

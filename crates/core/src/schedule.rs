@@ -202,6 +202,11 @@ impl Pilotlight {
     async fn hear(&self, news: News) -> bool {
         match news {
             News::VaultWritten => self.with_vault_do(|vault| vault.changed_elsewhere()).await.unwrap_or(true),
+            // When something is due may depend on them, and so may what is shown.
+            News::SettingsWritten => {
+                self.announce();
+                true
+            }
             News::Woke | News::Online => {
                 tracing::info!(?news, "those who wait for the network may try again");
                 self.try_waiting_again();

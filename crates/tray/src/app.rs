@@ -63,6 +63,14 @@ impl Autostart {
         std::fs::read_to_string(&self.file).is_ok_and(|entry| !entry.lines().any(|line| line == "Hidden=true"))
     }
 
+    /// Has it start with the session, or no more.
+    ///
+    /// # Errors
+    /// The file cannot be changed.
+    pub fn turn(&self, on: bool, home: &Home) -> std::io::Result<()> {
+        if on { self.turn_on(home) } else { self.turn_off() }
+    }
+
     /// Has this program start with the session, as an agent with a tray over this home. Naming it anew is no harm.
     ///
     /// # Errors

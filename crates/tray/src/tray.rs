@@ -42,16 +42,48 @@ pub(crate) enum Order {
 pub struct Tray {
     pilotlight: Pilotlight,
     home: Home,
-    words: &'static Words,
+    /// Where the person has set none.
+    language: Language,
     wishes: UnboundedSender<Wish>,
 }
 
 /// What is shown at the moment.
 struct Scene {
+    orders: UnboundedSender<Order>,
     item: Option<Handle<Item>>,
-    shown: Shown,
+    /// There is no bus to show it on; this is said once.
+    has_no_place: bool,
+    shown: Option<Shown>,
     attention: Attention,
     notices: Notices,
+}
+
+impl Scene {
+    /// Brings the item in line with this; where the person wants none, it goes.
+    async fn show(&mut self, shown: Shown, words: &'static Words, wanted: bool) {
+        if !wanted {
+            if let Some(item) = self.item.take() {
+                item.shutdown().await;
+            }
+            return;
+        }
+        if self.item.is_none() && !self.has_no_place {
+            let item = Item { shown: shown.clone(), words, orders: self.orders.clone() };
+            match item.assume_sni_available(true).spawn().await {
+                Ok(item) => self.item = Some(item),
+                Err(error) => {
+                    tracing::warn!("there is no tray: {error}");
+                    self.has_no_place = true;
+                }
+            }
+        } else if let Some(item) = &self.item
+            && self.shown.as_ref() != Some(&shown)
+        {
+            let shown = shown.clone();
+            item.update(|item| (item.shown, item.words) = (shown, words)).await;
+        }
+        self.shown = Some(shown);
+    }
 }
 
 impl Tray {
@@ -59,7 +91,7 @@ impl Tray {
     #[must_use]
     pub fn new(pilotlight: Pilotlight, home: Home, language: Language) -> (Self, UnboundedReceiver<Wish>) {
         let (wishes, heard) = unbounded_channel();
-        (Self { pilotlight, home, words: language.words(), wishes }, heard)
+        (Self { pilotlight, home, language, wishes }, heard)
     }
 
     /// Shows until `end`, and takes back what it showed. Without a bus it goes on without the item; without a host for it, it
@@ -67,7 +99,14 @@ impl Tray {
     pub async fn show_until(self, end: impl Future<Output = ()>) {
         let (orders, mut heard) = unbounded_channel();
         let mut changes = self.pilotlight.subscribe();
-        let mut scene = self.scene(orders).await;
+        let mut scene = Scene {
+            orders,
+            item: None,
+            has_no_place: false,
+            shown: None,
+            attention: Attention::after(told::read(&self.home)),
+            notices: Notices::default(),
+        };
         tokio::pin!(end);
         loop {
             let again = self.look(&mut scene).await;
@@ -97,36 +136,19 @@ impl Tray {
         }
     }
 
-    async fn scene(&self, orders: UnboundedSender<Order>) -> Scene {
-        let shown = Shown::of(&Standing::of(&self.pilotlight).await, self.words);
-        let item = Item { shown: shown.clone(), words: self.words, orders };
-        let item = match item.assume_sni_available(true).spawn().await {
-            Ok(item) => Some(item),
-            Err(error) => {
-                tracing::warn!("there is no tray: {error}");
-                None
-            }
-        };
-        Scene { item, shown, attention: Attention::after(told::read(&self.home)), notices: Notices::default() }
-    }
-
     /// Brings the item and the notices in line with how everything stands; tells when that changes by itself.
     async fn look(&self, scene: &mut Scene) -> Option<Timestamp> {
         let standing = Standing::of(&self.pilotlight).await;
-        let shown = Shown::of(&standing, self.words);
-        if shown != scene.shown {
-            scene.shown = shown.clone();
-            if let Some(item) = &scene.item {
-                item.update(|item| item.shown = shown).await;
-            }
-        }
+        let settings = self.pilotlight.settings();
+        let words = Language::set(settings.language).unwrap_or(self.language).words();
+        scene.show(Shown::of(&standing, words), words, settings.tray).await;
         let before = scene.attention.to_keep();
         let Changes { withdraw, show, again } = scene.attention.look(&standing);
         for notice in &withdraw {
             scene.notices.withdraw(notice).await;
         }
         for notice in &show {
-            if let Err(error) = scene.notices.show(notice, self.words, standing.now).await {
+            if let Err(error) = scene.notices.show(notice, words, standing.now).await {
                 tracing::info!("a notice could not be shown: {error}");
                 scene.attention.was_not_told(notice);
             }

@@ -26,6 +26,16 @@ impl Language {
         ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).map_or(Self::English, |locale| Self::of(&locale))
     }
 
+    /// The one that the person has set; none where it is the system's.
+    pub(crate) const fn set(language: pilotlight::settings::Language) -> Option<Self> {
+        use pilotlight::settings::Language as Set;
+        match language {
+            Set::System => None,
+            Set::English => Some(Self::English),
+            Set::Chinese => Some(Self::Chinese),
+        }
+    }
+
     pub(crate) const fn words(self) -> &'static Words {
         match self {
             Self::English => &ENGLISH,

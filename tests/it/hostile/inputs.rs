@@ -46,6 +46,8 @@ impl World {
                 "account" | "name" => json!(self.account(dice, spares)),
                 "limit" | "id" => number(dice),
                 "with" => self.with(dice),
+                "from" => json!(*pick(dice, &["here", "service", "everywhere"])),
+                "more" => json!(""),
                 "passphrase" => text(dice, &self.hostile),
                 "request" => self.request(dice, command),
                 _ => anything(dice, &self.hostile, 2),

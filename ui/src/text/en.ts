@@ -12,7 +12,7 @@ export const en = {
   details: "Details",
   required: "Please fill this in.",
 
-  nav: { label: "Views", accounts: "Accounts", activity: "Activity", storage: "Storage", add: "Add account" },
+  nav: { label: "Views", accounts: "Accounts", activity: "Activity", storage: "Storage", settings: "Settings", add: "Add account" },
 
   unit: {
     day: (n: number) => `${n} d`,

@@ -15,9 +15,9 @@ export const languages: Record<Language, { name: string; tag: string }> = {
   zh: { name: "中文", tag: "zh-Hans" },
 };
 
-/** The language to begin with: the person's earlier choice, else the first of the system's that is known. */
-export function chooseLanguage(stored: string | null, preferred: readonly string[]): Language {
-  if (stored === "en" || stored === "zh") return stored;
+/** The language to begin with: the person's own choice, else the first of the system's that is known. */
+export function chooseLanguage(chosen: string, preferred: readonly string[]): Language {
+  if (chosen === "en" || chosen === "zh") return chosen;
   for (const tag of preferred) {
     if (/^zh\b/i.test(tag)) return "zh";
     if (/^en\b/i.test(tag)) return "en";

@@ -28,7 +28,7 @@ export const en = {
   network: "Network",
   proxy: "Proxy",
   proxyHelp: "Empty: as the system says. “none”: directly.",
-  proxyFault: "An address such as http://proxy.example:3128, without a password; “none”; or empty.",
+  proxyFault: "An address such as http://localhost:3128, without a password; “none”; or empty.",
   caFile: "More certificates to trust",
   caFileHelp: "The path of a PEM file, for services of your own. The system's stay trusted.",
   caFileFault: "There is no such file, or it holds no certificate in PEM.",

@@ -30,7 +30,7 @@ export const zh: SettingsText = {
   network: "网络",
   proxy: "代理",
   proxyHelp: "留空：按系统设置。“none”：直接连接。",
-  proxyFault: "例如 http://proxy.example:3128，不含密码；或“none”；或留空。",
+  proxyFault: "例如 http://localhost:3128，不含密码；或“none”；或留空。",
   caFile: "额外信任的证书",
   caFileHelp: "PEM 文件的路径，用于您自己的服务。系统证书仍受信任。",
   caFileFault: "没有这个文件，或其中没有 PEM 格式的证书。",

@@ -12,7 +12,7 @@ export const zh: Text = {
   details: "详细信息",
   required: "请填写此项。",
 
-  nav: { label: "视图", accounts: "账户", activity: "活动", storage: "存储", add: "添加账户" },
+  nav: { label: "视图", accounts: "账户", activity: "活动", storage: "存储", settings: "设置", add: "添加账户" },
 
   unit: {
     day: (n) => `${n} 天`,
