@@ -1,5 +1,5 @@
-// `node tests/screens.js FOLDER`: a picture of every view and dialog, light and dark, in both languages, and an index of them.
-// The host is the stand-in, so the same sources give the same pictures.
+// `node tests/screens.js FOLDER [--missing]`: a picture of every view and dialog, light and dark, in both languages, and an index of them.
+// The host is the stand-in, so the same sources give the same pictures. `--missing` takes those alone that are not there yet.
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,8 +16,8 @@ const TALLEST = 1400;
 const WIDTH = 760;
 const HEIGHT = 640;
 
-const folder = process.argv[2];
-if (!folder) throw new Error("usage: node tests/screens.js FOLDER");
+const [folder, missing] = process.argv.slice(2);
+if (!folder) throw new Error("usage: node tests/screens.js FOLDER [--missing]");
 
 const fileName = (name, language, scheme) => `${name.replaceAll(/[^a-z]+/g, "-")}-${language}-${scheme}.png`;
 
@@ -55,8 +55,8 @@ function index() {
   return [
     "# Every view",
     "",
-    "Written by `cargo xtask screens`, from the built pages and a stand-in for the host, in headless Chromium; those that begin with",
-    "`window-` are of the app's own window, by `cargo xtask run --headless`, and made by hand.",
+    "Written by `cargo xtask screens`, from the built pages and a stand-in for the host, in headless Chromium. `cargo xtask run --headless`",
+    "takes some of the app's own window.",
     "",
     "## Views",
     "",
@@ -70,13 +70,17 @@ function index() {
 }
 
 await mkdir(folder, { recursive: true });
-const before = (await readdir(folder)).filter((file) => /-(en|zh)-(light|dark)\.png$/.test(file) && !file.startsWith("window-"));
-await Promise.all(before.map((file) => rm(join(folder, file))));
+const before = (await readdir(folder)).filter((file) => /-(en|zh)-(light|dark)\.png$/.test(file));
+const wanted = [views, dialogs].flatMap((all) => Object.keys(all)).flatMap((name) => LANGUAGES.flatMap((language) => SCHEMES.map((scheme) => fileName(name, language, scheme))));
+const kept = missing ? before.filter((file) => wanted.includes(file)) : [];
+await Promise.all(before.filter((file) => !kept.includes(file)).map((file) => rm(join(folder, file))));
+const isThere = (name, language) => SCHEMES.every((scheme) => kept.includes(fileName(name, language, scheme)));
 const stage = await raise();
 let failed = 0;
 for (const [all, isDialog] of [[views, false], [dialogs, true]]) {
   for (const [name, entry] of Object.entries(all)) {
     for (const language of LANGUAGES) {
+      if (isThere(name, language)) continue;
       await visit(stage, name, entry, isDialog, language).catch((error) => {
         failed += 1;
         console.error(`${name} (${language}): ${error}`);

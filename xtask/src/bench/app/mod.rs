@@ -111,7 +111,12 @@ impl AppBench {
         let bench = progress.step("Sign in", |_| Bench::start(folder, self.accounts))?;
         progress.step("Start", |_| self.starts(&bench, figures))?;
         progress.step("Memory, and closing", |_| {
-            for (name, program) in [("bare window", Program::Bare), ("app", Program::App("one"))] {
+            let all = [
+                ("bare window", Program::Bare),
+                ("app", Program::App("one")),
+                ("app without a tray", Program::Trayless),
+            ];
+            for (name, program) in all {
                 bench.closing(name, program, figures)?;
             }
             Ok(())
@@ -193,6 +198,8 @@ enum Program {
     Bare,
     /// With the home of that name.
     App(&'static str),
+    /// With one account, and with nobody who takes over when it is closed.
+    Trayless,
 }
 
 impl Bench {
@@ -212,9 +219,13 @@ impl Bench {
         let (file, home) = match program {
             Program::Bare => ("examples/bare", "bare"),
             Program::App(home) => ("pilotlight-desktop", home),
+            Program::Trayless => ("pilotlight-desktop", "one"),
         };
         let mut command = self.session.other(&self.programs.join(file), home);
-        if let Program::App(_) = program {
+        if matches!(program, Program::Trayless) {
+            command.arg("--no-tray");
+        }
+        if !matches!(program, Program::Bare) {
             command.args(["--log", "pilotlight=debug", "--offer", &format!("Service={}", self.service.issuer())]);
         }
         command.env("DISPLAY", self.screen.name()).env("LANG", "C.UTF-8");

@@ -34,10 +34,10 @@ pub(crate) struct ServerBench {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// How long each measurement takes
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 1500)]
     millis: u64,
-    /// How often each is made, in turns with the floor; medians are told
-    #[arg(long, default_value_t = 3)]
+    /// How often each is made, in turns with the floor; medians are told. Many short ones meet the same moods of the machine
+    #[arg(long, default_value_t = 9)]
     rounds: usize,
     /// These stores alone
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STORE")]

@@ -226,8 +226,11 @@ fn decide_all(read: Vec<(Job, Vec<u8>)>) -> Vec<Swap> {
     swaps
 }
 
-/// What a record becomes, where it changes.
-fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<(Vec<u8>, Doubt)>), StoreError> {
+/// What a record becomes, and what is in doubt until that is answered.
+type Change = (Vec<u8>, Doubt);
+
+/// What becomes of a record, where it changes.
+fn decide(presented: &Redemption, record: &[u8]) -> Result<(Outcome, Option<Change>), StoreError> {
     let mark = make_grant_mark()?;
     let mut after = Marked { mark, ..Marked::read(presented.grant, record)? };
     let doubt = Doubt { mark, of: after.grant.generation };

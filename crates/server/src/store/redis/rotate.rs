@@ -28,6 +28,7 @@ pub(super) struct Rotation {
 }
 
 /// What became of it.
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one, and none is kept")]
 pub(super) enum Rotated {
     Made(Outcome),
     /// The record as it is; none where there is none.
