@@ -1,8 +1,9 @@
 //! The agent's tray beside a panel: what it shows, what it tells a person, and that it needs neither.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use pilotlight_tests::panel::{Notice, Panel};
 use pilotlight_tests::process::{Output, Process};
@@ -22,11 +23,15 @@ impl Agent {
         let folder = desktop.folder().join("programs");
         fs::create_dir_all(&folder).unwrap();
         let (program, app) = (folder.join("pilotlight"), folder.join("pilotlight-desktop"));
-        fs::copy(binaries::built("pilotlight"), &program).unwrap();
         let app_log = folder.join("app.log");
+        // By another process: a file that this one has open for writing may be inherited, and is then not to be started.
+        let make = "[ -e \"$2\" ] || cp \"$1\" \"$2\"; cat >\"$3\" && chmod 755 \"$3\"";
         let line = format!("#!/bin/sh\nprintf '<%s>\\n' \"$*\" >>'{}'\n", app_log.display());
-        fs::write(&app, line).unwrap();
-        fs::set_permissions(&app, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", make, "sh"]).arg(binaries::built("pilotlight")).arg(&program).arg(&app);
+        let mut made = shell.stdin(Stdio::piped()).spawn().unwrap();
+        made.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+        assert!(made.wait().unwrap().success());
         let mut command = process::piped(desktop.command(program));
         let mut process = Process::start(command.args(["agent", "--tray"]).env("LANG", locale));
         let (_, said) = process.collect();

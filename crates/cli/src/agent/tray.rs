@@ -1,21 +1,12 @@
 //! The tray of an agent: what a person asks of it beside what it shows.
 
-use pilotlight::{Home, Pilotlight, settings};
+use pilotlight::{Home, Pilotlight};
 use pilotlight_tray::{Language, Tray, Wish};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::output;
-
-/// The one that is set, or that of the surroundings.
-fn language(pilotlight: &Pilotlight) -> Language {
-    match pilotlight.settings().language {
-        settings::Language::System => Language::of_surroundings(),
-        settings::Language::English => Language::English,
-        settings::Language::Chinese => Language::Chinese,
-    }
-}
 
 /// A tray that is shown.
 pub(super) struct Shown {
@@ -27,8 +18,7 @@ pub(super) struct Shown {
 impl Shown {
     /// To be called within a Tokio runtime.
     pub(super) fn begin(pilotlight: Pilotlight, home: Home) -> Self {
-        let language = language(&pilotlight);
-        let (tray, wishes) = Tray::new(pilotlight, home, language);
+        let (tray, wishes) = Tray::new(pilotlight, home, Language::of_surroundings());
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(tray.show_until(async { drop(ended.await) }));
         Self { wishes, task, end }
