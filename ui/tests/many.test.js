@@ -77,6 +77,7 @@ describe("a thousand accounts", () => {
     await page.locator(id("account-card")).first().waitFor();
     assert.equal(await page.locator("[aria-setsize='1000']").first().getAttribute("aria-posinset"), "1");
     await page.locator(id("sign-out")).first().click();
+    await page.locator(id("confirm-sign-out")).waitFor();
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
     await page.locator(id("account-card"), { hasText: "account-999" }).waitFor();
     await page.waitForFunction((card) => document.querySelectorAll(card).length < 60, id("account-card"));
