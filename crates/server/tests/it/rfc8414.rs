@@ -24,7 +24,7 @@ async fn section_2_every_advertised_endpoint_answers() {
     let endpoints =
         metadata.as_object().unwrap().iter().filter(|(name, _)| name.contains("_endpoint") || *name == "jwks_uri");
     let addresses: Vec<&str> = endpoints.filter_map(|(_, value)| value.as_str()).collect();
-    assert_eq!(addresses.len(), 9, "{addresses:?}");
+    assert_eq!(addresses.len(), 10, "{addresses:?}");
     for address in addresses {
         let path = address.strip_prefix(ISSUER).unwrap();
         let statuses = [world.fetch(path).await.status, world.send(Method::POST, path, &[], "").await.status];
