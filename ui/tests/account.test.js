@@ -2,20 +2,23 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { id, play, raise } from "./stage.js";
+import { checksOn, id, play, raise } from "./stage.js";
 
 let stage;
 before(async () => (stage = await raise()));
 after(() => stage.fall());
 
+const fresh = checksOn(() => stage);
 /** Runs a check on a fresh page of `ada`'s account and holds the page to silence. */
-const on = (scenario, check, options) => async () => {
-  const page = await stage.open(scenario, options);
-  await open(page, "ada");
-  await check(page);
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
-};
+const on = (scenario, check, options) =>
+  fresh(
+    scenario,
+    async (page) => {
+      await open(page, "ada");
+      await check(page);
+    },
+    options,
+  );
 const open = async (page, name) => {
   await page.click(`${id("account-card")}[data-account="${name}"] ${id("open-account")}`);
   await page.waitForSelector(`${id("account-page")}[data-account="${name}"]`);

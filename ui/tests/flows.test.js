@@ -2,19 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { id, play, raise } from "./stage.js";
+import { checksOn, id, play, raise } from "./stage.js";
 
 let stage;
 before(async () => (stage = await raise()));
 after(() => stage.fall());
 
-/** Runs a check on a fresh page and holds the page to silence. */
-const on = (scenario, check, options) => async () => {
-  const page = await stage.open(scenario, options);
-  await check(page);
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
-};
+const on = checksOn(() => stage);
 const card = (name) => `${id("account-card")}[data-account="${name}"]`;
 const said = (page, selector) => page.locator(selector).innerText();
 

@@ -2,18 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { id, play, raise } from "./stage.js";
+import { checksOn, id, play, raise } from "./stage.js";
 
 let stage;
 before(async () => (stage = await raise()));
 after(() => stage?.fall());
 
-const on = (scenario, check, options) => async () => {
-  const page = await stage.open(scenario, options);
-  await check(page);
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
-};
+const on = checksOn(() => stage);
 
 async function openLab(page) {
   await page.click(id("nav-storage"));

@@ -1,6 +1,7 @@
 // What every check stands on: the built UI with the stand-in host, served under the app's own content security policy, in
 // headless Chromium.
 
+import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
@@ -87,6 +88,14 @@ export async function raise() {
     },
   };
 }
+
+/** Checks of one file, on the stage that `raised` gives: each on a fresh page of a scenario, which is held to silence. */
+export const checksOn = (raised) => (scenario, check, options) => async () => {
+  const page = await raised().open(scenario, options);
+  await check(page);
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+};
 
 /** Calls the stand-in host's `pilotlightFake[name]`. */
 export const play = (page, name, ...given) =>

@@ -122,24 +122,7 @@ impl Connections {
         &self,
         question: impl Fn(&mut dyn ConnectionLike) -> RedisResult<T>,
     ) -> Result<(Connection, T), StoreError> {
-        let idle = self.idle().pop();
-        if let Some(mut connection) = idle {
-            match question(&mut *connection) {
-                Ok(answer) => return Ok((connection, answer)),
-                Err(error) => {
-                    self.idle().clear();
-                    // It waited long enough already.
-                    if error.is_timeout() {
-                        return Err(away(&error));
-                    }
-                }
-            }
-        }
-        let mut connection = self.connect().map_err(|error| away(&error))?;
-        match question(&mut *connection) {
-            Ok(answer) => Ok((connection, answer)),
-            Err(error) => Err(away(&error)),
-        }
+        self.ask_twice(question, || self.connect()).map_err(|unanswered| unanswered.error)
     }
 
     /// Asks what changes something, and may be asked twice too. A connection that is new is tried first: so where Redis is
@@ -147,6 +130,20 @@ impl Connections {
     pub(super) fn ask_for_a_change<T>(
         &self,
         question: impl Fn(&mut dyn ConnectionLike) -> RedisResult<T>,
+    ) -> Result<(Connection, T), Unanswered> {
+        let tried = || {
+            let mut connection = self.connect()?;
+            redis::cmd("PING").exec(&mut *connection)?;
+            Ok(connection)
+        };
+        self.ask_twice(question, tried)
+    }
+
+    /// On an idle connection, where there is one, and where that is found dead on a new one.
+    fn ask_twice<T>(
+        &self,
+        question: impl Fn(&mut dyn ConnectionLike) -> RedisResult<T>,
+        connect: impl Fn() -> RedisResult<Connection>,
     ) -> Result<(Connection, T), Unanswered> {
         let mut in_doubt = false;
         let idle = self.idle().pop();
@@ -156,17 +153,14 @@ impl Connections {
                 Err(error) => {
                     self.idle().clear();
                     in_doubt = may_be_done(&error);
+                    // It waited long enough already.
                     if error.is_timeout() {
                         return Err(Unanswered { error: away(&error), in_doubt });
                     }
                 }
             }
         }
-        let tried = self.connect().and_then(|mut connection| {
-            redis::cmd("PING").exec(&mut *connection)?;
-            Ok(connection)
-        });
-        let mut connection = tried.map_err(|error| Unanswered { error: away(&error), in_doubt })?;
+        let mut connection = connect().map_err(|error| Unanswered { error: away(&error), in_doubt })?;
         match question(&mut *connection) {
             Ok(answer) => Ok((connection, answer)),
             Err(error) => Err(Unanswered { error: away(&error), in_doubt: in_doubt || may_be_done(&error) }),
