@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod closing;
 #[cfg(target_os = "linux")]
+mod drawing;
+#[cfg(target_os = "linux")]
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
@@ -86,6 +88,8 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     };
     let remembered = remembered::plugin(&home);
     let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
+    // While the window is being made.
+    tauri::async_runtime::spawn(open_vault(pilotlight.clone()));
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
@@ -98,6 +102,11 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Stored tokens can be lent long before there is a window. Who shows the vault tells what went wrong with it.
+async fn open_vault(pilotlight: Pilotlight) {
+    drop(pilotlight.accounts().await);
+}
+
 #[cfg(target_os = "linux")]
 fn on_linux(
     app: tauri::Builder<tauri::Wry>,
@@ -105,7 +114,7 @@ fn on_linux(
     hand_over: closing::HandOver,
 ) -> tauri::Builder<tauri::Wry> {
     tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
-    let app = app.plugin(lab::plugin()).setup(|app| {
+    let app = app.plugin(lab::plugin()).plugin(drawing::plugin()).setup(|app| {
         if let Some(first) = first {
             first.serve(app.handle().clone());
         }
