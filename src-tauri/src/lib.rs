@@ -6,6 +6,8 @@ mod closing;
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
+#[cfg(target_os = "linux")]
+mod lending;
 mod remembered;
 mod wishes;
 
@@ -85,7 +87,7 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let remembered = remembered::plugin(&home);
-    let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
+    let pilotlight = Config::system(home.clone()).map(Pilotlight::new).map_err(with_hint)?;
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
@@ -93,7 +95,9 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .plugin(wishes::plugin(pilotlight.clone()))
         .plugin(opened_at(args.account.as_deref())?);
     #[cfg(target_os = "linux")]
-    let app = on_linux(app, first, closing::HandOver { place, pilotlight, wanted: !args.no_tray });
+    let lending = lending::Lending::new(pilotlight.clone(), home, place.clone());
+    #[cfg(target_os = "linux")]
+    let app = on_linux(app, first, closing::HandOver { place, pilotlight, lending, wanted: !args.no_tray });
     app.run(tauri::generate_context!())?;
     Ok(())
 }
@@ -105,7 +109,7 @@ fn on_linux(
     hand_over: closing::HandOver,
 ) -> tauri::Builder<tauri::Wry> {
     tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
-    let app = app.plugin(lab::plugin()).setup(|app| {
+    let app = app.plugin(lab::plugin()).plugin(lending::plugin(hand_over.lending.clone())).setup(|app| {
         if let Some(first) = first {
             first.serve(app.handle().clone());
         }

@@ -6,6 +6,7 @@
 mod asking;
 #[cfg(test)]
 mod consent;
+mod ending;
 #[cfg(test)]
 mod news;
 #[cfg(test)]
