@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use pilotlight::{Home, Pilotlight};
 use pilotlight_agent::{Agent, Ended, Place, PlaceError, Unknown};
-use tauri::Runtime;
 use tauri::plugin::{Builder, TauriPlugin};
 use tauri::webview::PageLoadEvent;
+use tauri::{AppHandle, Manager as _, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::questions::{self, Questions};
 
 /// An agent that has ended may be started anew at once; the app gives it so long.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -58,9 +60,9 @@ impl Lending {
     }
 
     /// Waits for its turn, and serves.
-    fn begin(self) {
+    fn begin<R: Runtime>(self, app: AppHandle<R>) {
         let waiting = std::thread::Builder::new().name("lending".to_owned()).spawn(move || {
-            if let Err(error) = self.take_turn() {
+            if let Err(error) = self.take_turn(&app) {
                 tracing::warn!("other programs get no tokens from the app: {error}");
             }
         });
@@ -69,9 +71,9 @@ impl Lending {
         }
     }
 
-    fn take_turn(&self) -> Result<(), PlaceError> {
+    fn take_turn<R: Runtime>(&self, app: &AppHandle<R>) -> Result<(), PlaceError> {
         while self.is_to_begin() {
-            match self.serve() {
+            match self.serve(app) {
                 Err(PlaceError::Taken) => {
                     self.place.wait_until_free()?;
                     std::thread::sleep(PAUSE);
@@ -86,7 +88,7 @@ impl Lending {
         matches!(*self.standing(), Standing::Waiting)
     }
 
-    fn serve(&self) -> Result<(), PlaceError> {
+    fn serve<R: Runtime>(&self, app: &AppHandle<R>) -> Result<(), PlaceError> {
         let runtime = tauri::async_runtime::handle();
         let _runtime = runtime.inner().enter();
         // Kept until it serves: whoever closes the window finds either nothing or all of it.
@@ -95,6 +97,7 @@ impl Lending {
             return Ok(());
         }
         let agent = Agent::new(self.pilotlight.clone(), &self.home, &self.place, Unknown::Ask)?;
+        tokio::spawn(questions::show(app.clone(), agent.desk()));
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(agent.serve_until(async { drop(ended.await) }));
         *standing = Standing::Serving { end, task };
@@ -107,13 +110,18 @@ impl Lending {
     }
 }
 
-/// Begins when the page is there, so that nobody waits for it.
+/// Begins when the page is there, so that nobody waits for it; and has the person asked there.
 pub(crate) fn plugin<R: Runtime>(lending: Lending) -> TauriPlugin<R> {
     let begun = AtomicBool::new(false);
-    Builder::new("lending")
-        .on_page_load(move |_, load| {
+    Builder::new("questions")
+        .invoke_handler(tauri::generate_handler![questions::list, questions::answer])
+        .setup(|app, _| {
+            app.manage(Questions::default());
+            Ok(())
+        })
+        .on_page_load(move |webview, load| {
             if load.event() == PageLoadEvent::Finished && !begun.swap(true, Ordering::Relaxed) {
-                lending.clone().begin();
+                lending.clone().begin(webview.app_handle().clone());
             }
         })
         .build()

@@ -8,6 +8,8 @@ mod first;
 mod lab;
 #[cfg(target_os = "linux")]
 mod lending;
+#[cfg(target_os = "linux")]
+mod questions;
 mod remembered;
 mod wishes;
 

@@ -52,11 +52,8 @@ fn listening_at(socket: &Path) -> String {
     format!("socket:[{}]", found.unwrap_or_else(|| panic!("nobody listens at {path}"))[6])
 }
 
-/// Somebody serves, and was told nothing of the program that asks here.
-fn refused_a_token(desktop: &PrivateDesktop) {
+fn wait_for_who_serves(desktop: &PrivateDesktop) {
     wait::until("somebody who serves", || UnixStream::connect(socket(desktop)).is_ok().then_some(()));
-    let refused = run(desktop, &["token", "work"]);
-    assert!(refused.err.contains("may not have tokens"), "nobody answers: {}", refused.err);
 }
 
 /// Asks who serves, again and again, each time by another connection: how often it was answered.
@@ -99,7 +96,7 @@ async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_t
     let panel = Panel::start(&desktop);
     let mut window = Window::open(&desktop, Launch::offering("Demo service", server.issuer()).handing_over()).await;
     window.sign_in_by_browser().await;
-    refused_a_token(&desktop);
+    wait_for_who_serves(&desktop);
     let asks = std::env::current_exe().unwrap();
     assert_eq!(run(&desktop, &["programs", "allow", asks.to_str().unwrap()]).code, 0);
     assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0);
@@ -112,7 +109,7 @@ async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_t
     assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0, "nobody serves, and the vault is there");
     window.reopen().await;
     window.wait_for_state("signed-in").await;
-    wait::until("the app, lending again", || UnixStream::connect(socket(&desktop)).is_ok().then_some(()));
+    wait_for_who_serves(&desktop);
 
     let app = window.process_id();
     let asking = Asking::begin(&desktop);
@@ -134,7 +131,7 @@ async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_t
     window.wait_for_state("signed-in").await;
     process::signal("KILL", agent.0);
     wait::until("the agent's end", || (!process::is_running(agent.0)).then_some(()));
-    wait::until("the app, lending once more", || UnixStream::connect(socket(&desktop)).is_ok().then_some(()));
+    wait_for_who_serves(&desktop);
     assert_eq!(run(&desktop, &["settings", "set", "tray", "off"]).code, 0);
     let app = window.process_id();
     window.click_cross();
@@ -150,12 +147,13 @@ async fn who_closes_the_window_stays_signed_in_by_an_agent_and_comes_back_to_it(
     let launch = Launch::offering("Demo service", server.issuer()).argument("--log").argument("debug").handing_over();
     let mut window = Window::open(&desktop, launch).await;
     window.sign_in_by_browser().await;
-    refused_a_token(&desktop);
+    wait_for_who_serves(&desktop);
     let (app, opened) = (window.process_id(), open_by(window.process_id()));
 
     window.click_cross();
     wait::until("the app's end", || (!process::is_running(app)).then_some(()));
-    refused_a_token(&desktop);
+    let refused = run(&desktop, &["token", "work"]);
+    assert!(refused.err.contains("may not have tokens"), "no agent answers when the app has ended: {}", refused.err);
     wait::until("the tray", || (panel.registered() == 1).then_some(()));
     let agent = Left(panel.owner());
     assert_eq!(session_of(agent.0), agent.0, "it belongs to the app's session");
