@@ -6,6 +6,7 @@
 mod asking;
 #[cfg(test)]
 mod consent;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod news;
