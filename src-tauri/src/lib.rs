@@ -8,6 +8,10 @@ mod drawing;
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
+#[cfg(target_os = "linux")]
+mod lending;
+#[cfg(target_os = "linux")]
+mod questions;
 mod remembered;
 mod wishes;
 
@@ -87,7 +91,7 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let remembered = remembered::plugin(&home);
-    let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
+    let pilotlight = Config::system(home.clone()).map(Pilotlight::new).map_err(with_hint)?;
     // While the window is being made.
     tauri::async_runtime::spawn(open_vault(pilotlight.clone()));
     let services = args.offer.into_iter().map(service).collect();
@@ -97,7 +101,9 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .plugin(wishes::plugin(pilotlight.clone()))
         .plugin(opened_at(args.account.as_deref())?);
     #[cfg(target_os = "linux")]
-    let app = on_linux(app, first, closing::HandOver { place, pilotlight, wanted: !args.no_tray });
+    let lending = lending::Lending::new(pilotlight.clone(), home, place.clone());
+    #[cfg(target_os = "linux")]
+    let app = on_linux(app, first, closing::HandOver { place, pilotlight, lending, wanted: !args.no_tray });
     app.run(tauri::generate_context!())?;
     Ok(())
 }
@@ -114,7 +120,8 @@ fn on_linux(
     hand_over: closing::HandOver,
 ) -> tauri::Builder<tauri::Wry> {
     tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
-    let app = app.plugin(lab::plugin()).plugin(drawing::plugin()).setup(|app| {
+    let app = app.plugin(lab::plugin()).plugin(drawing::plugin());
+    let app = app.plugin(lending::plugin(hand_over.lending.clone())).setup(|app| {
         if let Some(first) = first {
             first.serve(app.handle().clone());
         }
