@@ -7,6 +7,7 @@ use url::Url;
 use crate::Error;
 use crate::grant::EndReason;
 use crate::parts::DeviceWatcher;
+use crate::redirect::Redirect;
 
 /// Where a service is, before anything was asked of it.
 #[derive(Debug, Clone)]
@@ -37,8 +38,11 @@ pub struct Registration {
 /// How to sign in.
 #[derive(Debug)]
 pub enum SignIn {
-    /// Authorization code and PKCE through the system's browser (RFC 8252).
+    /// Authorization code and PKCE through the system's browser (RFC 8252), which comes back to a loopback address, or as it did
+    /// when the account was signed in to before.
     Browser,
+    /// The same, and how the browser comes back; the account remembers it.
+    BrowserBy(Redirect),
     /// A code shown here and typed into a browser anywhere (RFC 8628), for machines without one.
     Device(DeviceWatcher),
     /// User name and password (RFC 6749 section 4.3, or the dialect's login).
