@@ -7,6 +7,7 @@ use url::Url;
 use crate::Error;
 use crate::grant::EndReason;
 use crate::parts::DeviceWatcher;
+use crate::presets::Flow;
 use crate::redirect::Redirect;
 
 /// Where a service is, before anything was asked of it.
@@ -91,6 +92,17 @@ pub struct Account {
     pub unknown_since: Option<Timestamp>,
     /// When the refresh token expires, where the service tells.
     pub refresh_expires_at: Option<Timestamp>,
+}
+
+impl Account {
+    /// The ways that the service offers for signing in to it again, the best first.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Flow> {
+        let Service::OAuth(metadata) = &self.service else { return vec![Flow::Password] };
+        let browser = metadata.authorization_endpoint.as_ref().map(|_| Flow::Browser);
+        let device = metadata.device_authorization_endpoint.as_ref().map(|_| Flow::Device);
+        browser.into_iter().chain(device).chain([Flow::Password]).collect()
+    }
 }
 
 /// The state of a grant, as people see it.

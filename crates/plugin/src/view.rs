@@ -280,7 +280,7 @@ impl From<&Account> for AccountView {
             service: account.service.identifier(),
             client_id: account.client_id.clone(),
             scope: account.scope.to_string(),
-            ways: ways(&account.service),
+            ways: account.ways(),
             tells_devices: tells_devices(account),
             person: account.person.clone(),
             status: account.status.clone().into(),
