@@ -1,6 +1,8 @@
 //! The shell of the desktop app: arguments, log, window, and who serves when it is closed. Everything else is the plugin's.
 
 #[cfg(target_os = "linux")]
+mod answer;
+#[cfg(target_os = "linux")]
 mod closing;
 #[cfg(target_os = "linux")]
 mod drawing;
@@ -35,6 +37,9 @@ struct Args {
     /// Leave no agent behind when the window is closed: nothing is refreshed until the app is opened again
     #[arg(long)]
     no_tray: bool,
+    /// An address of the scheme dev.pilotlight, as the desktop hands it over: it goes to the sign-in that waits for it
+    #[cfg(target_os = "linux")]
+    address: Option<std::ffi::OsString>,
     /// What to log to stderr, e.g. info or pilotlight=trace
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     log: String,
@@ -68,6 +73,10 @@ pub fn run() -> ExitCode {
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     tracing::debug!(?hardening, "the process is closed to others as far as this says");
+    #[cfg(target_os = "linux")]
+    if let Some(address) = &args.address {
+        return answer::deliver(address);
+    }
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
