@@ -134,7 +134,7 @@ async fn a_pending_sign_in_stops_nothing_else_and_once_cancelled_cannot_be_finis
     window.wait_for_refreshes(before + 1, THREE_LIVES).await;
 
     window.click("cancel-sign-in").await;
-    wait::until_async("the end of the sign-in", wait::PATIENCE, async || (!window.shows("pending").await).then_some(())).await;
+    window.wait_until_gone("pending").await;
     let person = Person { code, ..Person::demo() };
     // The service may know already that nobody waits for it.
     drop(tokio::task::spawn_blocking(move || person.visit(&page)).await.unwrap());

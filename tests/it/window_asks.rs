@@ -43,10 +43,7 @@ async fn a_person_is_asked_in_the_window_which_program_gets_a_token_and_what_the
         window.click(&format!("question-{verdict}")).await;
         let token = lent(asking);
         assert_eq!(token.is_some(), gets, "{verdict}");
-        wait::until_async("the question's end", wait::PATIENCE, || async {
-            if window.count("question").await == 0 { Ok(()) } else { Err("it is shown".to_owned()) }
-        })
-        .await;
+        window.wait_until_gone("question").await;
         let page = window.client().source().await.unwrap();
         assert!(token.is_none_or(|token| !page.contains(&token)));
     }
