@@ -29,9 +29,13 @@ mod peers;
 mod pending;
 mod person;
 #[cfg(target_os = "linux")]
+mod private_tls;
+#[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
 mod programs;
+#[cfg(target_os = "linux")]
+mod redirect;
 #[cfg(target_os = "linux")]
 mod shells;
 #[cfg(target_os = "linux")]
