@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::settings::SettingsView;
-use crate::sign_in::ways;
 use crate::storage::Protection;
 
 /// Everything the window shows, pushed whole after each change.
