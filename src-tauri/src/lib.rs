@@ -5,9 +5,15 @@ mod answer;
 #[cfg(target_os = "linux")]
 mod closing;
 #[cfg(target_os = "linux")]
+mod drawing;
+#[cfg(target_os = "linux")]
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
+#[cfg(target_os = "linux")]
+mod lending;
+#[cfg(target_os = "linux")]
+mod questions;
 mod remembered;
 mod wishes;
 
@@ -94,7 +100,9 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let remembered = remembered::plugin(&home);
-    let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
+    let pilotlight = Config::system(home.clone()).map(Pilotlight::new).map_err(with_hint)?;
+    // While the window is being made.
+    tauri::async_runtime::spawn(open_vault(pilotlight.clone()));
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
@@ -102,9 +110,16 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .plugin(wishes::plugin(pilotlight.clone()))
         .plugin(opened_at(args.account.as_deref())?);
     #[cfg(target_os = "linux")]
-    let app = on_linux(app, first, closing::HandOver { place, pilotlight, wanted: !args.no_tray });
+    let lending = lending::Lending::new(pilotlight.clone(), home, place.clone());
+    #[cfg(target_os = "linux")]
+    let app = on_linux(app, first, closing::HandOver { place, pilotlight, lending, wanted: !args.no_tray });
     app.run(tauri::generate_context!())?;
     Ok(())
+}
+
+/// Stored tokens can be lent long before there is a window. Who shows the vault tells what went wrong with it.
+async fn open_vault(pilotlight: Pilotlight) {
+    drop(pilotlight.accounts().await);
 }
 
 #[cfg(target_os = "linux")]
@@ -114,7 +129,8 @@ fn on_linux(
     hand_over: closing::HandOver,
 ) -> tauri::Builder<tauri::Wry> {
     tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
-    let app = app.plugin(lab::plugin()).setup(|app| {
+    let app = app.plugin(lab::plugin()).plugin(drawing::plugin());
+    let app = app.plugin(lending::plugin(hand_over.lending.clone())).setup(|app| {
         if let Some(first) = first {
             first.serve(app.handle().clone());
         }

@@ -49,6 +49,8 @@ mod window;
 #[cfg(target_os = "linux")]
 mod window_account;
 #[cfg(target_os = "linux")]
+mod window_asks;
+#[cfg(target_os = "linux")]
 mod window_example;
 #[cfg(target_os = "linux")]
 mod window_lab;

@@ -55,6 +55,11 @@ impl Client {
         self.hear()
     }
 
+    /// Waits no longer than this for an answer, where two minutes are too much.
+    pub fn wait_at_most(&mut self, patience: Duration) -> Result<(), AskError> {
+        self.stream.get_mut().set_read_timeout(Some(patience)).map_err(|_| AskError::NoAnswer)
+    }
+
     /// After `subscribe`: waits for as long as it takes.
     pub fn wait_for_ever(&mut self) -> Result<(), AskError> {
         self.stream.get_mut().set_read_timeout(None).map_err(|_| AskError::NoAnswer)

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pilotlight::{Home, Pilotlight};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::audit::{Entry, Ledger};
@@ -24,23 +26,61 @@ use crate::rest::Work;
 const CONNECTIONS: usize = 512;
 const CONNECTIONS_OF_ONE: usize = 32;
 
+/// Answers under way when the agent is to end may take so long.
+const LAST: Duration = Duration::from_secs(5);
+
 /// Serves the accounts of one home.
 pub struct Agent {
+    office: Arc<Office>,
+    seat: Seat,
+    rests: bool,
+}
+
+/// What all connections of an agent share.
+pub(crate) struct Office {
     pub(crate) pilotlight: Pilotlight,
     pub(crate) programs: Programs,
     pub(crate) unknown: Unknown,
-    /// Our own executable.
-    pub(crate) own: PathBuf,
+    /// Our own executables.
+    pub(crate) own: Vec<PathBuf>,
     pub(crate) desk: Desk,
     pub(crate) news: News,
     /// Held by the one who tries a passphrase.
     pub(crate) unlocking: tokio::sync::Mutex<()>,
     pub(crate) work: Work,
+    /// Whether connections are to come to their end.
+    pub(crate) ending: watch::Sender<bool>,
     ledger: Mutex<Ledger>,
     connections: Arc<Mutex<HashMap<i32, usize>>>,
-    /// Held for as long as the agent lives.
-    _alone: File,
+}
+
+/// The place that an agent has, for as long as it lives.
+struct Seat {
+    place: Place,
     listener: UnixListener,
+    /// Given back last.
+    alone: File,
+}
+
+/// An agent that serves no longer. Nobody else has its place until this is dropped.
+pub struct Ended(Seat);
+
+impl Ended {
+    /// Takes the socket away: who connects finds nobody.
+    pub fn clear(self) {
+        self.0.place.clear();
+    }
+
+    /// The socket, for the agent that takes over ([`socket_on_stdin`](crate::socket_on_stdin)): who connects meanwhile waits in
+    /// it. The place is free when this returns.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn pass_on(self) -> std::io::Result<OwnedFd> {
+        let Seat { listener, alone, .. } = self.0;
+        drop(alone);
+        listener.into_std().map(OwnedFd::from)
+    }
 }
 
 impl Agent {
@@ -76,10 +116,10 @@ impl Agent {
         (listener, alone): (std::os::unix::net::UnixListener, File),
     ) -> Result<Self, PlaceError> {
         let io = |error| PlaceError::Io(place.socket(), error);
-        let own = std::env::current_exe().map_err(io)?;
+        let own = program::ours().map_err(io)?;
         listener.set_nonblocking(true).map_err(io)?;
         let listener = UnixListener::from_std(listener).map_err(io)?;
-        Ok(Self {
+        let office = Office {
             news: News::of(&pilotlight),
             pilotlight,
             programs: Programs::of(home),
@@ -88,44 +128,69 @@ impl Agent {
             desk: Desk::default(),
             unlocking: tokio::sync::Mutex::default(),
             work: Work::default(),
+            ending: watch::Sender::new(false),
             ledger: Mutex::default(),
             connections: Arc::default(),
-            _alone: alone,
-            listener,
-        })
+        };
+        Ok(Self { office: Arc::new(office), seat: Seat { place: place.clone(), listener, alone }, rests: false })
+    }
+
+    /// Gives memory back between work, for a process that does nothing but serve.
+    #[must_use]
+    pub fn resting(self) -> Self {
+        Self { rests: true, ..self }
     }
 
     /// Where questions are asked, for whoever can show them to the person.
     #[must_use]
     pub fn desk(&self) -> Desk {
-        self.desk.clone()
+        self.office.desk.clone()
     }
 
-    /// Serves until `end`, and writes down what was counted.
-    pub async fn serve_until(self, end: impl Future<Output = ()>) {
-        let agent = Arc::new(self);
+    /// Serves until `end`, answers what was asked by then, and writes down what was counted.
+    pub async fn serve_until(self, end: impl Future<Output = ()>) -> Ended {
+        let Self { office, seat, rests } = self;
         let mut connections = JoinSet::new();
+        let resting = async {
+            if rests {
+                office.work.rest_between(office.pilotlight.subscribe()).await;
+            }
+            std::future::pending().await
+        };
         tokio::select! {
             () = end => {}
-            () = agent.accept(&mut connections) => {}
-            () = agent.work.rest_between(agent.pilotlight.subscribe()) => {}
+            () = office.accept(&seat.listener, &mut connections) => {}
+            () = resting => {}
         }
-        connections.shutdown().await;
-        agent.news.end().await;
-        let lines = lock(&agent.ledger).close();
-        for line in lines {
-            agent.pilotlight.note(&line.account, line.kind, &line.text).await;
-        }
+        office.close(connections).await;
+        Ended(seat)
     }
 
     /// Serves until it is dropped.
     pub async fn serve(self) {
         self.serve_until(std::future::pending()).await;
     }
+}
 
-    async fn accept(self: &Arc<Self>, connections: &mut JoinSet<()>) {
+impl Office {
+    /// Has every connection come to its end.
+    async fn close(&self, mut connections: JoinSet<()>) {
+        self.desk.close();
+        self.ending.send_replace(true);
+        let answered = async { while connections.join_next().await.is_some() {} };
+        // Whoever is not answered by then asks again, and finds that refresh done.
+        drop(tokio::time::timeout(LAST, answered).await);
+        connections.shutdown().await;
+        self.news.end().await;
+        let lines = lock(&self.ledger).close();
+        for line in lines {
+            self.pilotlight.note(&line.account, line.kind, &line.text).await;
+        }
+    }
+
+    async fn accept(self: &Arc<Self>, listener: &UnixListener, connections: &mut JoinSet<()>) {
         loop {
-            match self.listener.accept().await {
+            match listener.accept().await {
                 Ok((stream, _)) => self.receive(stream, connections),
                 // Out of descriptors, as a rule: some will be given back.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -145,11 +210,11 @@ impl Agent {
             let _ = stream.try_write(&Answer::Error(busy).line());
             return;
         };
-        let agent = Arc::clone(self);
+        let office = Arc::clone(self);
         connections.spawn(async move {
             // Given back before the stream is closed: whoever sees the end may connect again.
             let _slot = slot;
-            connection::converse(&agent, &mut stream, pid).await;
+            connection::converse(&office, &mut stream, pid).await;
         });
     }
 

@@ -44,6 +44,9 @@ pub(crate) struct ServeArguments {
     /// Leave the session of the terminal that this was started from
     #[arg(long, hide = true)]
     detached: bool,
+    /// Serve the socket that the app left on standard input
+    #[arg(long, hide = true)]
+    takes_over: bool,
 }
 
 /// What to tell an agent that runs.
@@ -92,11 +95,18 @@ pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> 
         Consent::Ask => Unknown::Ask,
         Consent::Deny => Unknown::Deny,
     };
-    let agent = match pilotlight_agent::passed_socket() {
+    let passed = if arguments.takes_over {
+        let nothing =
+            |error| Failure::usage(format!("Standard input is no socket: {error}."), "Leave --takes-over out.");
+        Some(pilotlight_agent::socket_on_stdin().map_err(nothing)?)
+    } else {
+        pilotlight_agent::passed_socket()
+    };
+    let agent = match passed {
         Some(listener) => Agent::activated(pilotlight.clone(), &home, &place, unknown, listener),
         None => Agent::new(pilotlight.clone(), &home, &place, unknown),
     };
-    let agent = agent.map_err(|error| place_failure(&error))?;
+    let agent = agent.map_err(|error| place_failure(&error))?.resting();
     if unknown == Unknown::Ask && std::io::stdin().is_terminal() {
         terminal::answer_here(agent.desk());
     }
@@ -108,14 +118,15 @@ pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> 
     let shown = arguments.tray.then(|| tray::Shown::begin(pilotlight.clone(), home));
     let ended = async { drop(pilotlight_agent::until_ended().await) };
     match shown {
-        None => agent.serve_until(ended).await,
+        None => drop(agent.serve_until(ended).await),
         Some(mut shown) => {
             let quit = shown.carry_out_wishes();
-            agent
+            let served = agent
                 .serve_until(async {
                     tokio::select! { () = ended => {}, () = quit => {} }
                 })
                 .await;
+            drop(served);
             shown.end().await;
         }
     }
@@ -184,7 +195,10 @@ fn refused(trouble: Trouble) -> Failure {
 
 fn place_failure(error: &PlaceError) -> Failure {
     match error {
-        PlaceError::Taken => Failure::usage("An agent is running already.", "Use the one that runs, or end it first."),
+        PlaceError::Taken => Failure::usage(
+            "Tokens are lent here already, by an agent or by the app while its window is open.",
+            "Use the one that serves, or end it first.",
+        ),
         PlaceError::Unsafe(_) => Error::new(ErrorCode::UnsafePath, format!("{error}.")).into(),
         _ => Error::new(ErrorCode::VaultIo, format!("{error}.")).into(),
     }

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
 use secrecy::SecretString;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -19,6 +21,9 @@ use crate::edge::FarEnd;
 use crate::grant::KeyHash;
 use crate::problem::Problem;
 use crate::recent_keys::hash_key;
+
+/// No request of ours is larger.
+const LARGEST_BODY: usize = 64 * 1024;
 
 /// What tells who the client is.
 const OF_THE_CLIENT: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
@@ -93,7 +98,7 @@ impl Params {
     }
 }
 
-/// The body of a form post, at most as large as the router allows.
+/// The body of a form post.
 pub(crate) struct Form(pub(crate) Params);
 
 impl FromRequest<Arc<App>> for Form {
@@ -125,13 +130,10 @@ impl FromRequest<Arc<App>> for Raw {
 }
 
 async fn read_body(request: Request, app: &Arc<App>) -> Result<Bytes, Problem> {
-    let body = tokio::time::timeout(app.config.limits.body_time, Bytes::from_request(request, app)).await;
-    body.map_err(|_| Problem::TooSlow)?.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Problem::TooLarge
-        } else {
-            Problem::InvalidRequest("The body did not arrive whole.")
-        }
+    let body = tokio::time::timeout(app.config.limits.body_time, to_bytes(request.into_body(), LARGEST_BODY)).await;
+    body.map_err(|_| Problem::TooSlow)?.map_err(|error| match error.source() {
+        Some(source) if source.is::<LengthLimitError>() => Problem::TooLarge,
+        _ => Problem::InvalidRequest("The body did not arrive whole."),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::BufRead as _;
 
-use pilotlight_agent::{Answer, Client, Desk, Place, Question, Request, Verdict};
+use pilotlight_agent::{Answer, Client, Desk, Heard, Place, Question, Request, Verdict};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::command::Outcome;
@@ -24,8 +24,8 @@ pub(super) fn answer_here(desk: Desk) {
         }
         loop {
             match questions.blocking_recv() {
-                Ok(question) if answer(&question).is_some() => {}
-                Err(RecvError::Lagged(_)) => {}
+                Ok(Heard::Asked(question)) if answer(&question).is_some() => {}
+                Ok(Heard::Over(_)) | Err(RecvError::Lagged(_)) => {}
                 _ => return,
             }
         }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::Service as _;
 
-use super::Limits;
+use super::{FarEnd, Limits};
 
 /// The most that a head may have.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -29,10 +29,6 @@ const READ_AHEAD: usize = 32 * 1024;
 const STREAMS: u32 = 64;
 /// How long a connection without a request is kept once the server stops: its first request may be on the wire.
 const LAST_REQUEST: Duration = Duration::from_millis(300);
-
-/// The other end of the connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Remote(pub(crate) IpAddr);
 
 /// How many requests began and ended on a connection.
 #[derive(Default)]
@@ -84,7 +80,7 @@ where
     let service = service_fn(move |mut request: axum::http::Request<Incoming>| {
         active.begun.fetch_add(1, Ordering::Relaxed);
         let underway = Underway(active.clone());
-        request.extensions_mut().insert(Remote(remote));
+        request.extensions_mut().insert(FarEnd(remote));
         let answer = router.clone().call(request);
         async move {
             let answer: Result<Response, _> = answer.await;

@@ -2,19 +2,21 @@
 //! safe headers, the figures and one line in the log. The line has the route, never the address that was asked for: that may
 //! have a code or a name in it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower::{Layer, Service};
 use tracing::Instrument as _;
 
-use super::connection::Remote;
 use super::forwarded::far_end;
 use super::metrics::RouteCounts;
 use crate::app::App;
@@ -26,7 +28,7 @@ const LONGEST_URI: usize = 8 * 1024;
 /// A year, in seconds (RFC 6797 section 6.1.1).
 const STRICT_TRANSPORT: &str = "max-age=31536000";
 
-/// The address of the far end, as it may be counted and shown.
+/// The address of the far end: before the gate that of the connection, behind it as it may be counted and shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FarEnd(pub(crate) IpAddr);
 
@@ -86,26 +88,60 @@ impl Drop for Passage<'_> {
     }
 }
 
-/// The middleware.
-pub(crate) async fn gate(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let id = gate.app.request_ids.make();
-    let span = tracing::info_span!("request", %id);
-    async {
-        let method = word_of(request.method());
-        let mut passage = Passage { gate: &gate, method, began: stopwatch(), status: None };
-        let mut response = match gate.let_in(request) {
-            Ok(request) => gate.answer(request, next).await,
-            Err(problem) => problem.into_response(),
-        };
-        make_safe(response.headers_mut(), gate.app.config.issuer.starts_with("https:"));
-        if let Ok(id) = HeaderValue::try_from(id.to_string()) {
-            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
-        }
-        passage.status = Some(response.status().as_u16());
-        response
+/// Stands before a route. A service of its own and no function of axum's, which would box the route and the answer once more for
+/// each request.
+#[derive(Clone)]
+pub(crate) struct Gated<S> {
+    gate: Arc<Gate>,
+    route: S,
+}
+
+/// Puts a gate before a route.
+#[derive(Clone)]
+pub(crate) struct GateLayer(pub(crate) Arc<Gate>);
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gated<S>;
+
+    fn layer(&self, route: S) -> Gated<S> {
+        Gated { gate: self.0.clone(), route }
     }
-    .instrument(span)
-    .await
+}
+
+impl<S> Service<Request> for Gated<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.route.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (gate, id) = (self.gate.clone(), self.gate.app.request_ids.make());
+        let span = tracing::info_span!("request", %id);
+        let (method, began) = (word_of(request.method()), stopwatch());
+        // Nothing is done before it is waited for.
+        let answer = gate.let_in(request).map(|request| self.route.call(request));
+        let passing = async move {
+            let mut passage = Passage { gate: &gate, method, began, status: None };
+            let mut response = match answer {
+                Ok(answer) => gate.answer(answer).await,
+                Err(problem) => problem.into_response(),
+            };
+            make_safe(response.headers_mut(), gate.app.config.issuer.starts_with("https:"));
+            if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+                response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+            }
+            passage.status = Some(response.status().as_u16());
+            Ok(response)
+        };
+        Box::pin(passing.instrument(span))
+    }
 }
 
 impl Gate {
@@ -114,28 +150,30 @@ impl Gate {
         if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > LONGEST_URI) {
             return Err(Problem::LongAddress);
         }
-        if let Some(remote) = request.extensions().get::<Remote>().copied() {
-            let (address, in_clear) = far_end(&self.app.config.trusted_proxies, remote.0, request.headers());
+        if let Some(FarEnd(near)) = request.extensions().get().copied() {
+            let (address, in_clear) = far_end(&self.app.config.trusted_proxies, near, request.headers());
             // What was sent so far was readable on its way; served, nobody would notice (RFC 6749 section 3.2).
             if in_clear == Some(true) && self.app.config.issuer.starts_with("https:") {
                 return Err(Problem::InClear);
             }
-            request.extensions_mut().insert(FarEnd(address));
+            if address != near {
+                request.extensions_mut().insert(FarEnd(address));
+            }
         }
         Ok(request)
     }
 
-    async fn answer(&self, request: Request, next: Next) -> Response {
+    async fn answer(&self, answer: impl Future<Output = Result<Response, Infallible>>) -> Response {
         let limits = &self.app.config.limits;
         let Some(_held) = self.app.metrics.admit(self.most) else {
             tracing::warn!("too many requests at once; answering 503");
             return Problem::Busy.into_response();
         };
-        let answer = tokio::time::timeout(limits.request_time, next.run(request)).await;
-        answer.unwrap_or_else(|_| {
+        let Ok(Ok(answer)) = tokio::time::timeout(limits.request_time, answer).await else {
             tracing::error!("the answer took too long; answering 503");
-            Problem::Unavailable.into_response()
-        })
+            return Problem::Unavailable.into_response();
+        };
+        answer
     }
 }
 

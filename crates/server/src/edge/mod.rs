@@ -18,7 +18,7 @@ mod tls;
 use std::time::Duration;
 
 pub use self::forwarded::{BadProxy, TrustedProxy};
-pub(crate) use self::gate::{FarEnd, Gate, RequestIds, gate};
+pub(crate) use self::gate::{FarEnd, Gate, GateLayer, RequestIds};
 pub(crate) use self::listen::{Door, serve};
 pub(crate) use self::metrics::{Metrics, Refusal};
 pub use self::tls::{Tls, TlsError};

@@ -3,17 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
-use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 
 use crate::app::App;
-use crate::edge::{Gate, gate};
+use crate::edge::{Gate, GateLayer};
 use crate::problem::Problem;
-
-/// No request of ours is larger.
-const LARGEST_BODY: usize = 64 * 1024;
 
 /// What is served.
 pub(super) struct Routes {
@@ -24,7 +19,7 @@ pub(super) struct Routes {
 
 impl Routes {
     pub(super) fn new(app: &Arc<App>) -> Self {
-        let gate_of_the_rest = from_fn_with_state(gate_for(app, "other", app.config.limits.requests), gate);
+        let gate_of_the_rest = gate_for(app, "other", app.config.limits.requests);
         let router = Router::new().fallback((async || Problem::NotFound).layer(gate_of_the_rest));
         Self { app: app.clone(), router, paths: Vec::new() }
     }
@@ -41,7 +36,7 @@ impl Routes {
     }
 
     fn put(mut self, path: &'static str, methods: MethodRouter<Arc<App>>, most: usize) -> Self {
-        let gated = methods.layer(from_fn_with_state(gate_for(&self.app, path, most), gate));
+        let gated = methods.layer(gate_for(&self.app, path, most));
         self.router = self.router.route(path, gated);
         self.paths.push(path);
         self
@@ -59,10 +54,10 @@ impl Routes {
     }
 
     pub(super) fn into_router(self, app: Arc<App>) -> Router {
-        self.router.layer(DefaultBodyLimit::max(LARGEST_BODY)).with_state(app)
+        self.router.with_state(app)
     }
 }
 
-fn gate_for(app: &Arc<App>, route: &'static str, most: usize) -> Arc<Gate> {
-    Arc::new(Gate { app: app.clone(), counts: app.metrics.route(route), most })
+fn gate_for(app: &Arc<App>, route: &'static str, most: usize) -> GateLayer {
+    GateLayer(Arc::new(Gate { app: app.clone(), counts: app.metrics.route(route), most }))
 }

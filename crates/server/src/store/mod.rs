@@ -3,6 +3,7 @@
 //! [`crate::device`].
 
 mod checkpoint;
+mod inbox;
 mod memory;
 mod memory_grants;
 #[cfg(feature = "redis")]

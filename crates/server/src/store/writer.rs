@@ -5,17 +5,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
-
 use tokio::runtime::Handle;
 
 use super::StoreError;
 use super::checkpoint::Checkpoints;
+use super::inbox::{Giver, Taker, inbox};
 use super::tell::{Tell, runtime_here, tell_all};
 
 /// The most transitions in one transaction: bounds how long the first of them waits.
 const MOST: usize = 256;
+/// How long a transaction waits for as many as the one before it had. A commit takes a tenth of a millisecond of the processor's
+/// time, however few it is for, and a refresh less than that.
+const LINGER: Duration = Duration::from_millis(1);
 
 /// Does its work inside the open transaction; gives back what tells the caller.
 type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
@@ -28,7 +32,7 @@ struct Answer {
 
 /// Hands work to the thread.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<Giver<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -36,7 +40,7 @@ impl Writer {
     /// Writes by the first connection; by the second one, what was written is copied from the log into the file.
     pub(super) fn new(mut connection: Connection, beside: Connection) -> Result<Self, StoreError> {
         let checkpoints = Checkpoints::beside(&mut connection, beside)?;
-        let (jobs, incoming) = mpsc::channel();
+        let (jobs, incoming) = inbox(LINGER);
         let work = move || work_off(&connection, &checkpoints, &incoming);
         let thread = thread::Builder::new().name("pilotlight-store".to_owned()).spawn(work)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -75,7 +79,7 @@ impl Writer {
         });
         // Where the thread is gone the job is dropped, and that tells the caller.
         if let Some(jobs) = &self.jobs {
-            jobs.send(job).ok();
+            jobs.put(job);
         }
     }
 }
@@ -90,9 +94,10 @@ impl Drop for Writer {
     }
 }
 
-fn work_off(connection: &Connection, checkpoints: &Checkpoints, incoming: &mpsc::Receiver<Job>) {
-    while let Ok(first) = incoming.recv() {
-        let batch: Vec<Job> = std::iter::once(first).chain(incoming.try_iter().take(MOST - 1)).collect();
+fn work_off(connection: &Connection, checkpoints: &Checkpoints, incoming: &Taker<Job>) {
+    let mut last = 1;
+    while let Some(batch) = incoming.take(last, MOST) {
+        last = batch.len();
         // A panic rolls the transaction back and drops the answers. The next batch must not suffer for it.
         let committed = catch_unwind(AssertUnwindSafe(|| commit(connection, batch)));
         match committed {

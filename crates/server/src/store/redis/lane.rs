@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult, Script};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::connections::{away, may_be_done};
 use super::queue::{Job, Queue};
@@ -37,8 +38,8 @@ pub(super) struct Ends {
 pub(super) struct State {
     /// With the number of the connection, so that nobody drops one that came after theirs.
     connection: Option<(MultiplexedConnection, u64)>,
-    /// When the last attempt to connect began; none is made twice.
-    tried: Option<Instant>,
+    /// When the last attempt to connect began, and the attempt itself: while it lasts, none is made beside it.
+    tried: Option<(Instant, JoinHandle<()>)>,
     tries: u64,
 }
 
@@ -73,16 +74,18 @@ impl Ends {
     /// The one that is there; where there is none, it may be there for the next who asks.
     fn connection(self: &Arc<Self>, runtime: &Handle) -> Option<(MultiplexedConnection, u64)> {
         let mut state = self.state();
-        if state.connection.is_none() && state.tried.is_none_or(|tried| tried.elapsed() >= PAUSE + 2 * self.patience) {
-            state.tried = Some(stopwatch());
+        // An attempt whose runtime is gone has ended too.
+        let may_try = |(began, attempt): &(Instant, JoinHandle<()>)| attempt.is_finished() && began.elapsed() >= PAUSE;
+        if state.connection.is_none() && state.tried.as_ref().is_none_or(may_try) {
             state.tries += 1;
             let (ends, number) = (self.clone(), state.tries);
-            runtime.spawn(async move {
+            let attempt = runtime.spawn(async move {
                 match ends.connect().await {
                     Ok(connection) => ends.state().connection = Some((connection, number)),
                     Err(error) => tracing::debug!(error = %away(&error), "no connection to Redis yet"),
                 }
             });
+            state.tried = Some((stopwatch(), attempt));
         }
         state.connection.clone()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pilotlight_oauth::Timestamp;
 use redis::aio::MultiplexedConnection;
-use redis::{ConnectionLike, Pipeline, RedisResult, Script, ScriptInvocation, Value};
+use redis::{Cmd, ConnectionLike, Pipeline, RedisResult, Script, Value};
 
 use super::records::Marked;
 use super::unsettled::Doubt;
@@ -57,35 +57,38 @@ impl Rotation {
         Some(Self { grant: presented.grant, doubt: Doubt { mark, of: *generation }, arguments })
     }
 
-    fn call<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+    /// Sends the script too where Redis does not know it.
+    pub(super) fn ask(&self, script: &Script, connection: &mut dyn ConnectionLike) -> RedisResult<Value> {
         let mut call = script.prepare_invoke();
         call.key(grant_key(self.grant));
         for argument in &self.arguments {
             call.arg(argument);
         }
-        call
+        call.invoke(connection)
     }
 
-    /// Sends the script too where Redis does not know it.
-    pub(super) fn ask(&self, script: &Script, connection: &mut dyn ConnectionLike) -> RedisResult<Value> {
-        self.call(script).invoke(connection)
-    }
-
-    /// The same without holding up a thread.
+    /// The same without holding up a thread, of a Redis that knows the script.
     pub(super) async fn ask_from_here(
         &self,
         script: &Script,
         connection: &mut MultiplexedConnection,
     ) -> RedisResult<Value> {
-        self.call(script).invoke_async(connection).await
+        self.command(script).query_async(connection).await
     }
 
-    /// As one question of many.
+    /// As one question of many, to a Redis that knows the script.
     pub(super) fn put(&self, script: &Script, all: &mut Pipeline) {
-        let call = all.cmd("EVALSHA").arg(script.get_hash()).arg(1).arg(grant_key(self.grant));
+        all.add_command(self.command(script));
+    }
+
+    fn command(&self, script: &Script) -> Cmd {
+        let length: usize = self.arguments.iter().map(Vec::len).sum();
+        let mut call = Cmd::with_capacity(4 + self.arguments.len(), 128 + length);
+        call.arg("EVALSHA").arg(script.get_hash()).arg(1).arg(grant_key(self.grant));
         for argument in &self.arguments {
             call.arg(argument);
         }
+        call
     }
 
     /// What Redis said to it.
