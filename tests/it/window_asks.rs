@@ -25,7 +25,6 @@ fn wait_for_who_lends(desktop: &PrivateDesktop) {
     wait::until("who lends", || UnixStream::connect(&socket).is_ok().then_some(()));
 }
 
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_asked_in_the_window_which_program_gets_a_token_and_what_they_say_holds() {
     let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
