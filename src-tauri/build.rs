@@ -6,7 +6,12 @@ fn main() {
     let lab = tauri_build::InlinedPlugin::new()
         .commands(&["list", "run", "measure", "stop"])
         .default_permission(tauri_build::DefaultPermissionRule::AllowAllCommands);
-    let attributes =
-        tauri_build::Attributes::new().capabilities_path_pattern("./src-tauri/capabilities/**/*").plugin("lab", lab);
+    let questions = tauri_build::InlinedPlugin::new()
+        .commands(&["list", "answer"])
+        .default_permission(tauri_build::DefaultPermissionRule::AllowAllCommands);
+    let attributes = tauri_build::Attributes::new()
+        .capabilities_path_pattern("./src-tauri/capabilities/**/*")
+        .plugin("lab", lab)
+        .plugin("questions", questions);
     tauri_build::try_build(attributes).expect("tauri.conf.json and src-tauri/capabilities are in order");
 }

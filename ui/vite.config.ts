@@ -77,6 +77,7 @@ export default defineConfig(({ mode }) => ({
             { name: "text-account", test: /src\/text\/account\.(en|zh)\.ts$/ },
             { name: "text-settings", test: /src\/text\/(settings|welcome)\.(en|zh)\.ts$/ },
             { name: "text-sign-in", test: /src\/text\/(sign-in|service)\.(en|zh)\.ts$/ },
+            { name: "text-question", test: /src\/text\/question\.(en|zh)\.ts$/ },
             { name: "text-later", test: /src\/text\/(activity|storage)\.(en|zh)\.ts$/ },
           ],
         },

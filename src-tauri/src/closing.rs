@@ -2,15 +2,18 @@
 //!
 //! Both share the vault and its locks, so there is neither a gap nor a second refresh.
 
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{ExposeSecret as _, SecretString};
 use pilotlight::{ErrorCode, Pilotlight};
-use pilotlight_agent::{Answer, AskError, Client, Place, Request, Secret};
+use pilotlight_agent::{Answer, AskError, Client, Ended, Place, Request, Secret};
 use tauri::{Window, WindowEvent};
 use zeroize::Zeroizing;
+
+use crate::lending::Lending;
 
 /// An agent that does not answer after so many looks, with this pause, does not come.
 const LOOKS: u32 = 200;
@@ -23,6 +26,8 @@ const LANDING: Duration = Duration::from_secs(10);
 pub(crate) struct HandOver {
     pub(crate) place: Place,
     pub(crate) pilotlight: Pilotlight,
+    /// What this process lends to others.
+    pub(crate) lending: Lending,
     /// Whether this start of the app may leave an agent behind; what is set counts too.
     pub(crate) wanted: bool,
 }
@@ -31,7 +36,8 @@ impl HandOver {
     /// The window goes at once; the process when somebody else serves.
     pub(crate) fn begin(&self, window: &Window, event: &WindowEvent) {
         let WindowEvent::CloseRequested { api, .. } = event else { return };
-        if !self.wanted || !self.pilotlight.settings().tray {
+        let wanted = self.wanted && self.pilotlight.settings().tray;
+        if !wanted && !self.lending.is_serving() {
             return;
         }
         api.prevent_close();
@@ -40,31 +46,38 @@ impl HandOver {
         }
         let (this, app) = (self.clone(), tauri::Manager::app_handle(window).clone());
         tauri::async_runtime::spawn(async move {
-            let (place, passphrase) = (this.place, this.pilotlight.passphrase());
-            let served = tauri::async_runtime::spawn_blocking(move || {
-                serve_by_agent(&place)?;
-                share(&place, passphrase);
-                std::io::Result::Ok(())
-            })
-            .await;
-            if let Ok(Err(error)) = served {
-                tracing::warn!("no agent takes over: {error}; nothing is refreshed until the app is opened again");
-            }
+            this.hand_over(wanted).await;
             // What lands later is taken up by whoever is next, at the price of asking once more.
             drop(tokio::time::timeout(LANDING, this.pilotlight.land()).await);
             app.exit(0);
         });
     }
-}
 
-impl HandOver {
+    /// Where the app served, the agent takes its socket over: programs that connect meanwhile wait for it.
+    async fn hand_over(&self, wanted: bool) {
+        let ended = self.lending.end().await;
+        if !wanted {
+            return ended.into_iter().for_each(Ended::clear);
+        }
+        let (place, passphrase) = (self.place.clone(), self.pilotlight.passphrase());
+        let served = tauri::async_runtime::spawn_blocking(move || {
+            serve_by_agent(&place, ended.map(Ended::pass_on).transpose()?)?;
+            share(&place, passphrase);
+            std::io::Result::Ok(())
+        })
+        .await;
+        if let Ok(Err(error)) = served {
+            tracing::warn!("no agent takes over: {error}; nothing is refreshed until the app is opened again");
+        }
+    }
+
     /// Opens the vault for an agent too, each time that the person has opened it here by a passphrase.
     pub(crate) async fn share_what_opens(self) {
         let mut changes = self.pilotlight.subscribe();
         let mut was_open = false;
         while changes.changed().await.is_ok() {
             let is_open = matches!(self.pilotlight.vault_status(), VaultStatus::Ready { .. });
-            if is_open && !was_open {
+            if is_open && !was_open && !self.lending.is_serving() {
                 let (place, passphrase) = (self.place.clone(), self.pilotlight.passphrase());
                 drop(tauri::async_runtime::spawn_blocking(move || share(&place, passphrase)).await);
             }
@@ -94,37 +107,48 @@ fn share(place: &Place, passphrase: Option<SecretString>) {
     }
 }
 
-/// Makes sure that an agent serves this place.
-fn serve_by_agent(place: &Place) -> std::io::Result<()> {
-    if answers(place) {
+/// Makes sure that an agent serves this place, at the socket that was served here where there is one.
+fn serve_by_agent(place: &Place, socket: Option<OwnedFd>) -> std::io::Result<()> {
+    if socket.is_none() && greet(place).is_ok() {
         return Ok(());
     }
-    let mut agent = start()?;
+    let mut agent = start(socket)?;
     for _ in 0..LOOKS {
-        if answers(place) {
-            return Ok(());
+        match greet(place) {
+            Ok(()) => return Ok(()),
+            Err(AskError::NoAgent) => {}
+            // Who is connected and hears nothing waits at the socket of an agent that died, or hangs.
+            Err(error @ AskError::NoAnswer) => return Err(std::io::Error::other(error)),
         }
         if let Some(status) = agent.try_wait()? {
             // Another one may have been quicker.
-            return if answers(place) { Ok(()) } else { Err(std::io::Error::other(status.to_string())) };
+            return greet(place).map_err(|_| std::io::Error::other(status.to_string()));
         }
         std::thread::sleep(PAUSE);
     }
     Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
 }
 
-fn answers(place: &Place) -> bool {
-    let hello =
-        Client::connect(place).and_then(|mut client| Ok(matches!(client.ask(&Request::Hello)?, Answer::Hello { .. })));
-    hello.unwrap_or(false)
+/// Whether an agent answers.
+fn greet(place: &Place) -> Result<(), AskError> {
+    let mut client = Client::connect(place)?;
+    client.wait_at_most(LOOKS * PAUSE)?;
+    match client.ask(&Request::Hello)? {
+        Answer::Hello { .. } => Ok(()),
+        _ => Err(AskError::NoAnswer),
+    }
 }
 
 /// It leaves our session by itself. The standard library opens every file so that no child inherits it, and so do GTK and
-/// WebKit (tests/it/window_tray.rs).
-fn start() -> std::io::Result<Child> {
+/// WebKit (tests/it/window_tray.rs); the socket goes by its standard input.
+fn start(socket: Option<OwnedFd>) -> std::io::Result<Child> {
     let mut command = Command::new(pilotlight_tray::beside("pilotlight"));
     command.args(["agent", "--tray", "--detached"]).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    match socket {
+        Some(socket) => command.arg("--takes-over").stdin(socket),
+        None => command.stdin(Stdio::null()),
+    };
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
 #[cfg(test)]

@@ -1,11 +1,19 @@
 //! The shell of the desktop app: arguments, log, window, and who serves when it is closed. Everything else is the plugin's.
 
 #[cfg(target_os = "linux")]
+mod answer;
+#[cfg(target_os = "linux")]
 mod closing;
+#[cfg(target_os = "linux")]
+mod drawing;
 #[cfg(target_os = "linux")]
 mod first;
 #[cfg(target_os = "linux")]
 mod lab;
+#[cfg(target_os = "linux")]
+mod lending;
+#[cfg(target_os = "linux")]
+mod questions;
 mod remembered;
 mod wishes;
 
@@ -29,6 +37,9 @@ struct Args {
     /// Leave no agent behind when the window is closed: nothing is refreshed until the app is opened again
     #[arg(long)]
     no_tray: bool,
+    /// An address of the scheme dev.pilotlight, as the desktop hands it over: it goes to the sign-in that waits for it
+    #[cfg(target_os = "linux")]
+    address: Option<std::ffi::OsString>,
     /// What to log to stderr, e.g. info or pilotlight=trace
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     log: String,
@@ -62,6 +73,10 @@ pub fn run() -> ExitCode {
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     tracing::debug!(?hardening, "the process is closed to others as far as this says");
+    #[cfg(target_os = "linux")]
+    if let Some(address) = &args.address {
+        return answer::deliver(address);
+    }
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -85,7 +100,9 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let remembered = remembered::plugin(&home);
-    let pilotlight = Config::system(home).map(Pilotlight::new).map_err(with_hint)?;
+    let pilotlight = Config::system(home.clone()).map(Pilotlight::new).map_err(with_hint)?;
+    // While the window is being made.
+    tauri::async_runtime::spawn(open_vault(pilotlight.clone()));
     let services = args.offer.into_iter().map(service).collect();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_pilotlight::init(pilotlight.clone(), services))
@@ -93,9 +110,16 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .plugin(wishes::plugin(pilotlight.clone()))
         .plugin(opened_at(args.account.as_deref())?);
     #[cfg(target_os = "linux")]
-    let app = on_linux(app, first, closing::HandOver { place, pilotlight, wanted: !args.no_tray });
+    let lending = lending::Lending::new(pilotlight.clone(), home, place.clone());
+    #[cfg(target_os = "linux")]
+    let app = on_linux(app, first, closing::HandOver { place, pilotlight, lending, wanted: !args.no_tray });
     app.run(tauri::generate_context!())?;
     Ok(())
+}
+
+/// Stored tokens can be lent long before there is a window. Who shows the vault tells what went wrong with it.
+async fn open_vault(pilotlight: Pilotlight) {
+    drop(pilotlight.accounts().await);
 }
 
 #[cfg(target_os = "linux")]
@@ -105,7 +129,8 @@ fn on_linux(
     hand_over: closing::HandOver,
 ) -> tauri::Builder<tauri::Wry> {
     tauri::async_runtime::spawn(hand_over.clone().share_what_opens());
-    let app = app.plugin(lab::plugin()).setup(|app| {
+    let app = app.plugin(lab::plugin()).plugin(drawing::plugin());
+    let app = app.plugin(lending::plugin(hand_over.lending.clone())).setup(|app| {
         if let Some(first) = first {
             first.serve(app.handle().clone());
         }

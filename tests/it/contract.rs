@@ -41,6 +41,8 @@ fn the_main_window_is_given_the_sets_and_nothing_of_tauris_own_but_events() {
     let events = ["core:event:allow-listen", "core:event:allow-unlisten"];
     // The lab's commands know no grant: they make stores of their own.
     let sets = ["pilotlight:read", "pilotlight:sign-in", "pilotlight:manage", "pilotlight:settings", "lab:default"];
+    // An answer goes to the program that asked.
+    let sets = sets.into_iter().chain(["questions:default"]);
     assert_eq!(given, events.into_iter().chain(sets).collect());
 }
 
@@ -61,6 +63,22 @@ fn the_window_calls_the_labs_commands_and_tauri_knows_no_others() {
     assert!(
         !text("src-tauri/src/lab.rs").contains("Pilotlight"),
         "the lab's commands have a way to the person's grants"
+    );
+}
+
+#[test]
+fn the_window_answers_questions_and_can_do_nothing_else_with_them() {
+    let build = text("src-tauri/build.rs");
+    let declared = build.split(".commands(&[").nth(2).and_then(|rest| rest.split(']').next()).unwrap();
+    let declared: BTreeSet<String> = names_after(declared, "\"").into_iter().filter(|name| !name.is_empty()).collect();
+    assert_eq!(declared, ["answer", "list"].map(str::to_owned).into());
+    assert_eq!(names_after(&text("ui/src/api.ts"), "plugin:questions|"), declared);
+    let handled = text("src-tauri/src/lending.rs");
+    let handled = handled.split("generate_handler![").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+    assert_eq!(names_after(handled, "questions::"), declared);
+    assert!(
+        !text("src-tauri/src/questions.rs").contains("Pilotlight,"),
+        "the answers have a way to the person's grants"
     );
 }
 

@@ -167,7 +167,8 @@ fn sign_in(desktop: &PrivateDesktop, service: &Stranger) {
 
 /// The token that a program outside of the window is lent.
 fn token(desktop: &PrivateDesktop) -> Option<String> {
-    let output = desktop.command(binaries::built("pilotlight")).args(["token", ACCOUNT]).output().unwrap();
+    let output =
+        desktop.command(binaries::built("pilotlight")).args(["token", ACCOUNT, "--no-agent"]).output().unwrap();
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
@@ -190,9 +191,9 @@ fn assert_unseen(secrets: &[Secret], desktop: &PrivateDesktop, but: &[&str]) {
     }
 }
 
-/// The plugin's commands and the lab's, as their build scripts declare them.
+/// The plugin's commands, the lab's and those for questions, as their build scripts declare them.
 fn commands() -> Vec<String> {
-    let ours = ["plugin:pilotlight|", "plugin:lab|"];
+    let ours = ["plugin:pilotlight|", "plugin:lab|", "plugin:questions|"];
     let all: Vec<String> =
         known_commands().into_iter().filter(|command| ours.iter().any(|prefix| command.starts_with(prefix))).collect();
     assert!(all.len() >= 20, "{all:?}");
@@ -246,7 +247,7 @@ fn events() -> BTreeSet<String> {
     for folder in ["crates/plugin/src", "src-tauri/src"] {
         for file in files_below(&repository.join(folder)) {
             let text = fs::read_to_string(file).unwrap();
-            for scheme in ["\"pilotlight://", "\"lab://"] {
+            for scheme in ["\"pilotlight://", "\"lab://", "\"questions://"] {
                 let names = text.split(scheme).skip(1).filter_map(|rest| rest.split('"').next());
                 found.extend(names.map(|name| format!("{}{name}", &scheme[1..])));
             }

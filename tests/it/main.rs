@@ -29,9 +29,13 @@ mod peers;
 mod pending;
 mod person;
 #[cfg(target_os = "linux")]
+mod private_tls;
+#[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
 mod programs;
+#[cfg(target_os = "linux")]
+mod redirect;
 #[cfg(target_os = "linux")]
 mod shells;
 #[cfg(target_os = "linux")]
@@ -44,6 +48,8 @@ mod tray;
 mod window;
 #[cfg(target_os = "linux")]
 mod window_account;
+#[cfg(target_os = "linux")]
+mod window_asks;
 #[cfg(target_os = "linux")]
 mod window_example;
 #[cfg(target_os = "linux")]

@@ -8,27 +8,44 @@ use pilotlight_tests::{Keystore, PrivateDesktop, Server, wait};
 use super::program::{Ran, command, run_to_end, sign_in};
 
 /// A browser that notes each page it is given and shows nothing.
-struct Browser {
+pub(super) struct Browser {
     program: PathBuf,
     pages: PathBuf,
 }
 
 impl Browser {
-    fn of(desktop: &PrivateDesktop) -> Self {
+    pub(super) fn of(desktop: &PrivateDesktop) -> Self {
         let (program, pages) = (desktop.folder().join("browser"), desktop.folder().join("pages"));
         fs::write(&program, format!("#!/bin/sh\necho \"$1\" >> '{}'\n", pages.display())).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         Self { program, pages }
     }
 
-    fn pages(&self) -> usize {
-        fs::read_to_string(&self.pages).map_or(0, |text| text.lines().count())
+    /// The addresses of the pages so far.
+    pub(super) fn opened(&self) -> Vec<String> {
+        fs::read_to_string(&self.pages).map_or(vec![], |text| text.lines().map(ToOwned::to_owned).collect())
+    }
+
+    pub(super) fn pages(&self) -> usize {
+        self.opened().len()
     }
 
     /// `sign-in NAME` by this browser.
     fn sign_in(&self, desktop: &PrivateDesktop, server: &Server, name: &str) -> Command {
-        let arguments = ["sign-in", name, "--issuer", server.issuer(), "--client-id", "pilotlight", "--json"];
-        let mut command = command(desktop, &[&arguments[..], &["--flow", "browser"]].concat());
+        self.sign_in_as(desktop, server, name, "pilotlight", &[])
+    }
+
+    /// The same as another client, with more arguments.
+    pub(super) fn sign_in_as(
+        &self,
+        desktop: &PrivateDesktop,
+        server: &Server,
+        name: &str,
+        client: &str,
+        more: &[&str],
+    ) -> Command {
+        let arguments = ["sign-in", name, "--issuer", server.issuer(), "--client-id", client, "--json"];
+        let mut command = command(desktop, &[&arguments[..], &["--flow", "browser"], more].concat());
         command.env("BROWSER", format!("{} %s", self.program.display()));
         command
     }
@@ -64,12 +81,21 @@ fn no_page_is_opened_while_the_screen_is_locked() {
     let server = Server::demo().start();
     let desktop = PrivateDesktop::start(Keystore::Unlocked);
     let browser = Browser::of(&desktop);
-    let locked = desktop.lock_screen();
-    let ran = run_to_end(&mut browser.sign_in(&desktop, &server, "work"), "");
-    assert_eq!((refused(&ran), browser.pages()), ((2, "screen_locked".to_owned()), 0));
+    let (bus, address) = desktop.as_system_bus();
+    let sign_in = || {
+        let mut command = browser.sign_in(&desktop, &server, "work");
+        command.env(bus, &address);
+        command
+    };
+    // As the desktop's screen saver tells, and as logind does.
+    for lock in [PrivateDesktop::lock_screen, PrivateDesktop::lock_session] {
+        let locked = lock(&desktop);
+        let ran = run_to_end(&mut sign_in(), "");
+        assert_eq!((refused(&ran), browser.pages()), ((2, "screen_locked".to_owned()), 0));
+        drop(locked);
+    }
 
-    drop(locked);
-    let mut pending = Process::start(&mut browser.sign_in(&desktop, &server, "work"));
+    let mut pending = Process::start(&mut sign_in());
     wait::until("the page", || (browser.pages() == 1).then_some(()));
     pending.kill();
 }

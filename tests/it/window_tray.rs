@@ -2,6 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use pilotlight_tests::panel::Panel;
 use pilotlight_tests::{Keystore, Launch, PrivateDesktop, Server, Window, binaries, process, wait};
@@ -32,6 +38,107 @@ fn session_of(id: u32) -> u32 {
     stat.rsplit_once(") ").unwrap().1.split(' ').nth(3).unwrap().parse().unwrap()
 }
 
+/// The socket of who lends.
+fn socket(desktop: &PrivateDesktop) -> PathBuf {
+    desktop.pilotlight_home().join("agent/agent.sock")
+}
+
+/// What `/proc/PID/fd` calls the socket that listens there. proc(5), `unix`: the 4th field has `SO_ACCEPTCON`, the 7th is the inode.
+fn listening_at(socket: &Path) -> String {
+    let table = fs::read_to_string("/proc/net/unix").unwrap();
+    let line = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let path = socket.to_str().unwrap();
+    let found = line.into_iter().find(|field| field.last() == Some(&path) && field[3] == "00010000");
+    format!("socket:[{}]", found.unwrap_or_else(|| panic!("nobody listens at {path}"))[6])
+}
+
+fn wait_for_who_serves(desktop: &PrivateDesktop) {
+    wait::until("somebody who serves", || UnixStream::connect(socket(desktop)).is_ok().then_some(()));
+}
+
+/// Asks who serves, again and again, each time by another connection: how often it was answered.
+struct Asking {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<usize>,
+}
+
+impl Asking {
+    fn begin(desktop: &PrivateDesktop) -> Self {
+        let (stop, socket) = (Arc::new(AtomicBool::new(false)), socket(desktop));
+        let task = std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let mut answered = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let mut stream = UnixStream::connect(&socket).expect("somebody listens");
+                    stream.write_all(b"{\"ask\":\"status\",\"account\":\"demo-service\"}\n").expect("somebody reads");
+                    let mut answer = String::new();
+                    BufReader::new(stream).read_line(&mut answer).expect("somebody answers");
+                    assert!(answer.starts_with('{'), "{answer:?} after {answered} answers");
+                    answered += 1;
+                }
+                answered
+            }
+        });
+        Self { stop, task }
+    }
+
+    fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.join().expect("every one is answered")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_the_agent_takes_over() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().access_token_ttl("5s").start();
+    let panel = Panel::start(&desktop);
+    let mut window = Window::open(&desktop, Launch::offering("Demo service", server.issuer()).handing_over()).await;
+    window.sign_in_by_browser().await;
+    wait_for_who_serves(&desktop);
+    let asks = std::env::current_exe().unwrap();
+    assert_eq!(run(&desktop, &["programs", "allow", asks.to_str().unwrap()]).code, 0);
+    assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0);
+    let second = run(&desktop, &["agent"]);
+    assert!(second.code == 2 && second.err.contains("lent here already"), "{}", second.err);
+
+    // Killed, it leaves a socket at which nobody listens; the next start takes the place.
+    window.kill();
+    assert!(socket(&desktop).exists());
+    assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0, "nobody serves, and the vault is there");
+    window.reopen().await;
+    window.wait_for_state("signed-in").await;
+    wait_for_who_serves(&desktop);
+
+    let app = window.process_id();
+    let asking = Asking::begin(&desktop);
+    let before = server.rotations();
+    wait::until("a refresh", || (server.rotations() > before).then_some(()));
+    window.click_cross();
+    wait::until("the app's end", || (!process::is_running(app)).then_some(()));
+    wait::until("the tray", || (panel.registered() == 1).then_some(()));
+    let agent = Left(panel.owner());
+    let before = server.rotations();
+    wait::until("a refresh by the agent", || (server.rotations() > before).then_some(()));
+    assert!(asking.end() > 10, "hardly anything was asked");
+    assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0);
+    let answers = server.refreshes();
+    assert!(answers.iter().all(|outcome| outcome == "rotated"), "{answers:?}");
+
+    // With the agent there, the app waits; when the agent is gone, it lends.
+    window.reopen().await;
+    window.wait_for_state("signed-in").await;
+    process::signal("KILL", agent.0);
+    wait::until("the agent's end", || (!process::is_running(agent.0)).then_some(()));
+    wait_for_who_serves(&desktop);
+    assert_eq!(run(&desktop, &["settings", "set", "tray", "off"]).code, 0);
+    let app = window.process_id();
+    window.click_cross();
+    wait::until("the app's end", || (!process::is_running(app)).then_some(()));
+    assert!(!socket(&desktop).exists(), "nobody serves, and the socket is there");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_closes_the_window_stays_signed_in_by_an_agent_and_comes_back_to_it() {
     let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
@@ -40,6 +147,7 @@ async fn who_closes_the_window_stays_signed_in_by_an_agent_and_comes_back_to_it(
     let launch = Launch::offering("Demo service", server.issuer()).argument("--log").argument("debug").handing_over();
     let mut window = Window::open(&desktop, launch).await;
     window.sign_in_by_browser().await;
+    wait_for_who_serves(&desktop);
     let (app, opened) = (window.process_id(), open_by(window.process_id()));
 
     window.click_cross();
@@ -49,7 +157,8 @@ async fn who_closes_the_window_stays_signed_in_by_an_agent_and_comes_back_to_it(
     wait::until("the tray", || (panel.registered() == 1).then_some(()));
     let agent = Left(panel.owner());
     assert_eq!(session_of(agent.0), agent.0, "it belongs to the app's session");
-    assert_eq!(open_by(agent.0).intersection(&opened).collect::<Vec<_>>(), [""; 0], "it inherited something");
+    let inherited: Vec<_> = open_by(agent.0).intersection(&opened).cloned().collect();
+    assert_eq!(inherited, [listening_at(&socket(&desktop))], "what it was left, and nothing else");
     let before = server.rotations();
     wait::until("refreshes without a window", || (server.rotations() >= before + 2).then_some(()));
 

@@ -93,6 +93,25 @@ impl PrivateDesktop {
         self.folder().join("pilotlight")
     }
 
+    /// Where this session's own programs are; first in its `PATH`.
+    fn programs(&self) -> PathBuf {
+        self.folder().join("bin")
+    }
+
+    /// Puts the app where its desktop entry finds it, and the entry where a desktop looks for it.
+    ///
+    /// # Panics
+    /// When it is not built, or was installed before.
+    pub fn install_app(&self) {
+        let applications = self.folder().join("data/applications");
+        fs::create_dir_all(&applications).expect("the folder of entries");
+        fs::create_dir_all(self.programs()).expect("the folder of programs");
+        let entry = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src-tauri/linux/dev.pilotlight.desktop");
+        fs::copy(entry, applications.join("dev.pilotlight.desktop")).expect("the app's entry");
+        let (app, link) = (binaries::built("pilotlight-desktop"), self.programs().join("pilotlight-desktop"));
+        std::os::unix::fs::symlink(app, link).expect("a link to the app");
+    }
+
     /// A command that sees this session and nothing of the one around it.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
@@ -116,9 +135,12 @@ impl PrivateDesktop {
         for (name, folder) in folders {
             set(name, self.folder().join(folder).as_os_str());
         }
-        if let Some(path) = std::env::var_os("PATH") {
-            set("PATH", &path);
+        let mut path = self.programs().into_os_string();
+        if let Some(more) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(more);
         }
+        set("PATH", &path);
         set("LANG", "C.UTF-8".as_ref());
         // The accessibility bus is another service that this session does not have.
         set("NO_AT_BRIDGE", "1".as_ref());
@@ -159,6 +181,14 @@ impl PrivateDesktop {
     /// When there is no bus.
     pub fn lock_screen(&self) -> LockedScreen {
         screen::lock(&self.bus_address()).expect("a screen saver on the private bus")
+    }
+
+    /// Locks the session, as logind tells of it: to programs that take this session's bus for the system's.
+    ///
+    /// # Panics
+    /// When there is no bus.
+    pub fn lock_session(&self) -> LockedScreen {
+        screen::hint(&self.bus_address()).expect("logind on the private bus")
     }
 
     /// Where the bus listens. Without a bus this is an address at which nobody answers: an unset variable would let a

@@ -9,6 +9,7 @@
 //!  Chaotic ───────── a server in this process, behind a proxy that makes trouble by plan
 //!  OidcProvider ──── a certified server from npm, to check against somebody else's reading of the RFCs
 //!  Stranger ──────── a service in this process whose tokens the test knows, and which keeps what it is sent
+//!  Tunnel ────────── an HTTP proxy, by which names that exist nowhere lead to a server on loopback
 //!  leaks ─────────── looks for a secret in files, raw and encoded
 //! ```
 //!
@@ -35,8 +36,10 @@ mod accessible;
 pub mod binaries;
 mod chaos;
 mod forms;
+mod handler;
 pub mod leaks;
 mod person;
+mod private_tls;
 pub mod process;
 mod redis;
 mod server;
@@ -60,8 +63,10 @@ pub mod torture;
 mod window;
 
 pub use chaos::Chaotic;
+pub use handler::open_by_desktop;
 pub use oidc_provider::OidcProvider;
 pub use person::{Answer, Person, Visit, write_down};
+pub use private_tls::{PrivateCertificate, Tunnel};
 pub use redis::Redis;
 pub use server::{Server, ServerOptions};
 

@@ -169,3 +169,20 @@ fn stat(folder: &Path) -> Option<(char, u32)> {
     let mut fields = rest.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
+
+/// The TCP ports at which a process listens (proc(5): `/proc/PID/net/tcp`, where state 0A is LISTEN).
+///
+/// # Panics
+/// When it does not run.
+#[cfg(target_os = "linux")]
+pub fn listening_ports(id: u32) -> Vec<u16> {
+    let files = fs::read_dir(format!("/proc/{id}/fd")).expect("a process that runs").filter_map(Result::ok);
+    let open = files.filter_map(|file| Some(fs::read_link(file.path()).ok()?.display().to_string()));
+    let own: Vec<String> =
+        open.filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
+    let sockets = fs::read_to_string(format!("/proc/{id}/net/tcp")).expect("its network");
+    let fields = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listens =
+        fields.filter(|fields| fields.get(3) == Some(&"0A") && own.iter().any(|own| fields.get(9) == Some(&&**own)));
+    listens.filter_map(|fields| u16::from_str_radix(fields[1].rsplit_once(':')?.1, 16).ok()).collect()
+}

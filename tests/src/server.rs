@@ -108,6 +108,17 @@ impl Server {
         &self.issuer
     }
 
+    /// Where it listens, whatever its issuer says.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[cfg(target_os = "linux")]
+    pub fn address(&self) -> std::net::SocketAddr {
+        let ports = process::listening_ports(self.process.id());
+        let [port] = ports[..] else { panic!("it listens at {ports:?}") };
+        (std::net::Ipv4Addr::LOCALHOST, port).into()
+    }
+
     /// What it has logged since it last started.
     pub fn log(&self) -> Output {
         self.log.clone()

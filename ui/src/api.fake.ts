@@ -13,10 +13,13 @@ import type {
   SignInWith,
   Snapshot,
 } from "tauri-plugin-pilotlight-api";
+import type { QuestionView } from "./bindings/QuestionView";
+import type { VerdictView } from "./bindings/VerdictView";
 import { borrowersOf, devicesOf, forecastOf } from "./fake/account";
 import { labCells, labCosts, labView } from "./fake/lab";
 import { invitation, presets } from "./fake/presets";
 import { scenario } from "./fake/scenarios";
+import { questionOf } from "./fake/questions";
 import { changed } from "./fake/settings";
 import { findingsOf, protection, steps, storageOf } from "./fake/storage";
 import { LIFETIME, makeProblem, MINUTE } from "./fake/things";
@@ -37,6 +40,10 @@ let labStopped = false;
 let opens: (account: string) => void = () => {};
 let devices = devicesOf(Date.now());
 let leftBy = "";
+let questions: QuestionView[] = [];
+let tellQuestions = (): void => {};
+let asking = 0;
+const answers: [number, VerdictView][] = [];
 
 function push(): void {
   snapshot = { ...snapshot, now_ms: Date.now() };
@@ -325,6 +332,17 @@ export const api: Api = {
     goOn();
   },
 
+  async questions(tell) {
+    tellQuestions = () => tell(structuredClone(questions));
+    tellQuestions();
+  },
+
+  async answer(id, verdict) {
+    await refuseIfTold();
+    answers.push([id, verdict]);
+    stage.settle(id);
+  },
+
   async setSetting(name, value) {
     await refuseIfTold();
     snapshot = { ...snapshot, settings: changed(snapshot.settings, name, value) };
@@ -390,6 +408,20 @@ const stage = {
   },
   /** Changes one account and pushes it. */
   amend: (name: string, part: Partial<AccountView>) => put({ ...find(name), ...part }),
+  /** A program asks for a token; its number. */
+  ask: (program: string) => {
+    const id = (asking += 1);
+    questions = [...questions, questionOf(id, program)];
+    tellQuestions();
+    return id;
+  },
+  /** A question is over. */
+  settle: (id: number) => {
+    questions = questions.filter((question) => question.id !== id);
+    tellQuestions();
+  },
+  /** What was answered. */
+  answers: () => answers,
   /** How far the last sign-out went. */
   leftBy: () => leftBy,
   note,

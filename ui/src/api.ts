@@ -8,8 +8,10 @@ import type { LabEnd } from "./bindings/LabEnd";
 import type { LabEvent } from "./bindings/LabEvent";
 import type { LabRequest } from "./bindings/LabRequest";
 import type { LabView } from "./bindings/LabView";
+import type { QuestionView } from "./bindings/QuestionView";
+import type { VerdictView } from "./bindings/VerdictView";
 
-/** The whole contract with the host: the plugin's, and the lab's; `api.fake.ts` has the same face. */
+/** The whole contract with the host: the plugin's, the lab's, and programs that ask; `api.fake.ts` has the same face. */
 export interface Api extends Pilotlight {
   /** Tells which account the app was opened for, where it was for one, and each that it is asked for later. */
   openings(tell: (account: string) => void): Promise<void>;
@@ -21,6 +23,10 @@ export interface Api extends Pilotlight {
   labMeasure(tell: (cost: LabCost) => void): Promise<void>;
   /** Ends the lab's run early. */
   labStop(): Promise<void>;
+  /** Tells which programs ask for tokens: now, and all of them after each change. */
+  questions(tell: (open: QuestionView[]) => void): Promise<void>;
+  /** What the person says of one that asks. */
+  answer(id: number, verdict: VerdictView): Promise<void>;
 }
 
 export const api: Api = {
@@ -41,4 +47,9 @@ export const api: Api = {
     return invoke<void>("plugin:lab|measure").finally(stop);
   },
   labStop: () => invoke("plugin:lab|stop"),
+  questions: async (tell) => {
+    await listen<QuestionView[]>("questions://open", ({ payload }) => tell(payload));
+    tell(await invoke("plugin:questions|list"));
+  },
+  answer: (id, verdict) => invoke("plugin:questions|answer", { id, verdict }),
 };

@@ -13,11 +13,13 @@ export interface Form {
   name: string;
   scope: string;
   flow: Flow;
+  /** Whether the browser comes back by the app's own scheme. */
+  byScheme: boolean;
   username: string;
   password: string;
 }
 
-export type Field = Exclude<keyof Form, "scope" | "flow">;
+export type Field = Exclude<keyof Form, "scope" | "flow" | "byScheme">;
 export type Faults = Partial<Record<Field, string>>;
 
 /** What is said of a field that is wrong. */
@@ -37,7 +39,7 @@ const FLOWS: readonly Flow[] = ["browser", "device", "password"];
 
 /** The form for a well-known service, or for any. */
 export function newForm(preset: PresetView | null, taken: readonly string[]): Form {
-  const blank = { loginUrl: "", refreshUrl: "", clientId: "", clientSecret: "", username: "", password: "" };
+  const blank = { loginUrl: "", refreshUrl: "", clientId: "", clientSecret: "", byScheme: false, username: "", password: "" };
   if (!preset) return { ...blank, issuer: "", name: "", scope: DEFAULT_SCOPE, flow: "browser" };
   const issuer = preset.place.kind === "issuer" ? preset.place.issuer : "";
   return { ...blank, issuer, name: freeName(preset.id, taken), scope: preset.scope, flow: preset.flows[0] ?? "browser" };
@@ -86,15 +88,19 @@ export function faults(form: Form, preset: PresetView | null, taken: readonly st
 
 /** The request that a form without faults stands for. */
 export function request(form: Form, preset: PresetView | null): SignInRequest {
-  const { username, password } = form;
   return {
     name: form.name.trim(),
     place: place(form, preset),
     client_id: preset?.place.kind === "plain-json" ? "pilotlight" : form.clientId.trim(),
     client_secret: form.clientSecret === "" ? null : form.clientSecret,
     scope: form.scope.trim().replaceAll(/\s+/g, " "),
-    with: form.flow === "password" ? { flow: "password", username: username.trim(), password } : { flow: form.flow },
+    with: way(form),
   };
+}
+
+function way({ flow, byScheme, username, password }: Form): SignInWith {
+  if (flow === "password") return { flow, username: username.trim(), password };
+  return flow === "browser" && byScheme ? { flow, redirect: "scheme" } : { flow };
 }
 
 function place(form: Form, preset: PresetView | null): PlaceRequest {

@@ -7,4 +7,5 @@ const target = document.getElementById("app");
 if (target === null) throw new Error("index.html has no #app");
 
 mount(App, { target });
-void connect();
+// Who asks for a token is not asked after before the first view stands.
+void connect().then(() => import("./asked.svelte"));

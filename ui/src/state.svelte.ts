@@ -12,7 +12,6 @@ import type {
 import { announcement } from "./announce";
 import { chooseLanguage, texts, type Language, type Text } from "./text";
 
-
 export type View = "accounts" | "account" | "add" | "activity" | "storage" | "settings";
 
 /** How the address of an account's page begins; its name follows. */
@@ -65,13 +64,27 @@ export function setLanguage(language: Language): void {
   void api.setSetting("language", language).catch(unexpected);
 }
 
-/** Listens to the host, then asks once for what was missed before. */
+/** Asks how things stand, to have something to show, and listens meanwhile; then asks once more for what was missed before. */
 export async function connect(): Promise<void> {
   addEventListener("hashchange", followAddress);
   followAddress();
-  await api.subscribe({ snapshot: take, event: (event) => onEvent.forEach((tell) => tell(event)), device: takeDevice });
-  await api.openings(openAccount);
-  await askOnce().catch(unexpected);
+  let pushed = false;
+  const snapshot = (next: Snapshot): void => {
+    pushed = true;
+    take(next);
+  };
+  const ask = async (): Promise<void> => {
+    const asked = await api.snapshot();
+    // One that was pushed meanwhile is newer.
+    if (!pushed) take(asked);
+  };
+  const event = (event: EventView): void => onEvent.forEach((tell) => tell(event));
+  try {
+    await Promise.all([ask(), api.subscribe({ snapshot, event, device: takeDevice }), api.openings(openAccount)]);
+    await ask();
+  } catch (error) {
+    unexpected(error);
+  }
 }
 
 export function show(view: View): void {
@@ -116,12 +129,6 @@ export async function attempt(command: Promise<unknown>): Promise<Problem | null
   } catch (error) {
     return asProblem(error);
   }
-}
-
-async function askOnce(): Promise<void> {
-  const asked = await api.snapshot();
-  // One that was pushed meanwhile is newer.
-  if (!state.snapshot) take(asked);
 }
 
 function take(next: Snapshot): void {

@@ -83,7 +83,7 @@ describe("every dialog is free of axe violations, light and dark, and fits a win
           assert.deepEqual(await violations(page), [], colorScheme);
         }
         await fits(page, language);
-        const [wide, room] = await page.locator(id("move")).evaluate((one) => [one.scrollWidth, one.clientWidth]);
+        const [wide, room] = await page.locator("dialog").evaluate((one) => [one.scrollWidth, one.clientWidth]);
         assert.ok(wide <= room, `the dialog: ${wide} > ${room}`);
         assert.deepEqual(page.faults, []);
         await page.context().close();

@@ -50,6 +50,7 @@ export const views = {
 
 /** What a dialog covers: the language is chosen before it opens. */
 export const dialogs = {
+  "a program asks": { scenario: "accounts", asks: ["/opt/tools/a very long name of a folder/deploy", "/usr/bin/curl"], steps: [], ends: "question-once" },
   "change to a readable storage": { scenario: "accounts", steps: ["nav-storage", "use-plain-file", "move-start"] },
   "change to a passphrase": { scenario: "accounts", steps: ["nav-storage", "use-encrypted-file", "move-start"] },
   "change under way": { scenario: "accounts", halt: "copying", steps: ["nav-storage", "use-hardware", "move-start"] },
@@ -70,12 +71,14 @@ export async function walk(page, steps) {
 }
 
 /** Brings one of the dialogs onto the page. */
-export async function summon(page, { halt, left, fails, steps, ends }) {
+export async function summon(page, { halt, left, fails, asks, steps, ends }) {
   if (halt) await play(page, "haltAt", halt);
   if (left) await play(page, "leaveUnrotated", left);
   if (fails) await play(page, "failNext", fails);
+  for (const program of asks ?? []) await play(page, "ask", program);
   for (const step of steps) await page.locator(id(step)).first().click();
   // Some views are loaded when they are first shown; each has a heading.
   await page.waitForSelector("h1");
+  if (asks) await page.waitForSelector(`${id("question-once")}:enabled`);
   if (ends) await page.waitForSelector(id(ends));
 }

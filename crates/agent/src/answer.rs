@@ -12,7 +12,7 @@ use crate::audit::Entry;
 use crate::consent::{Decision, Unknown};
 use crate::program::{self, Asking};
 use crate::protocol::{Answer, Request, Secret, Trouble, VERSION, Verdict};
-use crate::server::Agent;
+use crate::server::Office;
 
 /// A token that is refused soon after a refresh brought it is not replaced: a service that refuses every token is not cured
 /// by another. As long as the authorized HTTP client waits.
@@ -49,7 +49,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-impl Agent {
+impl Office {
     pub(crate) async fn answer(self: &Arc<Self>, request: Request, pid: i32) -> Zeroizing<Vec<u8>> {
         let failed = |error: &Error| Answer::Error(error.into()).line();
         match request {
@@ -86,9 +86,9 @@ impl Agent {
         }
     }
 
-    /// Whether our own program is at the other end.
+    /// Whether one of our own programs is at the other end.
     pub(crate) fn is_own(&self, pid: i32) -> bool {
-        program::executable(pid).is_some_and(|program| program == self.own)
+        program::executable(pid).is_some_and(|program| self.own.contains(&program))
     }
 
     /// The program that asks, if it may have the token; or why not.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use zeroize::Zeroizing;
 
 use crate::answer;
+use crate::desk::Heard;
 use crate::lines::{Came, Lines};
-use crate::protocol::{Answer, Question, Request, Trouble};
-use crate::server::Agent;
+use crate::protocol::{Answer, Request, Trouble};
+use crate::server::Office;
 
 /// A connection that sends no whole request for this long, or does not take its answer, is closed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Subscribed {
     news: Option<broadcast::Receiver<Arc<[u8]>>>,
-    questions: Option<broadcast::Receiver<Question>>,
+    questions: Option<broadcast::Receiver<Heard>>,
 }
 
 /// What there is to do next.
@@ -37,28 +38,31 @@ enum Next {
 }
 
 /// Serves the connection of this process to its end.
-pub(crate) async fn converse(agent: &Arc<Agent>, stream: &mut UnixStream, pid: i32) {
+pub(crate) async fn converse(office: &Arc<Office>, stream: &mut UnixStream, pid: i32) {
     let (mut reading, mut writing) = stream.split();
     let (mut lines, mut subscribed) = (Lines::new(), Subscribed::default());
+    let mut ending = office.ending.subscribe();
     loop {
         let patience = subscribed.patience();
         let next = tokio::select! {
             biased;
             told = subscribed.next() => told,
             came = tokio::time::timeout(patience, lines.next(&mut reading)) => match came {
-                Ok(Ok(Came::Line(line))) => respond(agent, line, pid).await,
+                Ok(Ok(Came::Line(line))) => respond(office, line, pid).await,
                 Ok(Ok(Came::Torn)) => Next::Last(torn()),
                 _ => Next::Close,
             },
+            // After what has come already: that is answered.
+            () = begun(&mut ending) => Next::Close,
         };
         let (line, last) = match next {
             Next::Answer(line) => (line, false),
             Next::Told(lines) => (Zeroizing::new(lines.to_vec()), false),
-            Next::Subscribe { decide } => (subscribed.begin(agent, decide), false),
+            Next::Subscribe { decide } => (subscribed.begin(office, decide), false),
             Next::Last(trouble) => (Answer::Error(trouble).line(), true),
             Next::Close => return,
         };
-        agent.work.done();
+        office.work.done();
         let written = tokio::time::timeout(PATIENCE, writing.write_all(&line)).await;
         if last || !matches!(written, Ok(Ok(()))) {
             return;
@@ -66,17 +70,17 @@ pub(crate) async fn converse(agent: &Arc<Agent>, stream: &mut UnixStream, pid: i
     }
 }
 
-async fn respond(agent: &Arc<Agent>, line: &[u8], pid: i32) -> Next {
+async fn respond(office: &Arc<Office>, line: &[u8], pid: i32) -> Next {
     match serde_json::from_slice(line) {
         Err(_) => {
             let refused = Trouble::new("bad_request", "The request is not understood.", "See docs/agent.md.");
             Next::Answer(Answer::Error(refused).line())
         }
-        Ok(Request::Subscribe { decide: true }) if !agent.is_own(pid) => {
+        Ok(Request::Subscribe { decide: true }) if !office.is_own(pid) => {
             Next::Answer(Answer::Error(answer::not_ours()).line())
         }
         Ok(Request::Subscribe { decide }) => Next::Subscribe { decide },
-        Ok(request) => Next::Answer(agent.answer(request, pid).await),
+        Ok(request) => Next::Answer(office.answer(request, pid).await),
     }
 }
 
@@ -86,16 +90,16 @@ fn torn() -> Trouble {
 
 impl Subscribed {
     /// The first line, and the questions that are open; how things stand comes with the news.
-    fn begin(&mut self, agent: &Agent, decide: bool) -> Zeroizing<Vec<u8>> {
+    fn begin(&mut self, office: &Office, decide: bool) -> Zeroizing<Vec<u8>> {
         let mut said = Answer::Done(true).line();
         if decide {
-            let (open, questions) = agent.desk.hear();
+            let (open, questions) = office.desk.hear();
             self.questions = Some(questions);
             for question in open {
                 said.extend_from_slice(&Answer::Question(question).line());
             }
         }
-        self.news = Some(agent.news.subscribe());
+        self.news = Some(office.news.subscribe());
         said
     }
 
@@ -109,7 +113,8 @@ impl Subscribed {
                 Err(RecvError::Closed) => Next::Close,
             },
             asked = receive(&mut self.questions) => match asked {
-                Ok(question) => Next::Answer(Answer::Question(question).line()),
+                Ok(Heard::Asked(question)) => Next::Answer(Answer::Question(question).line()),
+                Ok(Heard::Over(question)) => Next::Answer(Answer::Over(question).line()),
                 Err(RecvError::Lagged(_)) => slow(),
                 Err(RecvError::Closed) => Next::Close,
             },
@@ -120,6 +125,12 @@ impl Subscribed {
     const fn patience(&self) -> Duration {
         if self.news.is_some() { Duration::from_secs(365 * 24 * 3600) } else { PATIENCE }
     }
+}
+
+/// Waits until the agent's end has begun.
+pub(crate) async fn begun(ending: &mut watch::Receiver<bool>) {
+    // An error would be the end, too.
+    drop(ending.wait_for(|ending| *ending).await);
 }
 
 async fn receive<T: Clone>(from: &mut Option<broadcast::Receiver<T>>) -> Result<T, RecvError> {

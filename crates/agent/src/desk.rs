@@ -16,6 +16,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_secs(60);
 /// So many questions may be open.
 const OPEN: usize = 16;
+/// Whoever listens may be so many questions and ends of questions behind.
+const BEHIND: usize = 4 * OPEN;
 /// So many processes are kept in mind; those that ended make room.
 const RUNS: usize = 256;
 
@@ -33,11 +35,22 @@ pub struct Desk(Arc<Shared>);
 
 struct Shared {
     papers: Mutex<Papers>,
-    news: broadcast::Sender<Question>,
+    news: broadcast::Sender<Heard>,
+}
+
+/// What is heard at the desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A program asks.
+    Asked(Question),
+    /// The question of this number is over: it was answered, or its time is.
+    Over(u64),
 }
 
 #[derive(Default)]
 struct Papers {
+    /// Nobody is asked any more.
+    closed: bool,
     last: u64,
     open: HashMap<Run, Open>,
     allowed: HashSet<Run>,
@@ -51,16 +64,24 @@ struct Open {
 
 impl Default for Desk {
     fn default() -> Self {
-        Self(Arc::new(Shared { papers: Mutex::default(), news: broadcast::channel(OPEN).0 }))
+        Self(Arc::new(Shared { papers: Mutex::default(), news: broadcast::channel(BEHIND).0 }))
     }
 }
 
 impl Desk {
     /// Hears every question from now on, those that are open first. Whoever hears them is expected to have a person answer.
     #[must_use]
-    pub fn hear(&self) -> (Vec<Question>, broadcast::Receiver<Question>) {
+    pub fn hear(&self) -> (Vec<Question>, broadcast::Receiver<Heard>) {
         let papers = self.papers();
         (papers.open.values().map(|open| open.question.clone()).collect(), self.0.news.subscribe())
+    }
+
+    /// Answers what is open with no, and asks nobody any more.
+    pub(crate) fn close(&self) {
+        let mut papers = self.papers();
+        papers.closed = true;
+        // Those who wait are told by this: the senders go with the questions.
+        papers.open.clear();
     }
 
     /// Answers a question; false where it is not open (any more).
@@ -71,6 +92,7 @@ impl Desk {
         papers.remember(run, verdict);
         drop(papers);
         open.verdict.send_replace(Some(verdict));
+        self.tell(Heard::Over(id));
         true
     }
 
@@ -96,7 +118,7 @@ impl Desk {
             return Ok(open.verdict.subscribe());
         }
         let nobody = self.0.news.receiver_count() == 0;
-        if nobody || papers.open.len() >= OPEN || papers.quiet.contains(run) {
+        if nobody || papers.closed || papers.open.len() >= OPEN || papers.quiet.contains(run) {
             return Err(Verdict::No);
         }
         papers.last += 1;
@@ -109,8 +131,7 @@ impl Desk {
         };
         let (verdict, answered) = watch::channel(None);
         papers.open.insert(run.clone(), Open { question: question.clone(), verdict });
-        // Whoever listened has just gone: then nobody answers, and the time runs out.
-        let _ = self.0.news.send(question);
+        self.tell(Heard::Asked(question));
         drop(papers);
         tokio::spawn(self.clone().close_in_time(run.clone(), answered.clone()));
         Ok(answered)
@@ -126,12 +147,21 @@ impl Desk {
             let mut papers = self.papers();
             papers.remember(run.clone(), Verdict::No);
             // Those who wait are told by this: the sender goes with the question.
-            papers.open.remove(&run);
+            let over = papers.open.remove(&run);
+            drop(papers);
+            if let Some(over) = over {
+                self.tell(Heard::Over(over.question.id));
+            }
         }
         if verdict.is_none_or(|verdict| verdict == Verdict::No) {
             tokio::time::sleep(QUIET).await;
             self.papers().quiet.remove(&run);
         }
+    }
+
+    fn tell(&self, heard: Heard) {
+        // Whoever listened has just gone: then nobody answers, and the time runs out.
+        let _ = self.0.news.send(heard);
     }
 
     fn papers(&self) -> MutexGuard<'_, Papers> {
@@ -176,11 +206,12 @@ mod tests {
             let desk = desk.clone();
             async move { desk.ask(&asking(), "work").await }
         });
-        let question = questions.recv().await.unwrap();
+        let Heard::Asked(question) = questions.recv().await.unwrap() else { panic!("nothing is over yet") };
         assert_eq!((question.account.as_str(), question.parents.is_empty()), ("work", false));
         assert!(!desk.decide(question.id + 1, Verdict::Always));
         assert!(desk.decide(question.id, verdict));
         assert!(!desk.decide(question.id, Verdict::Always), "it was answered");
+        assert_eq!(questions.recv().await.unwrap(), Heard::Over(question.id));
         asked.await.unwrap()
     }
 
@@ -194,7 +225,8 @@ mod tests {
         let desk = Desk::default();
         let (_, mut questions) = desk.hear();
         assert_eq!(desk.ask(&asking(), "work").await, Verdict::No);
-        questions.recv().await.unwrap();
+        assert!(matches!(questions.recv().await.unwrap(), Heard::Asked(_)));
+        assert!(matches!(questions.recv().await.unwrap(), Heard::Over(_)));
         assert_eq!(desk.ask(&asking(), "work").await, Verdict::No);
         assert!(questions.try_recv().is_err());
         tokio::time::sleep(QUIET + Duration::from_secs(1)).await;
@@ -222,12 +254,28 @@ mod tests {
                 tokio::spawn(async move { desk.ask(&asking(), "work").await })
             })
             .collect();
-        let question = questions.recv().await.unwrap();
+        let Heard::Asked(question) = questions.recv().await.unwrap() else { panic!("nothing is over yet") };
         assert_eq!(desk.hear().0, std::slice::from_ref(&question), "who comes later hears it too");
         desk.decide(question.id, Verdict::Run);
         for one in asked {
             assert_eq!(one.await.unwrap(), Verdict::Run);
         }
+        assert_eq!(questions.try_recv(), Ok(Heard::Over(question.id)));
         assert!(questions.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_desk_that_closes_says_no_to_what_is_open_and_to_what_comes() {
+        let desk = Desk::default();
+        let (_, mut questions) = desk.hear();
+        let asked = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.ask(&asking(), "work").await }
+        });
+        questions.recv().await.unwrap();
+        desk.close();
+        assert_eq!(asked.await.unwrap(), Verdict::No);
+        assert_eq!(desk.ask(&asking(), "work").await, Verdict::No);
+        assert!(desk.hear().0.is_empty());
     }
 }

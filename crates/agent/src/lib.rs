@@ -25,8 +25,8 @@ mod service;
 
 pub use client::{AskError, Client};
 pub use consent::{ConsentError, Decision, Programs, Unknown};
-pub use desk::Desk;
+pub use desk::{Desk, Heard};
 pub use place::{Place, PlaceError};
 pub use protocol::{Answer, Question, Request, Secret, Trouble, VERSION, Verdict};
-pub use server::Agent;
-pub use service::{passed_socket, tell_ready, until_ended};
+pub use server::{Agent, Ended};
+pub use service::{passed_socket, socket_on_stdin, tell_ready, until_ended};

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use pilotlight::Home;
@@ -78,12 +78,31 @@ impl Place {
         let lock = self.alone()?;
         let socket = self.socket();
         if self.examine()? {
+            // Whoever listens without the lock is a service manager: it has an agent started by whoever connects.
+            if UnixStream::connect(&socket).is_ok() {
+                return Err(PlaceError::Taken);
+            }
             std::fs::remove_file(&socket).map_err(io(&socket))?;
         }
         // Between these two lines the folder alone keeps others out.
         let listener = UnixListener::bind(&socket).map_err(io(&socket))?;
         std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o600)).map_err(io(&socket))?;
         Ok((listener, lock))
+    }
+
+    /// Waits until the process that has the place ends, however long that takes. Blocks its thread, and wakes for nothing else.
+    ///
+    /// # Errors
+    /// The place is not ours alone.
+    pub fn wait_until_free(&self) -> Result<(), PlaceError> {
+        let (lock, path) = self.lock_file()?;
+        lock.lock().map_err(io(&path))
+    }
+
+    /// Takes the socket away: who connects finds nobody. Only for who has the place.
+    pub(crate) fn clear(&self) {
+        // What is left would be refused like one that a dead process left.
+        let _ = std::fs::remove_file(self.socket());
     }
 
     /// Makes sure that somebody else opened just the socket that we would have, and for us alone.
@@ -100,17 +119,22 @@ impl Place {
 
     /// The lock of the one agent that lives.
     fn alone(&self) -> Result<File, PlaceError> {
+        let (lock, path) = self.lock_file()?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(PlaceError::Taken),
+            Err(TryLockError::Error(error)) => Err(PlaceError::Io(path, error)),
+        }
+    }
+
+    fn lock_file(&self) -> Result<(File, PathBuf), PlaceError> {
         examine(&self.folder, |found| found.is_dir() && found.permissions().mode() & 0o077 == 0)?;
         let path = self.folder.join(format!("{}.lock", self.name));
         examine(&path, std::fs::Metadata::is_file)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(&path).map_err(io(&path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(PlaceError::Taken),
-            Err(TryLockError::Error(error)) => Err(PlaceError::Io(path, error)),
-        }
+        Ok((lock, path))
     }
 }
 

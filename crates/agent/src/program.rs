@@ -1,6 +1,6 @@
 //! Which program asks, and who ran it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How far up the parents are followed.
 const GENERATIONS: usize = 16;
@@ -13,13 +13,26 @@ pub(crate) struct Asking {
     pub(crate) program: PathBuf,
 }
 
+/// What both of our programs are called. They stand in one folder.
+const OURS: [&str; 2] = ["pilotlight", "pilotlight-desktop"];
+
+/// Our own executables: the one that runs, and the other one beside it. Whichever serves, the command line asks for whoever ran
+/// it, and a person may answer in either.
+pub(crate) fn ours() -> std::io::Result<Vec<PathBuf>> {
+    let running = std::env::current_exe()?;
+    if OURS.iter().any(|name| running.ends_with(name)) {
+        return Ok(OURS.iter().map(|name| running.with_file_name(name)).collect());
+    }
+    Ok(vec![running])
+}
+
 /// The executable of the process, or of its nearest ancestor that is not `own`: our own command line asks for whoever ran it.
 /// None where the system does not tell.
-pub(crate) fn asking(pid: i32, own: &Path) -> Option<Asking> {
+pub(crate) fn asking(pid: i32, own: &[PathBuf]) -> Option<Asking> {
     let mut pid = pid;
     for _ in 0..GENERATIONS {
         let program = executable(pid)?;
-        if program != own {
+        if !own.contains(&program) {
             return Some(Asking { pid, program });
         }
         pid = Stat::of(pid)?.parent?;
@@ -80,8 +93,9 @@ mod tests {
     fn our_own_program_asks_for_its_parent() {
         let own = std::env::current_exe().unwrap();
         let pid = i32::try_from(std::process::id()).unwrap();
-        assert_ne!(asking(pid, &own).unwrap().program, own);
-        assert_eq!(asking(pid, Path::new("/another")), Some(Asking { pid, program: own }));
+        let ours = ["/another".into(), own.clone()];
+        assert_ne!(asking(pid, &ours).unwrap().program, own);
+        assert_eq!(asking(pid, &ours[..1]), Some(Asking { pid, program: own }));
     }
 
     #[test]

@@ -144,6 +144,8 @@ pub enum Answer<'a> {
     Vault(Cow<'a, str>),
     /// To a subscriber who decides.
     Question(Question),
+    /// To a subscriber who decides: the question of this number is over.
+    Over(u64),
     /// Instead of any other.
     Error(Trouble),
 }

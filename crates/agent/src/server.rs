@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pilotlight::{Home, Pilotlight};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::audit::{Entry, Ledger};
-use crate::connection;
+use crate::connection::{self, begun};
 use crate::consent::{Programs, Unknown};
 use crate::desk::Desk;
 use crate::news::News;
@@ -24,23 +26,66 @@ use crate::rest::Work;
 const CONNECTIONS: usize = 512;
 const CONNECTIONS_OF_ONE: usize = 32;
 
+/// Answers under way when the agent is to end may take so long.
+const LAST: Duration = Duration::from_secs(5);
+
 /// Serves the accounts of one home.
 pub struct Agent {
+    office: Arc<Office>,
+    seat: Seat,
+    rests: bool,
+}
+
+/// What all connections of an agent share.
+pub(crate) struct Office {
     pub(crate) pilotlight: Pilotlight,
     pub(crate) programs: Programs,
     pub(crate) unknown: Unknown,
-    /// Our own executable.
-    pub(crate) own: PathBuf,
+    /// Whose agent this is.
+    uid: u32,
+    /// Our own executables.
+    pub(crate) own: Vec<PathBuf>,
     pub(crate) desk: Desk,
     pub(crate) news: News,
     /// Held by the one who tries a passphrase.
     pub(crate) unlocking: tokio::sync::Mutex<()>,
     pub(crate) work: Work,
+    /// Whether connections are to come to their end.
+    pub(crate) ending: watch::Sender<bool>,
     ledger: Mutex<Ledger>,
     connections: Arc<Mutex<HashMap<i32, usize>>>,
-    /// Held for as long as the agent lives.
-    _alone: File,
+}
+
+/// The place that an agent has, for as long as it lives.
+struct Seat {
+    place: Place,
     listener: UnixListener,
+    /// Given back last.
+    alone: File,
+}
+
+/// An agent that serves no longer. Nobody else has its place until this is dropped.
+pub struct Ended(Option<Seat>);
+
+impl Ended {
+    /// Takes the socket away: who connects finds nobody.
+    pub fn clear(self) {
+        if let Some(seat) = self.0 {
+            seat.place.clear();
+        }
+    }
+
+    /// The socket, for the agent that takes over ([`socket_on_stdin`](crate::socket_on_stdin)): who connects meanwhile waits in
+    /// it. The place is free when this returns.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn pass_on(self) -> std::io::Result<OwnedFd> {
+        let broken = || std::io::Error::other("the agent broke off");
+        let Seat { listener, alone, .. } = self.0.ok_or_else(broken)?;
+        drop(alone);
+        listener.into_std().map(OwnedFd::from)
+    }
 }
 
 impl Agent {
@@ -76,80 +121,114 @@ impl Agent {
         (listener, alone): (std::os::unix::net::UnixListener, File),
     ) -> Result<Self, PlaceError> {
         let io = |error| PlaceError::Io(place.socket(), error);
-        let own = std::env::current_exe().map_err(io)?;
+        let own = program::ours().map_err(io)?;
         listener.set_nonblocking(true).map_err(io)?;
         let listener = UnixListener::from_std(listener).map_err(io)?;
-        Ok(Self {
+        let office = Office {
             news: News::of(&pilotlight),
             pilotlight,
             programs: Programs::of(home),
             unknown,
+            uid: own_uid(),
             own,
             desk: Desk::default(),
             unlocking: tokio::sync::Mutex::default(),
             work: Work::default(),
+            ending: watch::Sender::new(false),
             ledger: Mutex::default(),
             connections: Arc::default(),
-            _alone: alone,
-            listener,
-        })
+        };
+        Ok(Self { office: Arc::new(office), seat: Seat { place: place.clone(), listener, alone }, rests: false })
+    }
+
+    /// Gives memory back between work, for a process that does nothing but serve.
+    #[must_use]
+    pub fn resting(self) -> Self {
+        Self { rests: true, ..self }
     }
 
     /// Where questions are asked, for whoever can show them to the person.
     #[must_use]
     pub fn desk(&self) -> Desk {
-        self.desk.clone()
+        self.office.desk.clone()
     }
 
-    /// Serves until `end`, and writes down what was counted.
-    pub async fn serve_until(self, end: impl Future<Output = ()>) {
-        let agent = Arc::new(self);
-        let mut connections = JoinSet::new();
-        tokio::select! {
-            () = end => {}
-            () = agent.accept(&mut connections) => {}
-            () = agent.work.rest_between(agent.pilotlight.subscribe()) => {}
+    /// Serves until `end`, answers what was asked by then, and writes down what was counted.
+    pub async fn serve_until(self, end: impl Future<Output = ()>) -> Ended {
+        let Self { office, seat, rests } = self;
+        // Tasks of their own: in a runtime of one thread, whatever wakes the future that it blocks on takes two more calls of
+        // the system.
+        let (mut accepting, mut resting) = (JoinSet::new(), JoinSet::new());
+        accepting.spawn(Arc::clone(&office).accept(seat));
+        if rests {
+            let office = Arc::clone(&office);
+            resting.spawn(async move { office.work.rest_between(office.pilotlight.subscribe()).await });
         }
-        connections.shutdown().await;
-        agent.news.end().await;
-        let lines = lock(&agent.ledger).close();
-        for line in lines {
-            agent.pilotlight.note(&line.account, line.kind, &line.text).await;
-        }
+        end.await;
+        office.desk.close();
+        office.ending.send_replace(true);
+        let (seat, connections) = accepting.join_next().await.and_then(Result::ok).unzip();
+        resting.shutdown().await;
+        office.close(connections.unwrap_or_default()).await;
+        Ended(seat)
     }
 
     /// Serves until it is dropped.
     pub async fn serve(self) {
         self.serve_until(std::future::pending()).await;
     }
+}
 
-    async fn accept(self: &Arc<Self>, connections: &mut JoinSet<()>) {
+impl Office {
+    /// Waits for every connection to come to its end.
+    async fn close(&self, mut connections: JoinSet<()>) {
+        let answered = async { while connections.join_next().await.is_some() {} };
+        // Whoever is not answered by then asks again, and finds that refresh done.
+        drop(tokio::time::timeout(LAST, answered).await);
+        connections.shutdown().await;
+        self.news.end().await;
+        let lines = lock(&self.ledger).close();
+        for line in lines {
+            self.pilotlight.note(&line.account, line.kind, &line.text).await;
+        }
+    }
+
+    /// Gives back the place, and the connections that there are, when the agent is to end.
+    async fn accept(self: Arc<Self>, seat: Seat) -> (Seat, JoinSet<()>) {
+        let mut connections = JoinSet::new();
+        let mut ending = self.ending.subscribe();
+        let ended = begun(&mut ending);
+        tokio::pin!(ended);
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => self.receive(stream, connections),
-                // Out of descriptors, as a rule: some will be given back.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            tokio::select! {
+                () = &mut ended => break,
+                accepted = seat.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.receive(stream, &mut connections),
+                    // Out of descriptors, as a rule: some will be given back.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
             }
             // Those that are over are forgotten.
             while connections.try_join_next().is_some() {}
         }
+        (seat, connections)
     }
 
     /// Starts to serve one connection, if it is this user's and there is room.
     fn receive(self: &Arc<Self>, mut stream: UnixStream, connections: &mut JoinSet<()>) {
         let Ok(peer) = stream.peer_cred() else { return };
-        let Some(pid) = peer.pid().filter(|_| peer.uid() == own_uid()) else { return };
+        let Some(pid) = peer.pid().filter(|_| peer.uid() == self.uid) else { return };
         let Some(slot) = Slot::take(&self.connections, pid) else {
             let busy = Trouble::new("busy", "Too many connections are open.", "Close some, then try again.");
             // A new connection's buffer has room for a line; a peer that has gone does not want it.
             let _ = stream.try_write(&Answer::Error(busy).line());
             return;
         };
-        let agent = Arc::clone(self);
+        let office = Arc::clone(self);
         connections.spawn(async move {
             // Given back before the stream is closed: whoever sees the end may connect again.
             let _slot = slot;
-            connection::converse(&agent, &mut stream, pid).await;
+            connection::converse(&office, &mut stream, pid).await;
         });
     }
 

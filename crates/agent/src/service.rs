@@ -1,6 +1,8 @@
 //! How the agent and the service manager that started it speak with one another.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
@@ -11,6 +13,18 @@ use tokio::signal::unix::{SignalKind, signal};
 #[must_use]
 pub fn passed_socket() -> Option<UnixListener> {
     listenfd::ListenFd::from_env().take_unix_listener(0).ok().flatten()
+}
+
+/// The socket that the app left on our standard input, for us to serve from now on. Standard input is empty afterwards.
+///
+/// # Errors
+/// There is nothing, or the system refuses.
+pub fn socket_on_stdin() -> io::Result<UnixListener> {
+    let stdin = io::stdin();
+    let socket = stdin.as_fd().try_clone_to_owned()?;
+    // What we start later must not inherit it.
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(socket.into())
 }
 
 /// Tells systemd that requests are answered (`sd_notify(3)`). Without systemd nobody is told.

@@ -26,7 +26,7 @@ use crate::secrets;
 pub(crate) enum Consent {
     /// They get tokens
     Allow,
-    /// You are asked, at this terminal or where `programs answer` runs; no answer is no
+    /// You are asked, in the app's window, at this terminal or where `programs answer` runs; no answer is no
     Ask,
     /// They get none
     Deny,
@@ -35,8 +35,8 @@ pub(crate) enum Consent {
 /// How an agent serves.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// What becomes of programs that nobody decided about
-    #[arg(long, value_enum, value_name = "HOW", default_value = "deny")]
+    /// What becomes of programs that nobody decided about; with a tray, you are asked by itself
+    #[arg(long, value_enum, value_name = "HOW", default_value = "deny", default_value_if("tray", "true", "ask"))]
     consent: Consent,
     /// Show how the accounts stand in the desktop's tray, and tell when a person has to act
     #[arg(long)]
@@ -44,6 +44,9 @@ pub(crate) struct ServeArguments {
     /// Leave the session of the terminal that this was started from
     #[arg(long, hide = true)]
     detached: bool,
+    /// Serve the socket that the app left on standard input
+    #[arg(long, hide = true)]
+    takes_over: bool,
 }
 
 /// What to tell an agent that runs.
@@ -92,11 +95,18 @@ pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> 
         Consent::Ask => Unknown::Ask,
         Consent::Deny => Unknown::Deny,
     };
-    let agent = match pilotlight_agent::passed_socket() {
+    let passed = if arguments.takes_over {
+        let nothing =
+            |error| Failure::usage(format!("Standard input is no socket: {error}."), "Leave --takes-over out.");
+        Some(pilotlight_agent::socket_on_stdin().map_err(nothing)?)
+    } else {
+        pilotlight_agent::passed_socket()
+    };
+    let agent = match passed {
         Some(listener) => Agent::activated(pilotlight.clone(), &home, &place, unknown, listener),
         None => Agent::new(pilotlight.clone(), &home, &place, unknown),
     };
-    let agent = agent.map_err(|error| place_failure(&error))?;
+    let agent = agent.map_err(|error| place_failure(&error))?.resting();
     if unknown == Unknown::Ask && std::io::stdin().is_terminal() {
         terminal::answer_here(agent.desk());
     }
@@ -108,14 +118,15 @@ pub(crate) async fn serve(pilotlight: Pilotlight, arguments: ServeArguments) -> 
     let shown = arguments.tray.then(|| tray::Shown::begin(pilotlight.clone(), home));
     let ended = async { drop(pilotlight_agent::until_ended().await) };
     match shown {
-        None => agent.serve_until(ended).await,
+        None => drop(agent.serve_until(ended).await),
         Some(mut shown) => {
             let quit = shown.carry_out_wishes();
-            agent
+            let served = agent
                 .serve_until(async {
                     tokio::select! { () = ended => {}, () = quit => {} }
                 })
                 .await;
+            drop(served);
             shown.end().await;
         }
     }
@@ -184,7 +195,10 @@ fn refused(trouble: Trouble) -> Failure {
 
 fn place_failure(error: &PlaceError) -> Failure {
     match error {
-        PlaceError::Taken => Failure::usage("An agent is running already.", "Use the one that runs, or end it first."),
+        PlaceError::Taken => Failure::usage(
+            "Tokens are lent here already, by an agent or by the app while its window is open.",
+            "Use the one that serves, or end it first.",
+        ),
         PlaceError::Unsafe(_) => Error::new(ErrorCode::UnsafePath, format!("{error}.")).into(),
         _ => Error::new(ErrorCode::VaultIo, format!("{error}.")).into(),
     }
@@ -199,7 +213,13 @@ pub(crate) fn programs(form: Form, command: ProgramsCommand) -> Outcome {
             form.print(&all, || all.iter().map(|(path, decision)| listed(path, *decision)).collect())?;
             return Ok(0);
         }
-        ProgramsCommand::Answer => return terminal::answer_elsewhere(&Place::of(&Home::locate()?)),
+        ProgramsCommand::Answer => {
+            let place = Place::of(&Home::locate()?);
+            return match form {
+                Form::Text => terminal::answer_elsewhere(&place),
+                Form::Json => terminal::answer_for_another(&place),
+            };
+        }
         ProgramsCommand::Allow { path } => (path, Some(Decision::Always)),
         ProgramsCommand::Deny { path } => (path, Some(Decision::Never)),
         ProgramsCommand::Forget { path } => (path, None),

@@ -168,6 +168,16 @@ impl Command {
         )
     }
 
+    /// Whether an agent has to see which program this is, so that the process stays open to its neighbours: it lends, or answers
+    /// for the person.
+    pub(crate) const fn is_seen(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if matches!(self, Self::Programs(crate::agent::ProgramsCommand::Answer)) {
+            return true;
+        }
+        self.lends()
+    }
+
     /// What it wants with the vault.
     pub(crate) const fn purpose(&self) -> Purpose {
         match self {
@@ -262,8 +272,15 @@ pub(crate) struct SignInArguments {
     /// A well-known service: one of `pilotlight presets`
     #[arg(long, value_name = "NAME", conflicts_with_all = ["token_endpoint", "dialect"], group = "knows", help_heading = "Service")]
     pub(crate) preset: Option<String>,
+    /// Sign in once more to the account that there is, at its service and as its client; it stays signed in until that is done
+    #[arg(
+        long,
+        conflicts_with_all = ["preset", "issuer", "token_endpoint", "dialect", "client_id", "client_secret_stdin"],
+        help_heading = "Service"
+    )]
+    pub(crate) again: bool,
     /// The service's issuer, whose metadata are looked up
-    #[arg(long, value_name = "URL", required_unless_present_any = ["token_endpoint", "dialect", "preset"], help_heading = "Service")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["token_endpoint", "dialect", "preset", "again"], help_heading = "Service")]
     pub(crate) issuer: Option<String>,
     /// The token endpoint of a service without metadata
     #[arg(long, value_name = "URL", conflicts_with = "issuer", help_heading = "Service")]
@@ -285,7 +302,7 @@ pub(crate) struct SignInArguments {
     pub(crate) refresh_url: Option<Url>,
 
     /// As which client you are registered there; needed with --issuer and most presets
-    #[arg(long, value_name = "ID", required_unless_present_any = ["token_endpoint", "dialect", "preset"], help_heading = "Client")]
+    #[arg(long, value_name = "ID", required_unless_present_any = ["token_endpoint", "dialect", "preset", "again"], help_heading = "Client")]
     pub(crate) client_id: Option<String>,
     /// Read the client's secret from standard input (its first line, where another secret is read too)
     #[arg(long, help_heading = "Client")]
@@ -306,7 +323,10 @@ pub(crate) struct SignInArguments {
     /// Show the device flow's address and code without a QR code
     #[arg(long, help_heading = "Sign-in")]
     pub(crate) no_qr: bool,
-    /// What to ask for; may be repeated [default with --issuer: openid offline_access; as the preset says]
+    /// How the browser comes back [default: loopback; with --again as before]
+    #[arg(long, value_name = "WAY", help_heading = "Sign-in")]
+    pub(crate) redirect: Option<ComesBack>,
+    /// What to ask for, with --again beside that of before; may be repeated [default with --issuer: openid offline_access; as the preset says]
     #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
     pub(crate) scope: Vec<String>,
 }
@@ -354,13 +374,20 @@ pub(crate) enum Flow {
     RefreshToken,
 }
 
+/// How a browser comes back from the service's page (RFC 8252 section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ComesBack {
+    /// To an address of this machine, http://127.0.0.1:PORT/callback
+    Loopback,
+    /// To dev.pilotlight:/callback, for a client that is registered with nothing else; the desktop app has to be installed
+    Scheme,
+}
+
 impl SignInArguments {
     /// The flow asked for, or the one that the other arguments speak of.
     pub(crate) fn flow(&self, screen: Screen) -> Flow {
-        self.flow.unwrap_or({
-            if self.refresh_token_stdin {
-                Flow::RefreshToken
-            } else if self.password_stdin || self.username.is_some() || self.issuer.is_none() {
+        self.said_flow().unwrap_or_else(|| {
+            if self.issuer.is_none() {
                 Flow::Password
             } else if screen == Screen::Here {
                 Flow::Browser
@@ -368,6 +395,18 @@ impl SignInArguments {
                 Flow::Device
             }
         })
+    }
+
+    /// The flow asked for, or the only one that takes what was given.
+    pub(crate) fn said_flow(&self) -> Option<Flow> {
+        let implied = if self.refresh_token_stdin {
+            Some(Flow::RefreshToken)
+        } else if self.password_stdin || self.username.is_some() {
+            Some(Flow::Password)
+        } else {
+            self.redirect.map(|_| Flow::Browser)
+        };
+        self.flow.or(implied)
     }
 }
 
@@ -390,6 +429,14 @@ mod tests {
 
     fn refused(line: &str) -> ErrorKind {
         Arguments::try_parse_from(line.split(' ')).expect_err(line).kind()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_lends_or_answers_for_the_person_can_be_seen_by_the_agent() {
+        let is_seen = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap().command.is_seen();
+        assert!(is_seen("pilotlight programs answer") && is_seen("pilotlight header work"));
+        assert!(!is_seen("pilotlight programs list") && !is_seen("pilotlight agent"));
     }
 
     #[test]
@@ -436,6 +483,19 @@ mod tests {
         assert_eq!(refused("pilotlight sign-in work --token-endpoint nowhere"), ValueValidation);
         assert_eq!(sign_in(&["--token-endpoint", "https://as.example/token"]).unwrap_err(), ArgumentConflict);
         assert_eq!(sign_in(&["--login-url", "https://a.example"]).unwrap_err(), MissingRequiredArgument);
+    }
+
+    #[test]
+    fn who_signs_in_again_names_the_account_alone() {
+        let again = |more: &str| {
+            let line = format!("pilotlight sign-in work --again{more}");
+            Arguments::try_parse_from(line.split(' ')).map_err(|error| error.kind())
+        };
+        let Command::SignIn(arguments) = again(" --scope devices").unwrap().command else { panic!("it signs in") };
+        assert_eq!((arguments.again, arguments.said_flow()), (true, None));
+        for more in [" --issuer https://id.example", " --client-id cli", " --client-secret-stdin", " --preset github"] {
+            assert_eq!(again(more).unwrap_err(), ErrorKind::ArgumentConflict, "{more}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pilotlight::journal::Chain;
 use pilotlight::values::{ExposeSecret as _, GrantId};
-use pilotlight::{Account, Pilotlight, Registration, SignIn, SignOut, Status};
+use pilotlight::{Account, Error, Pilotlight, Registration, SignIn, SignOut, Status};
 use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};
@@ -77,6 +77,9 @@ impl Run {
     }
 
     async fn sign_in(self, arguments: SignInArguments) -> Outcome {
+        if arguments.again {
+            return self.sign_in_again(arguments).await;
+        }
         let (registration, with) = sign_in::prepare(arguments, self.form, Screen::find())?;
         self.sign_in_with(registration, with).await
     }
@@ -84,6 +87,18 @@ impl Run {
     pub(crate) async fn sign_in_with(self, registration: Registration, with: SignIn) -> Outcome {
         let by_device = matches!(with, SignIn::Device(_));
         let outcome = self.pilotlight.sign_in(registration, with).await;
+        self.signed_in(by_device, outcome)
+    }
+
+    async fn sign_in_again(self, arguments: SignInArguments) -> Outcome {
+        let account = self.pilotlight.account(&arguments.name).await?;
+        let (with, more) = sign_in::prepare_again(arguments, &account.ways(), self.form, Screen::find())?;
+        let by_device = matches!(with, SignIn::Device(_));
+        let outcome = self.pilotlight.sign_in_for_more(&account.name, with, &more).await;
+        self.signed_in(by_device, outcome)
+    }
+
+    fn signed_in(&self, by_device: bool, outcome: Result<Account, Error>) -> Outcome {
         if by_device {
             device::clear_line(self.form);
         }

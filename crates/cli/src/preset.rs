@@ -61,6 +61,13 @@ fn paragraph(preset: &Preset) -> String {
     format!("{}: {}\n  {}\n  {}{register}\n", preset.id, preset.name, preset.about.en, preset.setup.en)
 }
 
+/// The first of these ways that is of use on this screen.
+pub(crate) fn usual_flow(offered: &[Offered], screen: Screen) -> Flow {
+    let all: Vec<Flow> = offered.iter().copied().map(flow).collect();
+    let usable = all.iter().find(|flow| **flow != Flow::Browser || screen == Screen::Here);
+    usable.or(all.first()).copied().unwrap_or(Flow::Password)
+}
+
 /// What a preset makes of a sign-in's arguments.
 pub(crate) struct Chosen {
     preset: &'static Preset,
@@ -80,8 +87,7 @@ impl Chosen {
         if arguments.scope.is_empty() {
             arguments.scope = vec![preset.scope.clone()];
         }
-        let said = arguments.refresh_token_stdin.then_some(Flow::RefreshToken);
-        let flow = arguments.flow.or(said).unwrap_or_else(|| chosen.usual_flow(screen));
+        let flow = arguments.said_flow().unwrap_or_else(|| usual_flow(&preset.flows, screen));
         chosen.refuse_flow(flow)?;
         arguments.flow = Some(flow);
         chosen.refuse_client(arguments, flow)?;
@@ -94,13 +100,6 @@ impl Chosen {
             Place::Declared { service } => Some(ServiceLocation::Declared(Box::new(service.clone()))),
             Place::Issuer { .. } | Place::PlainJson => None,
         }
-    }
-
-    /// The first of its ways that is of use on this screen.
-    fn usual_flow(&self, screen: Screen) -> Flow {
-        let all: Vec<Flow> = self.preset.flows.iter().copied().map(flow).collect();
-        let usable = all.iter().find(|flow| **flow != Flow::Browser || screen == Screen::Here);
-        usable.or(all.first()).copied().unwrap_or(Flow::Password)
     }
 
     fn refuse_other_address(&self, arguments: &SignInArguments) -> Result<(), Failure> {

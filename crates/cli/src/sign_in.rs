@@ -1,14 +1,16 @@
 //! From the arguments of `sign-in` to what the core wants.
 
+use pilotlight::presets::Flow as Offered;
+use pilotlight::redirect::Redirect;
 use pilotlight::values::{PlainJson, SecretString};
 use pilotlight::{Client, Registration, Scope, ServiceLocation, SignIn};
 use url::Url;
 
-use crate::arguments::{Flow, SignInArguments};
+use crate::arguments::{ComesBack, Flow, SignInArguments};
 use crate::device;
 use crate::failure::Failure;
 use crate::output::{self, Form};
-use crate::preset::Chosen;
+use crate::preset::{Chosen, usual_flow};
 use crate::secrets::{self, StandardInput};
 use crate::surroundings::Screen;
 
@@ -33,15 +35,7 @@ pub(crate) fn prepare(
     let mut input = StandardInput::read(usize::from(arguments.client_secret_stdin) + usize::from(proof_stdin))?;
     let client_secret = if arguments.client_secret_stdin { input.next() } else { None };
     let scope = scope(&arguments);
-    let with = match flow {
-        Flow::Browser => SignIn::Browser,
-        Flow::Device => SignIn::Device(device::watcher(form, !arguments.no_qr)),
-        Flow::Password => password(arguments.username, input.next())?,
-        Flow::RefreshToken => SignIn::RefreshToken(match input.next() {
-            Some(token) => token,
-            None => secrets::ask("refresh token", "Pass it on standard input and say --refresh-token-stdin.")?,
-        }),
-    };
+    let with = way(&mut arguments, flow, form, &mut input)?;
     let service = match declared {
         Some(service) => service,
         None => location(arguments.issuer, arguments.token_endpoint, arguments.login_url, arguments.refresh_url)?,
@@ -52,6 +46,35 @@ pub(crate) fn prepare(
         _ => String::new(),
     });
     Ok((Registration { name: arguments.name, service, client: Client { id, secret: client_secret }, scope }, with))
+}
+
+/// The same for an account that there is, whose service offers these ways: how to sign in, and what to ask for beside that of
+/// before.
+pub(crate) fn prepare_again(
+    mut arguments: SignInArguments,
+    offered: &[Offered],
+    form: Form,
+    screen: Screen,
+) -> Result<(SignIn, Scope), Failure> {
+    let flow = arguments.said_flow().unwrap_or_else(|| usual_flow(offered, screen));
+    refuse_contradictions(&arguments, flow, true)?;
+    let mut input = StandardInput::read(usize::from(arguments.password_stdin || arguments.refresh_token_stdin))?;
+    let more = Scope::parse(&arguments.scope.join(" "));
+    Ok((way(&mut arguments, flow, form, &mut input)?, more))
+}
+
+fn way(arguments: &mut SignInArguments, flow: Flow, form: Form, input: &mut StandardInput) -> Result<SignIn, Failure> {
+    Ok(match (flow, arguments.redirect) {
+        (Flow::Browser, None) => SignIn::Browser,
+        (Flow::Browser, Some(ComesBack::Loopback)) => SignIn::BrowserBy(Redirect::Loopback),
+        (Flow::Browser, Some(ComesBack::Scheme)) => SignIn::BrowserBy(Redirect::Scheme),
+        (Flow::Device, _) => SignIn::Device(device::watcher(form, !arguments.no_qr)),
+        (Flow::Password, _) => password(arguments.username.take(), input.next())?,
+        (Flow::RefreshToken, _) => SignIn::RefreshToken(match input.next() {
+            Some(token) => token,
+            None => secrets::ask("refresh token", "Pass it on standard input and say --refresh-token-stdin.")?,
+        }),
+    })
 }
 
 /// `declared`: the endpoints are known without metadata.
@@ -66,6 +89,9 @@ fn refuse_contradictions(arguments: &SignInArguments, flow: Flow, declared: bool
         Flow::Device if bare => Some("A service without metadata has no device flow."),
         Flow::Device if for_password || arguments.refresh_token_stdin => {
             Some("The device flow takes no user name, password or refresh token: the service's page asks for them.")
+        }
+        _ if arguments.redirect.is_some() && flow != Flow::Browser => {
+            Some("Only the browser flow comes back anywhere.")
         }
         _ if arguments.no_qr && flow != Flow::Device => Some("Only the device flow shows a QR code."),
         Flow::Password if arguments.refresh_token_stdin => Some("The password flow takes no refresh token."),
@@ -147,6 +173,28 @@ mod tests {
     }
 
     #[test]
+    fn a_browser_comes_back_to_a_loopback_address_or_by_the_scheme() {
+        let way = |more: &str| prepared(&format!("{ISSUER}{more}")).unwrap().1;
+        assert!(matches!(way(""), SignIn::Browser));
+        assert!(matches!(way(" --redirect scheme"), SignIn::BrowserBy(Redirect::Scheme)));
+        assert!(matches!(way(" --flow browser --redirect loopback"), SignIn::BrowserBy(Redirect::Loopback)));
+    }
+
+    #[test]
+    fn who_signs_in_again_does_so_by_the_first_way_of_the_service_that_is_of_use_here() {
+        let again = |line: &str, screen| match Arguments::try_parse_from(line.split(' ')).expect(line).command {
+            Command::SignIn(arguments) => {
+                prepare_again(*arguments, &[Offered::Browser, Offered::Device], Form::Text, screen).unwrap()
+            }
+            other => panic!("{other:?}"),
+        };
+        let (with, more) = again("pilotlight sign-in work --again --scope devices", Screen::Here);
+        assert!(matches!(with, SignIn::Browser) && more.to_string() == "devices");
+        let (with, more) = again("pilotlight sign-in work --again", Screen::None);
+        assert!(matches!(with, SignIn::Device(_)) && more.is_empty());
+    }
+
+    #[test]
     fn a_contradiction_is_refused_before_anything_is_read() {
         for line in [
             format!("{ISSUER} --flow browser --password-stdin"),
@@ -154,6 +202,7 @@ mod tests {
             format!("{ISSUER} --flow device --password-stdin"),
             format!("{ISSUER} --flow device --refresh-token-stdin"),
             format!("{ISSUER} --flow browser --no-qr"),
+            format!("{ISSUER} --flow device --redirect scheme"),
             "pilotlight sign-in work --token-endpoint https://as.example/token --flow device".to_owned(),
             format!("{ISSUER} --flow password --refresh-token-stdin"),
             format!("{ISSUER} --flow refresh-token --username alex"),

@@ -7,6 +7,8 @@ use url::Url;
 use crate::Error;
 use crate::grant::EndReason;
 use crate::parts::DeviceWatcher;
+use crate::presets::Flow;
+use crate::redirect::Redirect;
 
 /// Where a service is, before anything was asked of it.
 #[derive(Debug, Clone)]
@@ -37,8 +39,11 @@ pub struct Registration {
 /// How to sign in.
 #[derive(Debug)]
 pub enum SignIn {
-    /// Authorization code and PKCE through the system's browser (RFC 8252).
+    /// Authorization code and PKCE through the system's browser (RFC 8252), which comes back to a loopback address, or as it did
+    /// when the account was signed in to before.
     Browser,
+    /// The same, and how the browser comes back; the account remembers it.
+    BrowserBy(Redirect),
     /// A code shown here and typed into a browser anywhere (RFC 8628), for machines without one.
     Device(DeviceWatcher),
     /// User name and password (RFC 6749 section 4.3, or the dialect's login).
@@ -87,6 +92,17 @@ pub struct Account {
     pub unknown_since: Option<Timestamp>,
     /// When the refresh token expires, where the service tells.
     pub refresh_expires_at: Option<Timestamp>,
+}
+
+impl Account {
+    /// The ways that the service offers for signing in to it again, the best first.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Flow> {
+        let Service::OAuth(metadata) = &self.service else { return vec![Flow::Password] };
+        let browser = metadata.authorization_endpoint.as_ref().map(|_| Flow::Browser);
+        let device = metadata.device_authorization_endpoint.as_ref().map(|_| Flow::Device);
+        browser.into_iter().chain(device).chain([Flow::Password]).collect()
+    }
 }
 
 /// The state of a grant, as people see it.

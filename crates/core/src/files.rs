@@ -3,7 +3,16 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
 use crate::{Error, ErrorCode};
+
+/// A file's name for any text, by which the text cannot be told: 22 letters, digits, dots and hyphens.
+pub(crate) fn derive_name(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(text.as_bytes())[..16]).replace('_', ".")
+}
 
 /// Makes `folder` and what is missing above it, open to its owner alone.
 pub(crate) fn make_private_folder(folder: &Path) -> Result<(), Error> {

@@ -40,6 +40,15 @@ impl Pilotlight {
         let way = Way::of(&self.0.settings.now())?;
         Ok(way.client(crate::http_transport::is_loopback(url), deadline)?)
     }
+
+    /// The same, to be finished by the caller: it bears no name of a program, and its requests last as long as they like.
+    ///
+    /// # Errors
+    /// As [`Self::client_for`].
+    pub fn client_builder_for(&self, url: &Url) -> Result<reqwest::ClientBuilder, Error> {
+        let way = Way::of(&self.0.settings.now())?;
+        Ok(way.builder(crate::http_transport::is_loopback(url))?)
+    }
 }
 
 impl AuthorizedClient {

@@ -102,27 +102,34 @@ impl Way {
         Ok(Self { proxy: settings.proxy.clone(), certificates: certificates.unwrap_or_default() })
     }
 
-    /// A reqwest client with Pilotlight's TLS, time-outs and no redirects.
+    /// A reqwest client with Pilotlight's TLS, name and time-outs, and no redirects.
     pub(crate) fn client(&self, loopback: bool, deadline: Duration) -> Result<reqwest::Client, TransportError> {
         self.build(loopback, deadline).map_err(|error| TransportError::NotSent(reason(&error)))
     }
 
+    /// What every client begins with: Pilotlight's TLS, this way, no redirects.
+    pub(crate) fn builder(&self, loopback: bool) -> Result<reqwest::ClientBuilder, TransportError> {
+        self.begin(loopback).map_err(|error| TransportError::NotSent(reason(&error)))
+    }
+
     fn build(&self, loopback: bool, deadline: Duration) -> reqwest::Result<reqwest::Client> {
+        let name = concat!("Pilotlight/", env!("CARGO_PKG_VERSION"));
+        self.begin(loopback)?.user_agent(name).timeout(deadline).build()
+    }
+
+    fn begin(&self, loopback: bool) -> reqwest::Result<reqwest::ClientBuilder> {
         // Another part of the program may have chosen a provider already; any is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = reqwest::Client::builder()
-            .user_agent(concat!("Pilotlight/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_DEADLINE)
-            .timeout(deadline)
             .tls_certs_merge(reqwest::Certificate::from_pem_bundle(&self.certificates)?);
-        match &self.proxy {
+        Ok(match &self.proxy {
             Proxy::None => builder.no_proxy(),
             _ if loopback => builder.no_proxy(),
             Proxy::At(url) => builder.proxy(reqwest::Proxy::all(url.clone())?),
             Proxy::System => builder,
-        }
-        .build()
+        })
     }
 }
 

@@ -65,6 +65,7 @@ pub mod presets;
 mod random;
 mod recent;
 mod record;
+pub mod redirect;
 mod refresh;
 mod report;
 mod schedule;

@@ -49,6 +49,8 @@ pub struct Config {
     pub tpm: Option<PathBuf>,
     /// How a person is shown a sign-in page.
     pub browser: Arc<dyn Browser>,
+    /// The private-use scheme by which this program is handed a browser's answer ([`crate::redirect::deliver`]); reversed domain.
+    pub redirect_scheme: Option<String>,
     /// Whether the background task watches for other processes' writes, for waking and for the network.
     pub watch: bool,
 }

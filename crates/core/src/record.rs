@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::grant::EndReason;
+use crate::redirect::Redirect;
 use crate::{AccessToken, Error, ErrorCode};
 
 /// One grant, opened.
@@ -33,6 +34,8 @@ pub(crate) struct GrantRecord {
     pub(crate) refresh_in: Option<Duration>,
     /// How far the service's clock was ahead of ours when the tokens were obtained, in milliseconds, where it told.
     pub(crate) clock_offset_ms: Option<i64>,
+    /// How the browser comes back at the next sign-in.
+    pub(crate) redirect: Redirect,
     pub(crate) ended: Option<Ended>,
 }
 
@@ -104,6 +107,7 @@ impl GrantRecord {
             first_life: self.first_life.map(|life| life.as_secs()),
             refresh_in: self.refresh_in.map(|wish| wish.as_secs()),
             clock_offset_ms: self.clock_offset_ms,
+            redirect: Some(self.redirect).filter(|redirect| *redirect != Redirect::default()),
             ended: self.ended.as_ref(),
         };
         // Big enough, so that growing does not leave copies behind: a character takes six bytes at most (`\u0000`).
@@ -138,6 +142,7 @@ impl GrantRecord {
             first_life: wire.first_life.map(Duration::from_secs),
             refresh_in: wire.refresh_in.map(Duration::from_secs),
             clock_offset_ms: wire.clock_offset_ms,
+            redirect: wire.redirect.unwrap_or_default(),
             ended: wire.ended,
         })
     }
@@ -189,6 +194,8 @@ struct Wire<'a> {
     first_life: Option<u64>,
     refresh_in: Option<u64>,
     clock_offset_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<Redirect>,
     ended: Option<&'a Ended>,
 }
 
@@ -214,5 +221,6 @@ struct Stored {
     first_life: Option<u64>,
     refresh_in: Option<u64>,
     clock_offset_ms: Option<i64>,
+    redirect: Option<Redirect>,
     ended: Option<Ended>,
 }

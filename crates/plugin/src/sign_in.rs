@@ -2,7 +2,8 @@
 
 use pilotlight::parts::{DeviceInvitation, DeviceProgress, DeviceWatcher};
 use pilotlight::presets::{ClientSecret, Flow, Place, Preset, Words, preset};
-use pilotlight::values::{PlainJson, Service};
+use pilotlight::redirect::Redirect;
+use pilotlight::values::PlainJson;
 use pilotlight::{Client, ErrorCode, Registration, Scope, ServiceLocation, SignIn};
 use qrcode::{Color, EcLevel, QrCode};
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,12 @@ pub enum PlaceRequest {
 #[serde(tag = "flow", rename_all = "kebab-case")]
 pub enum SignInWith {
     /// In the system's browser.
-    Browser,
+    Browser {
+        /// How the browser comes back; where nothing is said as it did before, or to a loopback address.
+        #[serde(default)]
+        #[ts(optional, type = "\"loopback\" | \"scheme\"")]
+        redirect: Option<Redirect>,
+    },
     /// By a code that is typed into a browser anywhere (RFC 8628).
     Device,
     /// By user name and password (RFC 6749 section 4.3; for services that still offer it).
@@ -186,7 +192,7 @@ impl SignInWith {
     /// What the core is asked for. `told` hears what to show for [`Self::Device`].
     pub(crate) fn into_way(self, told: impl Fn(InvitationView) + Send + Sync + 'static) -> SignIn {
         match self {
-            Self::Browser => SignIn::Browser,
+            Self::Browser { redirect } => redirect.map_or(SignIn::Browser, SignIn::BrowserBy),
             Self::Device => SignIn::Device(DeviceWatcher::new(move |progress| {
                 if let DeviceProgress::Invited(invitation) = progress {
                     told(InvitationView::from(invitation));
@@ -238,14 +244,6 @@ impl From<&Preset> for PresetView {
     }
 }
 
-/// The ways that a service offers an account that signs in again, the best first.
-pub(crate) fn ways(service: &Service) -> Vec<Flow> {
-    let Service::OAuth(metadata) = service else { return vec![Flow::Password] };
-    let browser = metadata.authorization_endpoint.as_ref().map(|_| Flow::Browser);
-    let device = metadata.device_authorization_endpoint.as_ref().map(|_| Flow::Device);
-    browser.into_iter().chain(device).chain([Flow::Password]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -268,6 +266,15 @@ mod tests {
         let ServiceLocation::Declared(service) = registration.service else { panic!("{registration:?}") };
         assert_eq!(service.identifier(), "https://github.com");
         assert!(registration.client.secret.is_some() && matches!(with, SignIn::Device(_)));
+    }
+
+    #[test]
+    fn a_browser_comes_back_as_the_form_says_and_otherwise_as_before() {
+        let way = |with: serde_json::Value| serde_json::from_value::<SignInWith>(with).unwrap().into_way(|_| ());
+        assert!(matches!(way(json!({"flow": "browser"})), SignIn::Browser));
+        let chosen = way(json!({"flow": "browser", "redirect": "scheme"}));
+        assert!(matches!(chosen, SignIn::BrowserBy(Redirect::Scheme)));
+        assert!(serde_json::from_value::<SignInWith>(json!({"flow": "browser", "redirect": "https://x"})).is_err());
     }
 
     #[test]

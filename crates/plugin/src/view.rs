@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::settings::SettingsView;
-use crate::sign_in::ways;
 use crate::storage::Protection;
 
 /// Everything the window shows, pushed whole after each change.
@@ -280,7 +279,7 @@ impl From<&Account> for AccountView {
             service: account.service.identifier(),
             client_id: account.client_id.clone(),
             scope: account.scope.to_string(),
-            ways: ways(&account.service),
+            ways: account.ways(),
             tells_devices: tells_devices(account),
             person: account.person.clone(),
             status: account.status.clone().into(),

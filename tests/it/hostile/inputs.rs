@@ -4,7 +4,7 @@ use pilotlight_tests::torture::Dice;
 use serde_json::{Map, Value, json};
 
 /// The names under which a call may hand something over, in all commands; what a command does not know it must not mind.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "account",
     "limit",
     "request",
@@ -21,6 +21,7 @@ const NAMES: [&str; 16] = [
     "handler",
     "from",
     "more",
+    "verdict",
 ];
 const STRATEGIES: [&str; 6] = ["plain-file", "memory", "sqlite-aead", "encrypted-file", "redis", "keystore-only"];
 
@@ -48,6 +49,7 @@ impl World {
                 "with" => self.with(dice),
                 "from" => json!(*pick(dice, &["here", "service", "everywhere"])),
                 "more" => json!(""),
+                "verdict" => json!(*pick(dice, &["once", "run", "always", "no", "never"])),
                 "passphrase" => text(dice, &self.hostile),
                 "request" => self.request(dice, command),
                 _ => anything(dice, &self.hostile, 2),

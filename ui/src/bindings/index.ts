@@ -8,3 +8,5 @@ export type { LabEvent } from "./LabEvent.js";
 export type { LabRequest } from "./LabRequest.js";
 export type { LabTimes } from "./LabTimes.js";
 export type { LabView } from "./LabView.js";
+export type { QuestionView } from "./QuestionView.js";
+export type { VerdictView } from "./VerdictView.js";

@@ -29,6 +29,8 @@ export const en = {
   more: "More",
   scope: "Scope",
   scopeHelp: "Words separated by spaces; leave as it is if unsure",
+  byScheme: "The browser comes back to",
+  bySchemeHelp: "Only where the service takes no other redirect address.",
   invalid: {
     addressShape: "Enter a whole address, such as https://login.example.org",
     addressHttps: "The address must begin with https://",

@@ -27,6 +27,8 @@ export const zh: ServiceText = {
   more: "更多",
   scope: "权限范围",
   scopeHelp: "以空格分隔；不确定时请保持不变",
+  byScheme: "浏览器返回到",
+  bySchemeHelp: "仅当服务不接受其他重定向地址时使用。",
   invalid: {
     addressShape: "请输入完整地址，例如 https://login.example.org",
     addressHttps: "地址必须以 https:// 开头",

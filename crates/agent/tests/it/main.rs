@@ -7,6 +7,8 @@ mod asking;
 #[cfg(test)]
 mod consent;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod news;
 #[cfg(test)]
 mod place;

@@ -86,7 +86,7 @@ impl Run {
         let endpoint = endpoint(arguments.sts.as_ref(), arguments.region.as_deref())?;
         require_private(&endpoint)?;
         let lender = self.lender(arguments.lending);
-        let exchange = Exchange { client: web::client(&endpoint)?, endpoint, role: &arguments.role };
+        let exchange = Exchange { client: web::client(&self.pilotlight, &endpoint)?, endpoint, role: &arguments.role };
         let token = lender.bearer(&arguments.name).await?;
         let mut answer = exchange.ask(&token).await?;
         if let Answer::Refused { code, .. } = &answer

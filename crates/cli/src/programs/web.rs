@@ -1,26 +1,15 @@
 //! Requests to services that take tokens.
 
-use std::time::Duration;
-
-use pilotlight::{Error, ErrorCode};
+use pilotlight::{Error, ErrorCode, Pilotlight};
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-
-/// A client of HTTP/1.1 with Pilotlight's TLS that follows no redirects. Its requests may last as long as they like.
-pub(super) fn client(to: &Url) -> Result<reqwest::Client, Failure> {
-    // Another part of the program may have chosen a provider already; any is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_DEADLINE);
-    // A proxy of the system's has no way to this machine's own loopback.
-    let builder = if super::is_loopback(to) { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| {
+/// A client of HTTP/1.1 by the proxy and the certificates of the settings, which follows no redirects. Its requests may last as
+/// long as they like.
+pub(super) fn client(pilotlight: &Pilotlight, to: &Url) -> Result<reqwest::Client, Failure> {
+    pilotlight.client_builder_for(to)?.http1_only().build().map_err(|error| {
         let why = format!("Requests over TLS cannot be made: {}.", cause(&error));
         Error::new(ErrorCode::Internal, why).into()
     })

@@ -4,6 +4,7 @@
 //! `Host` (a rebinding web page), another `state`, a slow or silent client.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pilotlight_oauth::{CallbackError, SecretString};
@@ -11,9 +12,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::redirect::PATH;
 use crate::{Error, ErrorCode};
 
-const PATH: &str = "/callback";
 const LONGEST_REQUEST: usize = 16 * 1024;
 const SLOWEST_REQUEST: Duration = Duration::from_secs(10);
 /// Browsers open a few connections ahead; nobody needs more.
@@ -25,7 +26,10 @@ pub(super) struct Loopback {
     host: String,
 }
 
-type Read = dyn Fn(&str) -> Result<SecretString, CallbackError> + Send + Sync;
+/// What the query of an answer says.
+pub(super) type Read = dyn Fn(&str) -> Result<SecretString, CallbackError> + Send + Sync;
+/// What a connection brought; nothing where it was not what was waited for.
+pub(super) type Outcome = Option<Result<SecretString, CallbackError>>;
 
 impl Loopback {
     pub(super) async fn bind() -> Result<Self, Error> {
@@ -42,23 +46,31 @@ impl Loopback {
     }
 
     /// Waits until `read` accepts an answer, or says that the service refused. The port closes with it.
-    pub(super) async fn answer(
-        self,
-        read: impl Fn(&str) -> Result<SecretString, CallbackError> + Send + Sync + 'static,
-    ) -> Result<SecretString, Error> {
-        let read: Arc<Read> = Arc::new(read);
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = self.listener.accept(), if connections.len() < MOST_CONNECTIONS => {
-                    // A connection that failed before it was accepted is no concern of ours.
-                    let Ok((stream, _)) = accepted else { continue };
-                    connections.spawn(tokio::time::timeout(SLOWEST_REQUEST, serve(stream, self.host.clone(), Arc::clone(&read))));
-                }
-                Some(done) = connections.join_next() => {
-                    if let Ok(Ok(Some(outcome))) = done {
-                        return outcome.map_err(Error::from);
-                    }
+    pub(super) async fn answer(self, read: Arc<Read>) -> Result<SecretString, Error> {
+        let accept = |context: &mut Context<'_>| self.listener.poll_accept(context).map_ok(|(stream, _)| stream);
+        until_answered(accept, |stream| serve(stream, self.host.clone(), Arc::clone(&read))).await
+    }
+}
+
+/// Serves whoever connects until one of them brings what was waited for.
+pub(super) async fn until_answered<S, O>(
+    mut accept: impl FnMut(&mut Context<'_>) -> Poll<std::io::Result<S>>,
+    serve: impl Fn(S) -> O,
+) -> Result<SecretString, Error>
+where
+    O: Future<Output = Outcome> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = std::future::poll_fn(&mut accept), if connections.len() < MOST_CONNECTIONS => {
+                // A connection that failed before it was accepted is no concern of ours.
+                let Ok(stream) = accepted else { continue };
+                connections.spawn(tokio::time::timeout(SLOWEST_REQUEST, serve(stream)));
+            }
+            Some(done) = connections.join_next() => {
+                if let Ok(Ok(Some(outcome))) = done {
+                    return outcome.map_err(Error::from);
                 }
             }
         }
@@ -66,7 +78,7 @@ impl Loopback {
 }
 
 /// Answers one request; something only where it is the one that was waited for.
-async fn serve(mut stream: TcpStream, host: String, read: Arc<Read>) -> Option<Result<SecretString, CallbackError>> {
+async fn serve(mut stream: TcpStream, host: String, read: Arc<Read>) -> Outcome {
     let head = read_head(&mut stream).await?;
     let (page, outcome) = match query_of(&head, &host) {
         None => (Page::NotFound, None),

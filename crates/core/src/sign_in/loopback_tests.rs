@@ -20,7 +20,8 @@ async fn waiting() -> (String, tokio::task::JoinHandle<Result<SecretString, Erro
     let loopback = Loopback::bind().await.unwrap();
     let host = loopback.host.clone();
     let issuer = Issuer::parse("https://as.example").unwrap();
-    let answer = tokio::spawn(loopback.answer(move |query| parse_callback(query, "right", &issuer, true)));
+    let answer =
+        tokio::spawn(loopback.answer(Arc::new(move |query: &str| parse_callback(query, "right", &issuer, true))));
     (host, answer)
 }
 

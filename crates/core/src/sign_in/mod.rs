@@ -10,6 +10,7 @@ mod loopback;
 mod renewal;
 #[cfg(test)]
 mod renewal_tests;
+mod scheme;
 mod turn;
 #[cfg(test)]
 mod turn_tests;
@@ -28,6 +29,7 @@ use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::page::Held;
 use crate::record::GrantRecord;
+use crate::redirect::Redirect;
 use crate::refresh::{misbehaved, refused, unavailable};
 use crate::{Account, Error, ErrorCode, ErrorKind, Registration, ServiceLocation, SignIn, Status, random};
 
@@ -36,6 +38,8 @@ struct Obtained {
     tokens: Tokens,
     person: Person,
     clock_offset_ms: Option<i64>,
+    /// How the browser came back, or would.
+    redirect: Redirect,
 }
 
 impl Pilotlight {
@@ -45,6 +49,11 @@ impl Pilotlight {
     /// same name is replaced; a living one is not. Over all processes of this home, one sign-in at a time is pending for a
     /// name; another gets [`ErrorCode::SignInPending`].
     pub async fn sign_in(&self, registration: Registration, with: SignIn) -> Result<Account, Error> {
+        self.sign_in_by(registration, with, Redirect::default()).await
+    }
+
+    /// `usual`: how the browser comes back where `with` does not say.
+    async fn sign_in_by(&self, registration: Registration, with: SignIn, usual: Redirect) -> Result<Account, Error> {
         check_name(&registration.name)?;
         self.unlock().await?;
         self.refuse_taken(&registration.name).await?;
@@ -54,7 +63,7 @@ impl Pilotlight {
         let held = match with {
             SignIn::RefreshToken(token) => self.import(registration.name, service, client, scope, token).await?,
             with => {
-                let obtained = self.obtain_by(with, &service, &client, &scope).await?;
+                let obtained = self.obtain_by(with, &service, &client, &scope, usual).await?;
                 self.keep(registration.name, service, client, scope, obtained).await?
             }
         };
@@ -68,20 +77,25 @@ impl Pilotlight {
         service: &Service,
         client: &Client,
         scope: &Scope,
+        usual: Redirect,
     ) -> Result<Obtained, Error> {
-        match with {
-            SignIn::Browser => self.by_browser(service, client, scope).await,
-            SignIn::Device(watcher) => self.by_device(service, client, scope, &watcher).await,
+        let obtained = match with {
+            SignIn::Browser => return self.by_browser(service, client, scope, usual).await,
+            SignIn::BrowserBy(redirect) => return self.by_browser(service, client, scope, redirect).await,
+            SignIn::Device(watcher) => self.by_device(service, client, scope, &watcher).await?,
             SignIn::Password { username, password } => {
                 let request = service.password_request(client, &username, &password, scope);
                 drop(password);
-                self.obtain(service, client, scope, request, None, Some(username)).await
+                self.obtain(service, client, scope, request, None, Some(username)).await?
             }
-            SignIn::RefreshToken(_) => Err(Error::new(
-                ErrorCode::NameTaken,
-                "A refresh token of elsewhere begins an account of its own; it takes the place of none.",
-            )),
-        }
+            SignIn::RefreshToken(_) => {
+                return Err(Error::new(
+                    ErrorCode::NameTaken,
+                    "A refresh token of elsewhere begins an account of its own; it takes the place of none.",
+                ));
+            }
+        };
+        Ok(Obtained { redirect: usual, ..obtained })
     }
 
     /// Turns a location into a service one can speak to; asks for metadata where there are any.
@@ -169,7 +183,7 @@ impl Pilotlight {
             self.ask_who(service, &tokens, &mut person).await;
         }
         person.label = person.label.or(username);
-        Ok(Obtained { tokens, person, clock_offset_ms: None })
+        Ok(Obtained { tokens, person, clock_offset_ms: None, redirect: Redirect::default() })
     }
 
     /// Asks the userinfo endpoint, which may only add a label: never another subject than the id_token's (OpenID Connect Core 5.3.2).
@@ -192,11 +206,12 @@ impl Pilotlight {
         scope: Scope,
         obtained: Obtained,
     ) -> Result<Held, Error> {
-        let Obtained { tokens, person, clock_offset_ms } = obtained;
+        let Obtained { tokens, person, clock_offset_ms, redirect } = obtained;
         let mut record = self.blank(name, service, client, scope, person);
         let now = self.now();
         record.take(tokens, now);
         record.clock_offset_ms = clock_offset_ms;
+        record.redirect = redirect;
         let record = Arc::new(record);
         match self.create(&record).await {
             Ok(held) => {
@@ -258,6 +273,7 @@ impl Pilotlight {
             first_life: None,
             refresh_in: None,
             clock_offset_ms: None,
+            redirect: Redirect::default(),
             ended: None,
         }
     }

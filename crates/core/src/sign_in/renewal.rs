@@ -20,7 +20,7 @@ impl Pilotlight {
     ///
     /// Where the service has metadata they are asked for anew; where they cannot be had, its endpoints are those of before. An
     /// ended account is replaced. A living one stays signed in all the while, and only with the new tokens durable it takes
-    /// them over; it must be the same person ([`ErrorCode::NameTaken`] otherwise).
+    /// them over; it must be the same person ([`ErrorCode::NameTaken`] otherwise). The browser comes back as it did the last time.
     pub async fn sign_in_again(&self, name: &str, with: SignIn) -> Result<Account, Error> {
         self.sign_in_for_more(name, with, &Scope::default()).await
     }
@@ -31,7 +31,7 @@ impl Pilotlight {
     /// As [`Self::sign_in_again`].
     pub async fn sign_in_for_more(&self, name: &str, with: SignIn, more: &Scope) -> Result<Account, Error> {
         let held = self.find(name).await?;
-        let GrantRecord { service, client, scope, .. } = &*held.record;
+        let GrantRecord { service, client, scope, redirect, .. } = &*held.record;
         let scope = Scope::parse(&format!("{scope} {more}"));
         let discovered = match service {
             Service::OAuth(metadata) => {
@@ -42,24 +42,24 @@ impl Pilotlight {
         let service = discovered.unwrap_or_else(|| service.clone());
         if matches!(self.account_of(&held).status, Status::Ended { .. }) {
             let service = ServiceLocation::Declared(Box::new(service));
-            return self
-                .sign_in(Registration { name: name.to_owned(), service, client: client.clone(), scope }, with)
-                .await;
+            let registration = Registration { name: name.to_owned(), service, client: client.clone(), scope };
+            return self.sign_in_by(registration, with, *redirect).await;
         }
         let _turn = self.take_turn(name).await?;
-        let obtained = self.obtain_by(with, &service, client, &scope).await?;
+        let obtained = self.obtain_by(with, &service, client, &scope, *redirect).await?;
         let held = self.renew(&held, service, scope, obtained).await?;
         Ok(self.account_of(&held))
     }
 
     /// Puts fresh tokens in the place of a living account's. If that fails they are given back, and it is as before.
     async fn renew(&self, seen: &Held, service: Service, scope: Scope, obtained: Obtained) -> Result<Held, Error> {
-        let Obtained { tokens, person, clock_offset_ms } = obtained;
+        let Obtained { tokens, person, clock_offset_ms, redirect } = obtained;
         let (name, client) = (seen.record.name.clone(), seen.record.client.clone());
         let other = is_other(&seen.record.person, &person);
         let mut record = self.blank(name, service, client, scope, person);
         record.take(tokens, self.now());
         record.clock_offset_ms = clock_offset_ms;
+        record.redirect = redirect;
         let record = Arc::new(record);
         let replaced =
             if other { Err(somebody_else(&seen.record, &record)) } else { self.replace(seen, &record).await };

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
-
 use crate::lifecycle::Pilotlight;
 use crate::parts::{FileLocks, Lock, Locks as _};
-use crate::{Error, ErrorCode};
+use crate::{Error, ErrorCode, files};
 
 /// Long enough for a sign-in that was just cancelled to be gone, and no person waits for it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -32,8 +28,7 @@ impl Pilotlight {
 
 /// A file's name for any account's.
 fn lock_name(name: &str) -> String {
-    let digest = URL_SAFE_NO_PAD.encode(&Sha256::digest(name.as_bytes())[..16]);
-    format!("sign-in.{}", digest.replace('_', "."))
+    format!("sign-in.{}", files::derive_name(name))
 }
 
 #[cfg(test)]

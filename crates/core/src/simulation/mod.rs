@@ -426,6 +426,7 @@ pub fn config(home: Home, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) 
         browser: Arc::new(RecordingBrowser::default()),
         redis: None,
         tpm: None,
+        redirect_scheme: Some(crate::redirect::SCHEME.to_owned()),
         watch: false,
     }
 }
@@ -454,6 +455,7 @@ pub(crate) fn record(at: pilotlight_oauth::Timestamp, life: Duration) -> crate::
         first_life: None,
         refresh_in: None,
         clock_offset_ms: None,
+        redirect: crate::redirect::Redirect::default(),
         ended: None,
     }
 }

@@ -79,6 +79,7 @@ fn grant(n: u32, server: &FakeServer, now: Timestamp) -> GrantRecord {
         first_life: None,
         refresh_in: None,
         clock_offset_ms: None,
+        redirect: crate::redirect::Redirect::default(),
         ended: None,
     }
 }

@@ -79,7 +79,7 @@ impl Run {
         let lender = self.lender(arguments.lending);
         // What would stop every request is told before the first.
         lender.bearer(&arguments.name).await?;
-        let client = web::client(arguments.upstream.url())?;
+        let client = web::client(&self.pilotlight, arguments.upstream.url())?;
         #[cfg(unix)]
         let at_socket = arguments.socket;
         #[cfg(not(unix))]
