@@ -110,6 +110,40 @@ async fn a_person_signs_in_by_a_code_that_is_typed_elsewhere_and_again_in_place(
     assert_no_token(&desktop, &window).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_sign_in_stops_nothing_else_and_once_cancelled_cannot_be_finished() {
+    let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
+    let server = Server::demo().start();
+    server.administer(&["client", "add", "tv", "--device"]);
+    let window = Window::open(&desktop, launch(&server)).await;
+    window.sign_in_by_password("demo", "demo").await;
+    window.wait_for_state("signed-in").await;
+    window.click("add-account").await;
+    window.click("other-service").await;
+    window.type_into("form-issuer", server.issuer()).await;
+    window.type_into("form-client-id", "tv").await;
+    window.type_into("form-name", "second").await;
+    window.click("form-flow-device").await;
+    window.click("form-submit").await;
+    let code = window.text("device-code").await;
+    let page: url::Url = window.text("device-address").await.parse().unwrap();
+
+    window.click("nav-accounts").await;
+    let before = window.refreshes().await;
+    window.click("refresh-now").await;
+    window.wait_for_refreshes(before + 1, THREE_LIVES).await;
+
+    window.click("cancel-sign-in").await;
+    window.wait_until_gone("pending").await;
+    let person = Person { code, ..Person::demo() };
+    // The service may know already that nobody waits for it.
+    drop(tokio::task::spawn_blocking(move || person.visit(&page)).await.unwrap());
+    window.click("refresh-now").await;
+    window.wait_for_refreshes(before + 2, THREE_LIVES).await;
+    assert_eq!(window.count("account-card").await, 1);
+    assert_eq!(server.living_grants(), 1);
+}
+
 /// Types the window's code at the service's page, as a person does in another browser.
 async fn type_the_code(window: &Window) {
     let code = window.text("device-code").await;

@@ -25,13 +25,6 @@ fn wait_for_who_lends(desktop: &PrivateDesktop) {
     wait::until("who lends", || UnixStream::connect(&socket).is_ok().then_some(()));
 }
 
-async fn wait_for_no_question(window: &Window) {
-    wait::until_async("the question's end", wait::PATIENCE, || async {
-        if window.count("question").await == 0 { Ok(()) } else { Err("it is shown".to_owned()) }
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_asked_in_the_window_which_program_gets_a_token_and_what_they_say_holds() {
     let desktop = PrivateDesktop::start(Keystore::Unlocked).with_display();
@@ -55,7 +48,7 @@ async fn a_person_is_asked_in_the_window_which_program_gets_a_token_and_what_the
         answer(&window, verdict).await;
         let token = lent(asking);
         assert_eq!(token.is_some(), gets, "{verdict}");
-        wait_for_no_question(&window).await;
+        window.wait_until_gone("question").await;
         let page = window.client().source().await.unwrap();
         assert!(token.is_none_or(|token| !page.contains(&token)));
     }
@@ -89,13 +82,13 @@ async fn what_an_agent_asks_is_asked_in_the_window_and_the_app_goes_on_when_the_
     let asking = ask(&desktop);
     answer(&window, "once").await;
     assert!(lent(asking).is_some());
-    wait_for_no_question(&window).await;
+    window.wait_until_gone("question").await;
 
     // A question of an agent that dies goes with it.
     let mut asking = ask(&desktop);
     window.find("question").await;
     agent.kill();
-    wait_for_no_question(&window).await;
+    window.wait_until_gone("question").await;
     asking.kill().unwrap();
     asking.wait().unwrap();
     wait_for_who_lends(&desktop);

@@ -183,6 +183,14 @@ impl PrivateDesktop {
         screen::lock(&self.bus_address()).expect("a screen saver on the private bus")
     }
 
+    /// Locks the session, as logind tells of it: to programs that take this session's bus for the system's.
+    ///
+    /// # Panics
+    /// When there is no bus.
+    pub fn lock_session(&self) -> LockedScreen {
+        screen::hint(&self.bus_address()).expect("logind on the private bus")
+    }
+
     /// Where the bus listens. Without a bus this is an address at which nobody answers: an unset variable would let a
     /// program look for the bus of the session around it.
     pub(crate) fn bus_address(&self) -> String {

@@ -255,6 +255,17 @@ impl Window {
         self.count(id).await > 0
     }
 
+    /// Waits until no element with that `data-testid` is there.
+    ///
+    /// # Panics
+    /// When it stays.
+    pub async fn wait_until_gone(&self, id: &str) {
+        wait::until_async(&format!("the end of {id}"), wait::PATIENCE, || async {
+            if self.shows(id).await { Err("it is shown".to_owned()) } else { Ok(()) }
+        })
+        .await;
+    }
+
     /// How many elements with that `data-testid` there are now.
     pub async fn count(&self, id: &str) -> usize {
         let selector = format!("[data-testid=\"{id}\"]");

@@ -11,6 +11,7 @@ export class Fields implements Form {
   name = $state.raw("");
   scope = $state.raw("");
   flow: Form["flow"] = $state.raw("browser");
+  byScheme = $state.raw(false);
   username = $state.raw("");
   password = $state.raw("");
 

@@ -123,6 +123,18 @@ describe("signing in", () => {
     assert.equal(await page.locator(id("problem")).count(), 0);
   }));
 
+  it("offers the app's own scheme for the browser alone, under what is rarely needed", on("one", async (page) => {
+    await page.click(id("add-account"));
+    await page.click(id("other-service"));
+    const scheme = page.locator(id("form-by-scheme"));
+    assert.equal(await scheme.isVisible(), false);
+    await page.click(id("form-more"));
+    assert.equal(await scheme.isChecked(), false);
+    assert.match(await said(page, "form"), /dev\.pilotlight:\/callback/);
+    await page.click(id("form-flow-device"));
+    assert.equal(await scheme.count(), 0);
+  }));
+
   it("asks for a client secret only where the way in needs one", on("no-services", async (page) => {
     await page.click(id("preset-forge"));
     await page.click(id("form-flow-browser"));

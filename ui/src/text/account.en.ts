@@ -50,8 +50,8 @@ export const en = {
   used: "Last used",
   end: "Sign out there",
   endOf: (device: string) => `Sign out there: ${device}`,
-  endOthers: (n: number) => (n === 1 ? "Sign out of it" : `Sign out of all ${n} others`),
-  endOthersQuestion: (n: number) => (n === 1 ? "Sign out of the other device?" : `Sign out of ${n} other devices?`),
+  endOthers: (n: number) => `Sign out of all ${n} others`,
+  endOthersQuestion: (n: number) => `Sign out of ${n} other devices?`,
   ending: "Signing out…",
   endedMany: (n: number) => (n === 1 ? "One device was signed out." : `${n} devices were signed out.`),
 

@@ -52,7 +52,7 @@ export const zh: AccountText = {
   used: "上次使用",
   end: "在那里退出",
   endOf: (device) => `在那里退出：${device}`,
-  endOthers: (n) => (n === 1 ? "退出该设备" : `退出其他全部 ${n} 台设备`),
+  endOthers: (n) => `退出其他全部 ${n} 台设备`,
   endOthersQuestion: (n) => `要退出其他 ${n} 台设备吗？`,
   ending: "正在退出…",
   endedMany: (n) => `已退出 ${n} 台设备。`,

@@ -11,8 +11,9 @@ pub(crate) mod proxy;
 mod sts_answer;
 mod web;
 
+use pilotlight::AuthorizedClient;
 use pilotlight::values::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use crate::failure::Failure;
 use crate::secrets::StandardInput;
@@ -30,19 +31,10 @@ fn request(who: &str) -> Result<SecretString, Failure> {
 
 /// Refuses to lend a token that would cross a network in the clear.
 fn require_private(url: &Url) -> Result<(), Failure> {
-    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)) {
+    if AuthorizedClient::may_send_to(url) {
         return Ok(());
     }
     Err(Failure::usage("The token would be sent unencrypted.", "Use the service's https address."))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

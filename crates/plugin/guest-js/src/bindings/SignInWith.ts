@@ -4,7 +4,11 @@ import type { Password } from "./Password.js";
 /**
  * How to sign in.
  */
-export type SignInWith = { "flow": "browser" } | { "flow": "device" } | { "flow": "password", 
+export type SignInWith = { "flow": "browser", 
+/**
+ * How the browser comes back; where nothing is said as it did before, or to a loopback address.
+ */
+redirect?: "loopback" | "scheme", } | { "flow": "device" } | { "flow": "password", 
 /**
  * User name.
  */
