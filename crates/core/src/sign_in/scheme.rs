@@ -139,6 +139,7 @@ mod at_socket {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "scheme_tests.rs"]
 mod tests;
