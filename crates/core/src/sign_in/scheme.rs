@@ -139,6 +139,7 @@ mod at_socket {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 #[path = "scheme_tests.rs"]
 mod tests;
