@@ -143,7 +143,7 @@ fn greet(place: &Place) -> Result<(), AskError> {
 /// WebKit (tests/it/window_tray.rs); the socket goes by its standard input.
 fn start(socket: Option<OwnedFd>) -> std::io::Result<Child> {
     let mut command = Command::new(pilotlight_tray::beside("pilotlight"));
-    command.args(["agent", "--tray", "--detached", "--consent", "ask"]).current_dir("/");
+    command.args(["agent", "--tray", "--detached"]).current_dir("/");
     match socket {
         Some(socket) => command.arg("--takes-over").stdin(socket),
         None => command.stdin(Stdio::null()),

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pilotlight::{Home, Pilotlight};
@@ -13,7 +14,6 @@ use tauri::plugin::{Builder, TauriPlugin};
 use tauri::webview::PageLoadEvent;
 use tauri::{AppHandle, Manager as _, Runtime};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::questions::{self, Questions};
 
@@ -34,7 +34,7 @@ enum Standing {
     Waiting,
     Serving {
         end: oneshot::Sender<()>,
-        task: JoinHandle<Ended>,
+        task: tokio::task::JoinHandle<Ended>,
     },
     /// The window is being closed: nothing begins any more.
     Over,
@@ -75,7 +75,10 @@ impl Lending {
         while self.is_to_begin() {
             match self.serve(app) {
                 Err(PlaceError::Taken) => {
+                    let asking = ask_for(app.clone());
                     self.place.wait_until_free()?;
+                    // It ends with the agent that it asks for.
+                    drop(asking.map(JoinHandle::join));
                     std::thread::sleep(PAUSE);
                 }
                 begun => return begun,
@@ -108,6 +111,15 @@ impl Lending {
         // Nothing panics while it is held.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Has the person asked here what an agent of another process wants to know, as long as that serves.
+fn ask_for<R: Runtime>(app: AppHandle<R>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("questions".to_owned()).spawn(move || {
+        if let Err(error) = questions::relay(&app) {
+            tracing::warn!("an agent's questions are not shown: {error}");
+        }
+    })
 }
 
 /// Begins when the page is there, so that nobody waits for it; and has the person asked there.

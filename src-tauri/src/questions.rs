@@ -3,9 +3,11 @@
 //! The page is told the whole list after each change. It can answer a question that is open, and nothing else: tokens go to the
 //! program that asked, never to the page.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pilotlight_agent::{Desk, Heard, Question, Verdict};
+use pilotlight_agent::{Answer, Desk, Heard, Question, Verdict};
 use serde::{Deserialize, Serialize};
 use tauri::{AppHandle, Emitter as _, Manager as _, Runtime, State, UserAttentionType, command};
 use tokio::sync::broadcast::error::RecvError;
@@ -67,11 +69,19 @@ impl From<VerdictView> for Verdict {
     }
 }
 
+/// Who takes the answers.
+enum Answers {
+    /// The desk of the agent in this process.
+    Desk(Desk),
+    /// Our command line, which hands them to an agent of another process.
+    Relay(ChildStdin),
+}
+
 /// The questions that are open, and who takes the answers.
 #[derive(Default)]
 pub(crate) struct Questions {
     open: Mutex<Vec<QuestionView>>,
-    desk: Mutex<Option<Desk>>,
+    answers: Mutex<Option<Answers>>,
 }
 
 impl Questions {
@@ -79,8 +89,8 @@ impl Questions {
         lock(&self.open)
     }
 
-    fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
-        lock(&self.desk)
+    fn answers(&self) -> MutexGuard<'_, Option<Answers>> {
+        lock(&self.answers)
     }
 }
 
@@ -98,29 +108,64 @@ pub(crate) fn list(questions: State<'_, Questions>) -> Vec<QuestionView> {
 /// Answers a question. One that is over has been answered already: by no, where nobody did.
 #[command]
 pub(crate) fn answer(questions: State<'_, Questions>, id: u64, verdict: VerdictView) {
-    if let Some(desk) = &*questions.desk() {
-        desk.decide(id, verdict.into());
+    let verdict = Verdict::from(verdict);
+    match &mut *questions.answers() {
+        Some(Answers::Desk(desk)) => {
+            desk.decide(id, verdict);
+        }
+        Some(Answers::Relay(relay)) => {
+            if let Err(error) = writeln!(relay, "{}", serde_json::json!({ "question": id, "verdict": verdict })) {
+                tracing::debug!("the agent is gone: {error}");
+            }
+        }
+        None => {}
     }
 }
 
 /// Shows the questions of this desk for as long as the app runs.
 pub(crate) async fn show<R: Runtime>(app: AppHandle<R>, desk: Desk) {
-    *app.state::<Questions>().desk() = Some(desk.clone());
+    *app.state::<Questions>().answers() = Some(Answers::Desk(desk.clone()));
     loop {
         let (open, mut heard) = desk.hear();
         tell(&app, |shown| *shown = open.into_iter().map(QuestionView::from).collect());
         loop {
             match heard.recv().await {
-                Ok(Heard::Asked(question)) => {
-                    tell(&app, |shown| shown.push(question.into()));
-                    call_for_attention(&app);
-                }
-                Ok(Heard::Over(id)) => tell(&app, |shown| shown.retain(|question| question.id != id)),
+                Ok(heard) => take(&app, heard),
                 // Heard anew, from what is open now.
                 Err(RecvError::Lagged(_)) => break,
                 Err(RecvError::Closed) => return,
             }
         }
+    }
+}
+
+/// Shows the questions of an agent of another process until it ends. Blocks its thread.
+///
+/// By way of our command line, which the agent can see to be one of ours; this process is closed to its neighbours.
+pub(crate) fn relay<R: Runtime>(app: &AppHandle<R>) -> std::io::Result<()> {
+    let mut command = Command::new(pilotlight_tray::beside("pilotlight"));
+    command.args(["programs", "answer", "--json"]).current_dir("/");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    *app.state::<Questions>().answers() = child.stdin.take().map(Answers::Relay);
+    for line in child.stdout.take().into_iter().flat_map(|told| BufReader::new(told).lines()).map_while(Result::ok) {
+        match serde_json::from_str(&line) {
+            Ok(Answer::Question(question)) => take(app, Heard::Asked(question)),
+            Ok(Answer::Over(id)) => take(app, Heard::Over(id)),
+            _ => {}
+        }
+    }
+    *app.state::<Questions>().answers() = None;
+    tell(app, Vec::clear);
+    child.wait().map(drop)
+}
+
+fn take<R: Runtime>(app: &AppHandle<R>, heard: Heard) {
+    match heard {
+        Heard::Asked(question) => {
+            tell(app, |shown| shown.push(question.into()));
+            call_for_attention(app);
+        }
+        Heard::Over(id) => tell(app, |shown| shown.retain(|question| question.id != id)),
     }
 }
 

@@ -121,7 +121,7 @@ async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_t
     let agent = Left(panel.owner());
     let before = server.rotations();
     wait::until("a refresh by the agent", || (server.rotations() > before).then_some(()));
-    assert!(asking.end() > 100, "hardly anything was asked");
+    assert!(asking.end() > 10, "hardly anything was asked");
     assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0);
     let answers = server.refreshes();
     assert!(answers.iter().all(|outcome| outcome == "rotated"), "{answers:?}");

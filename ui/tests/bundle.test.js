@@ -9,7 +9,7 @@ import { root } from "./stage.js";
 // Bytes, minified and not compressed (docs/decisions/0010). The texts are weighed apart: they grow with languages, not with
 // what the code can do. Somewhat more than half of the first load is Svelte itself. What is first is the list of accounts alone.
 const FIRST_CODE_BUDGET = 60_000;
-const CODE_BUDGET = 152_000;
+const CODE_BUDGET = 156_000;
 /** Of the Storage Lab, which developers alone load. */
 const LAB_BUDGET = 21_000;
 const FIRST_TEXT_BUDGET = 20_000;

@@ -1,6 +1,7 @@
 //! A blocking client on the standard library alone: what `pilotlight token` is before anything else is started.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -53,6 +54,16 @@ impl Client {
         // An agent that is busy answers without reading, so a failed write is no reason not to look.
         let _ = self.stream.get_mut().write_all(&line_of(request, secret));
         self.hear()
+    }
+
+    /// What ends this connection from another thread: whoever waits for an answer has none.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn hang_up_elsewhere(&self) -> Result<impl FnOnce() + Send + use<>, AskError> {
+        let stream = self.stream.get_ref().try_clone().map_err(|_| AskError::NoAnswer)?;
+        // A connection that is closed already is what is wanted.
+        Ok(move || drop(stream.shutdown(Shutdown::Both)))
     }
 
     /// Waits no longer than this for an answer, where two minutes are too much.

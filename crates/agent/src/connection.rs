@@ -128,7 +128,7 @@ impl Subscribed {
 }
 
 /// Waits until the agent's end has begun.
-async fn begun(ending: &mut watch::Receiver<bool>) {
+pub(crate) async fn begun(ending: &mut watch::Receiver<bool>) {
     // An error would be the end, too.
     drop(ending.wait_for(|ending| *ending).await);
 }

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::mm::{Advice, madvise};
@@ -20,6 +20,8 @@ const QUIET: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Work {
     count: AtomicU64,
+    /// Whether the next work is to be told of.
+    rests: AtomicBool,
     begun: Notify,
 }
 
@@ -27,7 +29,9 @@ impl Work {
     /// One more request was answered.
     pub(crate) fn done(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.begun.notify_one();
+        if self.rests.load(Ordering::Relaxed) && self.rests.swap(false, Ordering::Relaxed) {
+            self.begun.notify_one();
+        }
     }
 
     /// Gives back what is not needed, each time that work, or a change of the accounts, was followed by quiet. Wakes for
@@ -46,6 +50,8 @@ impl Work {
                 seen = count;
             }
             rest();
+            // Work that comes just before this is told of by what comes next.
+            self.rests.store(true, Ordering::Relaxed);
             tokio::select! {
                 () = self.begun.notified() => {}
                 changed = changes.changed() => if changed.is_err() { return std::future::pending().await },

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::audit::{Entry, Ledger};
-use crate::connection;
+use crate::connection::{self, begun};
 use crate::consent::{Programs, Unknown};
 use crate::desk::Desk;
 use crate::news::News;
@@ -41,6 +41,8 @@ pub(crate) struct Office {
     pub(crate) pilotlight: Pilotlight,
     pub(crate) programs: Programs,
     pub(crate) unknown: Unknown,
+    /// Whose agent this is.
+    uid: u32,
     /// Our own executables.
     pub(crate) own: Vec<PathBuf>,
     pub(crate) desk: Desk,
@@ -63,12 +65,14 @@ struct Seat {
 }
 
 /// An agent that serves no longer. Nobody else has its place until this is dropped.
-pub struct Ended(Seat);
+pub struct Ended(Option<Seat>);
 
 impl Ended {
     /// Takes the socket away: who connects finds nobody.
     pub fn clear(self) {
-        self.0.place.clear();
+        if let Some(seat) = self.0 {
+            seat.place.clear();
+        }
     }
 
     /// The socket, for the agent that takes over ([`socket_on_stdin`](crate::socket_on_stdin)): who connects meanwhile waits in
@@ -77,7 +81,8 @@ impl Ended {
     /// # Errors
     /// The system refuses.
     pub fn pass_on(self) -> std::io::Result<OwnedFd> {
-        let Seat { listener, alone, .. } = self.0;
+        let broken = || std::io::Error::other("the agent broke off");
+        let Seat { listener, alone, .. } = self.0.ok_or_else(broken)?;
         drop(alone);
         listener.into_std().map(OwnedFd::from)
     }
@@ -124,6 +129,7 @@ impl Agent {
             pilotlight,
             programs: Programs::of(home),
             unknown,
+            uid: own_uid(),
             own,
             desk: Desk::default(),
             unlocking: tokio::sync::Mutex::default(),
@@ -150,19 +156,20 @@ impl Agent {
     /// Serves until `end`, answers what was asked by then, and writes down what was counted.
     pub async fn serve_until(self, end: impl Future<Output = ()>) -> Ended {
         let Self { office, seat, rests } = self;
-        let mut connections = JoinSet::new();
-        let resting = async {
-            if rests {
-                office.work.rest_between(office.pilotlight.subscribe()).await;
-            }
-            std::future::pending().await
-        };
-        tokio::select! {
-            () = end => {}
-            () = office.accept(&seat.listener, &mut connections) => {}
-            () = resting => {}
+        // Tasks of their own: in a runtime of one thread, whatever wakes the future that it blocks on takes two more calls of
+        // the system.
+        let (mut accepting, mut resting) = (JoinSet::new(), JoinSet::new());
+        accepting.spawn(Arc::clone(&office).accept(seat));
+        if rests {
+            let office = Arc::clone(&office);
+            resting.spawn(async move { office.work.rest_between(office.pilotlight.subscribe()).await });
         }
-        office.close(connections).await;
+        end.await;
+        office.desk.close();
+        office.ending.send_replace(true);
+        let (seat, connections) = accepting.join_next().await.and_then(Result::ok).unzip();
+        resting.shutdown().await;
+        office.close(connections.unwrap_or_default()).await;
         Ended(seat)
     }
 
@@ -173,10 +180,8 @@ impl Agent {
 }
 
 impl Office {
-    /// Has every connection come to its end.
+    /// Waits for every connection to come to its end.
     async fn close(&self, mut connections: JoinSet<()>) {
-        self.desk.close();
-        self.ending.send_replace(true);
         let answered = async { while connections.join_next().await.is_some() {} };
         // Whoever is not answered by then asks again, and finds that refresh done.
         drop(tokio::time::timeout(LAST, answered).await);
@@ -188,22 +193,31 @@ impl Office {
         }
     }
 
-    async fn accept(self: &Arc<Self>, listener: &UnixListener, connections: &mut JoinSet<()>) {
+    /// Gives back the place, and the connections that there are, when the agent is to end.
+    async fn accept(self: Arc<Self>, seat: Seat) -> (Seat, JoinSet<()>) {
+        let mut connections = JoinSet::new();
+        let mut ending = self.ending.subscribe();
+        let ended = begun(&mut ending);
+        tokio::pin!(ended);
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => self.receive(stream, connections),
-                // Out of descriptors, as a rule: some will be given back.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            tokio::select! {
+                () = &mut ended => break,
+                accepted = seat.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.receive(stream, &mut connections),
+                    // Out of descriptors, as a rule: some will be given back.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
             }
             // Those that are over are forgotten.
             while connections.try_join_next().is_some() {}
         }
+        (seat, connections)
     }
 
     /// Starts to serve one connection, if it is this user's and there is room.
     fn receive(self: &Arc<Self>, mut stream: UnixStream, connections: &mut JoinSet<()>) {
         let Ok(peer) = stream.peer_cred() else { return };
-        let Some(pid) = peer.pid().filter(|_| peer.uid() == own_uid()) else { return };
+        let Some(pid) = peer.pid().filter(|_| peer.uid() == self.uid) else { return };
         let Some(slot) = Slot::take(&self.connections, pid) else {
             let busy = Trouble::new("busy", "Too many connections are open.", "Close some, then try again.");
             // A new connection's buffer has room for a line; a peer that has gone does not want it.

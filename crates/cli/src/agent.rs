@@ -26,7 +26,7 @@ use crate::secrets;
 pub(crate) enum Consent {
     /// They get tokens
     Allow,
-    /// You are asked, at this terminal or where `programs answer` runs; no answer is no
+    /// You are asked, in the app's window, at this terminal or where `programs answer` runs; no answer is no
     Ask,
     /// They get none
     Deny,
@@ -35,8 +35,8 @@ pub(crate) enum Consent {
 /// How an agent serves.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// What becomes of programs that nobody decided about
-    #[arg(long, value_enum, value_name = "HOW", default_value = "deny")]
+    /// What becomes of programs that nobody decided about; with a tray, you are asked by itself
+    #[arg(long, value_enum, value_name = "HOW", default_value = "deny", default_value_if("tray", "true", "ask"))]
     consent: Consent,
     /// Show how the accounts stand in the desktop's tray, and tell when a person has to act
     #[arg(long)]
@@ -213,7 +213,13 @@ pub(crate) fn programs(form: Form, command: ProgramsCommand) -> Outcome {
             form.print(&all, || all.iter().map(|(path, decision)| listed(path, *decision)).collect())?;
             return Ok(0);
         }
-        ProgramsCommand::Answer => return terminal::answer_elsewhere(&Place::of(&Home::locate()?)),
+        ProgramsCommand::Answer => {
+            let place = Place::of(&Home::locate()?);
+            return match form {
+                Form::Text => terminal::answer_elsewhere(&place),
+                Form::Json => terminal::answer_for_another(&place),
+            };
+        }
         ProgramsCommand::Allow { path } => (path, Some(Decision::Always)),
         ProgramsCommand::Deny { path } => (path, Some(Decision::Never)),
         ProgramsCommand::Forget { path } => (path, None),

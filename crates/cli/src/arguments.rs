@@ -168,6 +168,16 @@ impl Command {
         )
     }
 
+    /// Whether an agent has to see which program this is, so that the process stays open to its neighbours: it lends, or answers
+    /// for the person.
+    pub(crate) const fn is_seen(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if matches!(self, Self::Programs(crate::agent::ProgramsCommand::Answer)) {
+            return true;
+        }
+        self.lends()
+    }
+
     /// What it wants with the vault.
     pub(crate) const fn purpose(&self) -> Purpose {
         match self {
@@ -419,6 +429,14 @@ mod tests {
 
     fn refused(line: &str) -> ErrorKind {
         Arguments::try_parse_from(line.split(' ')).expect_err(line).kind()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_lends_or_answers_for_the_person_can_be_seen_by_the_agent() {
+        let is_seen = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap().command.is_seen();
+        assert!(is_seen("pilotlight programs answer") && is_seen("pilotlight header work"));
+        assert!(!is_seen("pilotlight programs list") && !is_seen("pilotlight agent"));
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         command => Arguments { command, ..arguments },
     };
     // Before anything secret is read. Where the system refuses, the command is still worth running.
-    if !arguments.command.lends() {
+    if !arguments.command.is_seen() {
         pilotlight::process::harden();
     }
     log(arguments.verbose);

@@ -3,6 +3,7 @@
 use std::io::BufRead as _;
 
 use pilotlight_agent::{Answer, Client, Desk, Heard, Place, Question, Request, Verdict};
+use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::command::Outcome;
@@ -37,9 +38,7 @@ pub(super) fn answer_here(desk: Desk) {
 
 /// `pilotlight programs answer`: answers the questions of an agent that runs elsewhere.
 pub(super) fn answer_elsewhere(place: &Place) -> Outcome {
-    let mut news = super::connect(place)?;
-    super::expect_done(news.ask(&Request::Subscribe { decide: true }))?;
-    news.wait_for_ever().map_err(|error| super::gone(&error))?;
+    let mut news = subscribe(place)?;
     output::note("Programs that ask for tokens are shown here.");
     loop {
         let question = match news.hear().map_err(|error| super::gone(&error))? {
@@ -48,10 +47,58 @@ pub(super) fn answer_elsewhere(place: &Place) -> Outcome {
             _ => continue,
         };
         let Some(verdict) = ask(&question) else { return Ok(0) };
-        let mut client = Client::connect(place).map_err(|error| super::gone(&error))?;
-        let decided = client.ask(&Request::Decide { question: question.id, verdict });
-        tell(matches!(decided, Ok(Answer::Done(true))));
+        tell(decide(place, Decided { question: question.id, verdict }));
     }
+}
+
+/// An answer of a program that shows the questions itself, in one line.
+#[derive(Deserialize)]
+struct Decided {
+    question: u64,
+    verdict: Verdict,
+}
+
+/// `pilotlight programs answer --json`: the questions and their ends as the agent tells them, and the answers from standard
+/// input, for a program that shows them. It ends with either.
+pub(super) fn answer_for_another(place: &Place) -> Outcome {
+    let mut news = subscribe(place)?;
+    let hang_up = news.hang_up_elsewhere().map_err(|error| super::gone(&error))?;
+    let there = place.clone();
+    let answering = std::thread::Builder::new().name("pilotlight-consent".to_owned()).spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if let Ok(decided) = serde_json::from_str(&line) {
+                // What is over is told as such to whoever shows it.
+                let _ = decide(&there, decided);
+            }
+        }
+        hang_up();
+    });
+    let answering = answering.map_err(|error| Failure::usage(format!("{error}."), "Try again."))?;
+    loop {
+        match news.hear() {
+            Ok(told @ (Answer::Question(_) | Answer::Over(_))) => output::result(&crate::json::line(&told))?,
+            Ok(Answer::Error(trouble)) => return Err(Failure::usage(trouble.message, "Start it again.")),
+            Ok(_) => {}
+            Err(_) if answering.is_finished() => return Ok(0),
+            Err(error) => return Err(super::gone(&error)),
+        }
+    }
+}
+
+/// A connection that hears every question.
+fn subscribe(place: &Place) -> Result<Client, Failure> {
+    let mut news = super::connect(place)?;
+    super::expect_done(news.ask(&Request::Subscribe { decide: true }))?;
+    news.wait_for_ever().map_err(|error| super::gone(&error))?;
+    Ok(news)
+}
+
+/// Whether the question was still open.
+fn decide(place: &Place, decided: Decided) -> bool {
+    let Decided { question, verdict } = decided;
+    let answer =
+        |mut agent: Client| matches!(agent.ask(&Request::Decide { question, verdict }), Ok(Answer::Done(true)));
+    Client::connect(place).is_ok_and(answer)
 }
 
 fn tell(in_time: bool) {

@@ -139,7 +139,7 @@ mod at_socket {
     }
 }
 
-#[cfg(unix)]
 #[cfg(test)]
+#[cfg(unix)]
 #[path = "scheme_tests.rs"]
 mod tests;
