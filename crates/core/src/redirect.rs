@@ -23,8 +23,10 @@ pub(crate) const PATH: &str = "/callback";
 /// Bytes. An answer is as long here as it may be at the loopback address.
 pub(crate) const LONGEST: usize = 16 * 1024;
 /// What is said to whoever delivers: the sign-in goes on, or ends, by this answer.
+#[cfg(unix)]
 pub(crate) const TAKEN: u8 = b'1';
 /// The same: it does not concern the sign-in.
+#[cfg(unix)]
 pub(crate) const NOT_TAKEN: u8 = b'0';
 /// A process that waits and does not take an answer for so long is stuck.
 #[cfg(unix)]
@@ -116,10 +118,12 @@ pub(crate) fn folder(home: &Home) -> PathBuf {
 }
 
 /// Where the process listens whose request had this `state`.
+#[cfg(unix)]
 pub(crate) fn socket(home: &Home, state: &str) -> PathBuf {
     folder(home).join(files::derive_name(state))
 }
 
+#[cfg(unix)]
 pub(crate) fn unusable(error: &std::io::Error) -> Error {
     let text = format!("The answer of the browser cannot come back by the app's own scheme: {error}.");
     Error::new(crate::ErrorCode::Internal, text)

@@ -72,6 +72,8 @@ fn what_a_package_starts_is_in_it_and_the_agent_starts_only_where_somebody_turne
         let program = entry["Exec"].split(' ').next().unwrap();
         assert!(root.join("usr/bin").join(program).is_file(), "{program}");
     }
+    let app = entries(&app);
+    assert_eq!((app["MimeType"], app["Exec"]), ("x-scheme-handler/dev.pilotlight;", "pilotlight-desktop %u"));
     let unit = text(&root, "usr/lib/systemd/user/pilotlight-agent.service");
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/")).expect("an absolute path");
     assert!(root.join(start.split(' ').next().unwrap()).is_file(), "{start}");

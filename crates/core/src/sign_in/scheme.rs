@@ -131,7 +131,7 @@ mod at_socket {
             }
         }
         let query = std::str::from_utf8(&address).ok().and_then(|address| query_of(address, &scheme));
-        let outcome = query.map(|query| read(query)).filter(|read| !matches!(read, Err(CallbackError::WrongState)));
+        let outcome = query.map(&*read).filter(|read| !matches!(read, Err(CallbackError::WrongState)));
         let said = if outcome.is_some() { TAKEN } else { NOT_TAKEN };
         // Whether the other program hears of it does not matter to the sign-in.
         let _ = stream.write_all(&[said]).await;
