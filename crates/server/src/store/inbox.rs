@@ -71,18 +71,18 @@ impl<T> Drop for Giver<T> {
 }
 
 impl<T> Taker<T> {
-    /// Waits a moment until `expected` are there, and then for the first of them; gives `most` at most, the first ones first. `None` once
-    /// it is closed and empty.
+    /// Waits until there is something, then a moment until `expected` are there; at most `most` of them, the first ones first. `None`
+    /// once it is closed and empty.
     pub(super) fn take(&self, expected: usize, most: usize) -> Option<Vec<T>> {
         let Inbox { enough, .. } = &*self.inbox;
         let mut state = self.inbox.state();
-        if expected > 1 {
+        state.wanted = 1;
+        state = enough.wait_while(state, State::lacks).unwrap_or_else(PoisonError::into_inner);
+        if state.waiting.len() < expected {
             state.wanted = expected;
             let waited = enough.wait_timeout_while(state, self.linger, State::lacks);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.wanted = 1;
-        state = enough.wait_while(state, State::lacks).unwrap_or_else(PoisonError::into_inner);
         state.wanted = 0;
         let number = state.waiting.len().min(most);
         let left = state.waiting.split_off(number);
