@@ -122,19 +122,24 @@ pub(crate) fn answer(questions: State<'_, Questions>, id: u64, verdict: VerdictV
     }
 }
 
-/// Shows the questions of this desk for as long as the app runs.
-pub(crate) async fn show<R: Runtime>(app: AppHandle<R>, desk: Desk) {
+/// Shows the questions of this desk for as long as the app runs: heard from this call on, for a question that nobody hears is
+/// answered with no; shown while the future is polled.
+pub(crate) fn show<R: Runtime>(app: AppHandle<R>, desk: Desk) -> impl Future<Output = ()> + Send {
     *app.state::<Questions>().answers() = Some(Answers::Desk(desk.clone()));
-    loop {
-        let (open, mut heard) = desk.hear();
-        tell(&app, |shown| *shown = open.into_iter().map(QuestionView::from).collect());
+    let mut hearing = desk.hear();
+    async move {
         loop {
-            match heard.recv().await {
-                Ok(heard) => take(&app, heard),
-                // Heard anew, from what is open now.
-                Err(RecvError::Lagged(_)) => break,
-                Err(RecvError::Closed) => return,
+            let (open, mut heard) = hearing;
+            tell(&app, |shown| *shown = open.into_iter().map(QuestionView::from).collect());
+            loop {
+                match heard.recv().await {
+                    Ok(heard) => take(&app, heard),
+                    // Heard anew, from what is open now.
+                    Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return,
+                }
             }
+            hearing = desk.hear();
         }
     }
 }
