@@ -263,6 +263,16 @@ it("a silent refresh is not announced, an ended sign-in is", async () => {
   await page.context().close();
 });
 
+it("a page with room to spare is not scrolled", async () => {
+  for (const width of [360, 760, 1000]) {
+    const page = await stage.open("one", { width });
+    await page.locator(id("account-card")).waitFor();
+    const [long, room] = await page.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
+    assert.equal(long, room, `${width} pixels wide`);
+    await page.context().close();
+  }
+});
+
 it("nothing moves for people who want no motion", async () => {
   const moves = async (motion) => {
     const page = await stage.open("one", { motion });
