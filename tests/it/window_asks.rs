@@ -1,6 +1,5 @@
 //! A program that asks for a token while the window is open, and the person who answers there.
 
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
@@ -20,9 +19,8 @@ fn lent(asking: Child) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
-fn wait_for_who_lends(desktop: &PrivateDesktop) {
-    let socket = desktop.pilotlight_home().join("agent/agent.sock");
-    wait::until("who lends", || UnixStream::connect(&socket).is_ok().then_some(()));
+fn socket(desktop: &PrivateDesktop) -> PathBuf {
+    desktop.pilotlight_home().join("agent/agent.sock")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +37,7 @@ async fn a_person_is_asked_in_the_window_which_program_gets_a_token_and_what_the
             window.reopen().await;
             window.wait_for_state("signed-in").await;
         }
-        wait_for_who_lends(&desktop);
+        process::wait_until_it_serves(window.process_id(), &socket(&desktop));
         let asking = ask(&desktop);
         window.find("question").await;
         assert_eq!(window.text("question-program").await, asks);
@@ -74,7 +72,7 @@ async fn what_an_agent_asks_is_asked_in_the_window_and_the_app_goes_on_when_the_
         "--consent",
         "ask",
     ]));
-    wait_for_who_lends(&desktop);
+    process::wait_until_it_serves(agent.id(), &socket(&desktop));
     let mut window = Window::open(&desktop, Launch::offering("Demo service", server.issuer())).await;
     window.sign_in_by_browser().await;
     let listens = || process::descendants(window.process_id()).into_iter().filter_map(process::program_of).any(is_ours);
@@ -91,7 +89,7 @@ async fn what_an_agent_asks_is_asked_in_the_window_and_the_app_goes_on_when_the_
     window.wait_until_gone("question").await;
     asking.kill().unwrap();
     asking.wait().unwrap();
-    wait_for_who_lends(&desktop);
+    process::wait_until_it_serves(window.process_id(), &socket(&desktop));
     let asking = ask(&desktop);
     answer(&window, "once").await;
     assert!(lent(asking).is_some());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -27,9 +27,9 @@ impl Drop for Left {
 
 /// What a process has open that another one could only have from it.
 fn open_by(id: u32) -> BTreeSet<String> {
-    let all = fs::read_dir(format!("/proc/{id}/fd")).unwrap().filter_map(Result::ok);
-    let targets = all.filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.display().to_string()));
-    targets.filter(|target| target.starts_with("socket:") || target.starts_with("pipe:")).collect()
+    let mut open = process::open_by(id);
+    open.retain(|target| target.starts_with("socket:") || target.starts_with("pipe:"));
+    open
 }
 
 /// proc(5): the sixth field of `stat`, behind the name in brackets.
@@ -41,19 +41,6 @@ fn session_of(id: u32) -> u32 {
 /// The socket of who lends.
 fn socket(desktop: &PrivateDesktop) -> PathBuf {
     desktop.pilotlight_home().join("agent/agent.sock")
-}
-
-/// What `/proc/PID/fd` calls the socket that listens there. proc(5), `unix`: the 4th field has `SO_ACCEPTCON`, the 7th is the inode.
-fn listening_at(socket: &Path) -> String {
-    let table = fs::read_to_string("/proc/net/unix").unwrap();
-    let line = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let path = socket.to_str().unwrap();
-    let found = line.into_iter().find(|field| field.last() == Some(&path) && field[3] == "00010000");
-    format!("socket:[{}]", found.unwrap_or_else(|| panic!("nobody listens at {path}"))[6])
-}
-
-fn wait_for_who_serves(desktop: &PrivateDesktop) {
-    wait::until("somebody who serves", || UnixStream::connect(socket(desktop)).is_ok().then_some(()));
 }
 
 /// Asks who serves, again and again, each time by another connection: how often it was answered.
@@ -96,7 +83,7 @@ async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_t
     let panel = Panel::start(&desktop);
     let mut window = Window::open(&desktop, Launch::offering("Demo service", server.issuer()).handing_over()).await;
     window.sign_in_by_browser().await;
-    wait_for_who_serves(&desktop);
+    process::wait_until_it_serves(window.process_id(), &socket(&desktop));
     let asks = std::env::current_exe().unwrap();
     assert_eq!(run(&desktop, &["programs", "allow", asks.to_str().unwrap()]).code, 0);
     assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0);
@@ -106,10 +93,11 @@ async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_t
     // Killed, it leaves a socket at which nobody listens; the next start takes the place.
     window.kill();
     assert!(socket(&desktop).exists());
+    wait::until("nobody at the socket", || process::listening_at(&socket(&desktop)).is_empty().then_some(()));
     assert_eq!(run(&desktop, &["token", "demo-service"]).code, 0, "nobody serves, and the vault is there");
     window.reopen().await;
     window.wait_for_state("signed-in").await;
-    wait_for_who_serves(&desktop);
+    process::wait_until_it_serves(window.process_id(), &socket(&desktop));
 
     let app = window.process_id();
     let asking = Asking::begin(&desktop);
@@ -131,7 +119,7 @@ async fn while_its_window_is_open_the_app_lends_and_nobody_is_turned_away_when_t
     window.wait_for_state("signed-in").await;
     process::signal("KILL", agent.0);
     wait::until("the agent's end", || (!process::is_running(agent.0)).then_some(()));
-    wait_for_who_serves(&desktop);
+    process::wait_until_it_serves(window.process_id(), &socket(&desktop));
     assert_eq!(run(&desktop, &["settings", "set", "tray", "off"]).code, 0);
     let app = window.process_id();
     window.click_cross();
@@ -147,7 +135,7 @@ async fn who_closes_the_window_stays_signed_in_by_an_agent_and_comes_back_to_it(
     let launch = Launch::offering("Demo service", server.issuer()).argument("--log").argument("debug").handing_over();
     let mut window = Window::open(&desktop, launch).await;
     window.sign_in_by_browser().await;
-    wait_for_who_serves(&desktop);
+    process::wait_until_it_serves(window.process_id(), &socket(&desktop));
     let (app, opened) = (window.process_id(), open_by(window.process_id()));
 
     window.click_cross();
@@ -158,7 +146,7 @@ async fn who_closes_the_window_stays_signed_in_by_an_agent_and_comes_back_to_it(
     let agent = Left(panel.owner());
     assert_eq!(session_of(agent.0), agent.0, "it belongs to the app's session");
     let inherited: Vec<_> = open_by(agent.0).intersection(&opened).cloned().collect();
-    assert_eq!(inherited, [listening_at(&socket(&desktop))], "what it was left, and nothing else");
+    assert_eq!(inherited, process::listening_at(&socket(&desktop)), "what it was left, and nothing else");
     let before = server.rotations();
     wait::until("refreshes without a window", || (server.rotations() >= before + 2).then_some(()));
 

@@ -1,6 +1,7 @@
 //! Processes that end with the value that owns them, always by their id and never by their name.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -9,6 +10,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+use crate::wait;
 
 /// How long a process may take to end when it is asked to, before it is made to.
 const GRACE: Duration = Duration::from_secs(3);
@@ -176,13 +179,49 @@ fn stat(folder: &Path) -> Option<(char, u32)> {
 /// When it does not run.
 #[cfg(target_os = "linux")]
 pub fn listening_ports(id: u32) -> Vec<u16> {
-    let files = fs::read_dir(format!("/proc/{id}/fd")).expect("a process that runs").filter_map(Result::ok);
-    let open = files.filter_map(|file| Some(fs::read_link(file.path()).ok()?.display().to_string()));
-    let own: Vec<String> =
-        open.filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
+    let own: Vec<String> = open_by(id)
+        .into_iter()
+        .filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
     let sockets = fs::read_to_string(format!("/proc/{id}/net/tcp")).expect("its network");
     let fields = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let listens =
         fields.filter(|fields| fields.get(3) == Some(&"0A") && own.iter().any(|own| fields.get(9) == Some(&&**own)));
     listens.filter_map(|fields| u16::from_str_radix(fields[1].rsplit_once(':')?.1, 16).ok()).collect()
+}
+
+/// What a process has open, as `/proc/PID/fd` calls it.
+///
+/// # Panics
+/// When it does not run.
+#[cfg(target_os = "linux")]
+pub fn open_by(id: u32) -> BTreeSet<String> {
+    let files = fs::read_dir(format!("/proc/{id}/fd")).expect("a process that runs").filter_map(Result::ok);
+    files.filter_map(|file| Some(fs::read_link(file.path()).ok()?.display().to_string())).collect()
+}
+
+/// The Unix sockets that listen at `path`, as `/proc/PID/fd` calls them. A killed process may have one for a moment after it
+/// has ended to the eye, while the last of its threads goes. proc(5), `unix`: the 4th field has `SO_ACCEPTCON`, the 7th is the
+/// inode.
+///
+/// # Panics
+/// When the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn listening_at(path: &Path) -> Vec<String> {
+    let table = fs::read_to_string("/proc/net/unix").expect("the system's sockets");
+    let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let found = fields.filter(|fields| fields.last().copied() == path.to_str() && fields[3] == "00010000");
+    found.map(|fields| format!("socket:[{}]", fields[6])).collect()
+}
+
+/// Waits until this very process listens at `path`.
+///
+/// # Panics
+/// When it does not.
+#[cfg(target_os = "linux")]
+pub fn wait_until_it_serves(id: u32, path: &Path) {
+    wait::until("who serves", || {
+        let own = open_by(id);
+        listening_at(path).iter().any(|socket| own.contains(socket)).then_some(())
+    });
 }
