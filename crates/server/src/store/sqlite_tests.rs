@@ -1,6 +1,7 @@
 //! The suite on a file, and what only a file can get wrong.
 
 use pilotlight_oauth::Scope;
+use rusqlite::StatementStatus;
 
 use super::*;
 use crate::grant::RecentKeys;
@@ -125,6 +126,18 @@ fn a_store_of_format_4_keeps_how_each_grant_stands_and_where_it_began() {
 
 fn states(store: &SqliteStore) -> i64 {
     store.reader().query_row("SELECT count(*) FROM states", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn looking_for_a_grant_is_planned_once() {
+    let (store, _folder) = fresh();
+    let planned_again = store.writer.atomically(|t| {
+        for id in [[1; 16], [2; 16], [3; 16]] {
+            read_grant(t, GrantId(id))?;
+        }
+        Ok(t.prepare_cached(select_grant!("WHERE id = ?1"))?.get_status(StatementStatus::RePrepare))
+    });
+    assert_eq!(planned_again.unwrap(), 0);
 }
 
 #[test]
