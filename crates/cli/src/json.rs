@@ -199,12 +199,16 @@ pub(crate) struct EventJson<'a> {
     account: &'a str,
     kind: &'static str,
     text: &'a str,
+    /// Who was lent a token, or refused one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<&'a str>,
 }
 
 impl<'a> EventJson<'a> {
     pub(crate) fn of(entry: &'a JournalEntry) -> Self {
-        let JournalEntry { seq, at, account, kind, text, .. } = entry;
-        Self { seq: *seq, at: at.to_string(), account, kind: kind.as_str(), text }
+        let JournalEntry { seq, at, account, kind, text, program, .. } = entry;
+        let program = program.as_deref();
+        Self { seq: *seq, at: at.to_string(), account, kind: kind.as_str(), text, program }
     }
 }
 

@@ -100,6 +100,7 @@ fn nothing_that_a_service_or_a_person_wrote_reaches_the_terminal_raw() {
         account: trap.into(),
         kind: EventKind::Ended,
         text: trap.into(),
+        program: None,
         prev: String::new(),
     };
     let told = Explanation {
@@ -131,6 +132,7 @@ fn events_are_lines_of_time_account_kind_and_text() {
         account: account.into(),
         kind,
         text: text.into(),
+        program: None,
         prev: String::new(),
     };
     let entries = [
@@ -205,6 +207,7 @@ fn an_explanation_is_a_sentence_its_times_and_a_timeline() {
         account: "work".into(),
         kind,
         text: text.into(),
+        program: None,
         prev: String::new(),
     };
     let mut told = Explanation {
