@@ -147,6 +147,17 @@ fn events_are_lines_of_time_account_kind_and_text() {
 }
 
 #[test]
+fn programs_are_lines_of_their_last_lend_and_refusal() {
+    let curl = Borrower { program: "/usr/bin/curl".into(), lent_at: Some(NOW), refused_at: None };
+    let trap = Borrower { program: "/tmp/\u{1b}[2J".into(), lent_at: None, refused_at: Some(NOW) };
+    let text = "\
+lent 2001-09-09T01:46:40Z  refused -                     /usr/bin/curl
+lent -                     refused 2001-09-09T01:46:40Z  /tmp/[2J
+";
+    assert_eq!(borrowers(&[curl, trap]), text);
+}
+
+#[test]
 fn damaged_records_are_counted_and_named() {
     let id = GrantId::from_bytes([0; 16]);
     assert_eq!(damaged(&[]), None);
