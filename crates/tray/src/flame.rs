@@ -192,9 +192,8 @@ mod tests {
             let value = f64::from(value) / 255.0;
             if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
         };
-        let light = |[red, green, blue]: [u8; 3]| {
-            0.05 + 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
-        };
+        let light =
+            |[red, green, blue]: [u8; 3]| 0.05 + 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
         let (one, other) = (light([grey; 3]), light(colour));
         one.max(other) / one.min(other)
     }
