@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use pilotlight::values::Timestamp;
+use pilotlight::values::{Timestamp, is_unprintable};
 
 /// `text` without anything that a terminal would obey or that would turn or hide its neighbours. Services name accounts and
 /// word their refusals, and those words are shown.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().filter(|c| !is_dangerous(*c)).collect()
-}
-
-/// Control characters (C1 too: U+009B begins a terminal's command), and marks that are invisible or turn the direction of text.
-pub(crate) fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    text.chars().filter(|c| !is_unprintable(*c)).collect()
 }
 
 /// `in 4 min`, `now`, `2 h ago`: rounded down to one unit.
