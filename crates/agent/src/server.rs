@@ -187,7 +187,7 @@ impl Office {
         self.news.end().await;
         let lines = lock(&self.ledger).close();
         for line in lines {
-            self.pilotlight.note(&line.account, line.kind, &line.text).await;
+            line.write_to(&self.pilotlight).await;
         }
     }
 
@@ -226,7 +226,7 @@ impl Office {
         let line = lock(&self.ledger).enter(self.pilotlight.now(), entry, || program::parents(pid));
         if let Some(line) = line {
             let pilotlight = self.pilotlight.clone();
-            tokio::spawn(async move { pilotlight.note(&line.account, line.kind, &line.text).await });
+            tokio::spawn(async move { line.write_to(&pilotlight).await });
         }
     }
 }

@@ -63,6 +63,11 @@ pub(crate) enum AgentCommand {
 pub(crate) enum ProgramsCommand {
     /// List what was decided
     List,
+    /// Tell which programs were lent tokens of an account, or refused them, and when
+    Lent {
+        /// The account
+        name: String,
+    },
     /// Let a program have tokens
     Allow {
         /// Its executable
@@ -218,6 +223,8 @@ pub(crate) fn programs(form: Form, command: ProgramsCommand) -> Outcome {
             form.print(&all, || all.iter().map(|(path, decision)| listed(path, *decision)).collect())?;
             return Ok(0);
         }
+        // The core tells that.
+        ProgramsCommand::Lent { .. } => return Ok(0),
         ProgramsCommand::Answer => {
             let place = Place::of(&Home::locate()?);
             return match form {

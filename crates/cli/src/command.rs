@@ -11,7 +11,9 @@ use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};
 use crate::failure::{DISK, Failure, NEEDS_SIGN_IN};
-use crate::json::{AccountJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson};
+use crate::json::{
+    AccountJson, BorrowerJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson,
+};
 use crate::lend::{Lender, Lending};
 use crate::output::{self, Form};
 use crate::surroundings::Screen;
@@ -61,6 +63,8 @@ impl Run {
             Command::Lab(_) => Ok(0),
             #[cfg(target_os = "linux")]
             Command::Agent { serve, .. } => crate::agent::serve(self.pilotlight, serve).await,
+            #[cfg(target_os = "linux")]
+            Command::Programs(crate::agent::ProgramsCommand::Lent { name }) => self.borrowers(&name).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) | Command::Autostart(_) => Ok(0),
             Command::Presets
@@ -180,6 +184,17 @@ impl Run {
                 Some(name) => format!("The journal has nothing about {name:?}."),
                 None => "Nothing has happened yet.".to_owned(),
             });
+        }
+        Ok(0)
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn borrowers(self, name: &str) -> Outcome {
+        let borrowers = self.pilotlight.borrowers(name).await?;
+        let json: Vec<_> = borrowers.iter().map(BorrowerJson::of).collect();
+        self.form.print(&json, || text::borrowers(&borrowers))?;
+        if borrowers.is_empty() {
+            output::note("No program has asked for its tokens.");
         }
         Ok(0)
     }

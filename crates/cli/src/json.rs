@@ -1,6 +1,6 @@
 //! The JSON of each result. Its field names are promised to scripts in docs/cli.md.
 
-use pilotlight::diagnosis::{Explanation, Forecast};
+use pilotlight::diagnosis::{Borrower, Explanation, Forecast};
 use pilotlight::journal::{Chain, JournalEntry};
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{GrantId, Service, SignedOut, Timestamp};
@@ -199,12 +199,30 @@ pub(crate) struct EventJson<'a> {
     account: &'a str,
     kind: &'static str,
     text: &'a str,
+    /// Who was lent a token, or refused one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<&'a str>,
 }
 
 impl<'a> EventJson<'a> {
     pub(crate) fn of(entry: &'a JournalEntry) -> Self {
-        let JournalEntry { seq, at, account, kind, text, .. } = entry;
-        Self { seq: *seq, at: at.to_string(), account, kind: kind.as_str(), text }
+        let JournalEntry { seq, at, account, kind, text, program, .. } = entry;
+        let program = program.as_deref();
+        Self { seq: *seq, at: at.to_string(), account, kind: kind.as_str(), text, program }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct BorrowerJson<'a> {
+    program: &'a str,
+    lent_at: Option<String>,
+    refused_at: Option<String>,
+}
+
+impl<'a> BorrowerJson<'a> {
+    pub(crate) fn of(borrower: &'a Borrower) -> Self {
+        let Borrower { program, lent_at, refused_at } = borrower;
+        Self { program, lent_at: time(*lent_at), refused_at: time(*refused_at) }
     }
 }
 

@@ -129,7 +129,7 @@ async fn lends_and_refusals_stand_in_the_journal_once_and_are_counted() {
     assert!(lent[1].starts_with("Lent to /") && lent[1].contains(", run by /"), "{lent:?}");
 
     let programs = Programs::of(&world.home());
-    let path = lent[1].strip_prefix("Lent to ").and_then(|text| text.split(", run by").next()).unwrap();
+    let path = events.iter().find_map(|entry| entry.program.as_deref()).unwrap();
     let borrowers = world.pilotlight.borrowers("work").await.unwrap();
     assert_eq!(
         borrowers.iter().map(|one| one.program.as_str()).collect::<Vec<_>>(),
