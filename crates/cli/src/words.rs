@@ -10,6 +10,15 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().filter(|c| !is_unprintable(*c)).collect()
 }
 
+/// `text` in fewer than `columns` characters, with a mark where some are left out.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() < columns {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(2)).collect();
+    format!("{kept}…")
+}
+
 /// `in 4 min`, `now`, `2 h ago`: rounded down to one unit.
 pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     let (ahead, ago) = (at.since(now), now.since(at));
@@ -63,6 +72,13 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+    #[test]
+    fn what_is_too_long_for_a_line_ends_in_a_mark() {
+        assert_eq!(cut("0123456789", 11), "0123456789");
+        assert_eq!(cut("0123456789", 10), "01234567…");
+        assert_eq!(cut("0123456789", 0), "…");
+    }
 
     #[test]
     fn a_terminal_obeys_nothing_that_a_service_says() {
