@@ -99,7 +99,8 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 #[cfg(unix)]
 fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let file = file.map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     // The mode above is for a new file only.
     if file.metadata()?.permissions().mode() & 0o077 == 0 {
         return Ok(());
