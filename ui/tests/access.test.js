@@ -59,6 +59,22 @@ describe("a window of 360 pixels never scrolls sideways", () => {
   }
 });
 
+it("a window of 360 pixels breaks no word of what leads to the views", async () => {
+  const page = await stage.open("one", { width: 360, height: 560 });
+  for (const language of ["en", "zh"]) {
+    await page.click(id(`language-${language}`));
+    const lines = await page.locator("nav button").evaluateAll((buttons) =>
+      buttons.map((button) => {
+        const range = document.createRange();
+        range.selectNodeContents(button.firstChild);
+        return range.getClientRects().length;
+      }),
+    );
+    assert.deepEqual(lines, [1, 1, 1, 1], language);
+  }
+  await page.context().close();
+});
+
 describe("at 200 % a window of 1280 pixels never scrolls sideways", () => {
   for (const [name, { scenario, steps }] of Object.entries(views)) {
     it(name, async () => {

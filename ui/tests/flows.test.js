@@ -278,12 +278,19 @@ describe("an account", () => {
     await page.waitForFunction((of) => /^Refused\./.test(document.querySelector(of)?.textContent.trim()), id("explanation"));
   }));
 
-  it("is explained in a translated frame around the core's English sentence", on("ended", async (page) => {
+  it("is explained in the person's language, and in the core's English where that says more", on("ended", async (page) => {
     assert.equal(await said(page, `${card("ada")} ${id("explain")}`), "为什么？");
     await page.click(`${card("ada")} ${id("explain")}`);
     const explanation = `${card("ada")} ${id("explanation")}`;
     assert.match(await said(page, `${explanation} > p[lang="en"]`), /^The service answered invalid_grant/);
-    assert.match(await said(page, explanation), /请重新登录。[^]*始于\s+4 分前[^]*经过/);
+    assert.match(await said(page, explanation), /^\s*服务[^]*请重新登录。[^]*始于\s+4 分前[^]*经过/);
+  }, { language: "zh", frozen: true }));
+
+  it("is explained in the person's language alone where nothing is wrong", on("one", async (page) => {
+    await page.click(`${card("ada")} ${id("explain")}`);
+    const explanation = `${card("ada")} ${id("explanation")}`;
+    assert.match(await said(page, explanation), /已登录。令牌已按时续期/);
+    assert.equal(await page.locator(`${explanation} > p[lang="en"]`).count(), 0);
   }, { language: "zh", frozen: true }));
 
   it("tells what went wrong where no explanation comes", on("one", async (page) => {

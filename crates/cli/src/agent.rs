@@ -179,7 +179,12 @@ fn connect(place: &Place) -> Result<Client, Failure> {
 }
 
 fn gone(error: &AskError) -> Failure {
-    Failure::usage(format!("{error}."), "Start one with `pilotlight agent`.")
+    match error {
+        AskError::NoAgent => Failure::usage("No agent is running.", "Start one with `pilotlight agent`."),
+        AskError::NoAnswer => {
+            Failure::usage("The agent did not answer.", "End it, and start one with `pilotlight agent`.")
+        }
+    }
 }
 
 fn expect_done(answer: Result<Answer<'_>, AskError>) -> Result<(), Failure> {

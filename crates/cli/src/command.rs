@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pilotlight::journal::Chain;
 use pilotlight::values::{ExposeSecret as _, GrantId};
-use pilotlight::{Account, Error, Pilotlight, Registration, SignIn, SignOut, Status};
+use pilotlight::{Account, Pilotlight, Registration, SignIn, SignOut, Status};
 use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};
@@ -44,7 +44,7 @@ impl Run {
             Command::Explain { name } => self.explain(&name).await,
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { export: Some(file), .. } => self.write_report(file).await,
-            Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
+            Command::Events { name, limit, .. } => self.events(name.as_deref(), limit.get()).await,
             Command::Devices(arguments) => self.devices(arguments).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Export(arguments) => self.export(arguments).await,
@@ -89,9 +89,9 @@ impl Run {
     }
 
     pub(crate) async fn sign_in_with(self, registration: Registration, with: SignIn) -> Outcome {
-        let by_device = matches!(with, SignIn::Device(_));
+        let (by_device, by_token) = (matches!(with, SignIn::Device(_)), matches!(with, SignIn::RefreshToken(_)));
         let outcome = self.pilotlight.sign_in(registration, with).await;
-        self.signed_in(by_device, outcome)
+        self.signed_in(by_device, outcome.map_err(|error| Failure::of_sign_in(error, by_token)))
     }
 
     async fn sign_in_again(self, arguments: SignInArguments) -> Outcome {
@@ -99,10 +99,10 @@ impl Run {
         let (with, more) = sign_in::prepare_again(arguments, &account.ways(), self.form, Screen::find())?;
         let by_device = matches!(with, SignIn::Device(_));
         let outcome = self.pilotlight.sign_in_for_more(&account.name, with, &more).await;
-        self.signed_in(by_device, outcome)
+        self.signed_in(by_device, outcome.map_err(Failure::from))
     }
 
-    fn signed_in(&self, by_device: bool, outcome: Result<Account, Error>) -> Outcome {
+    fn signed_in(&self, by_device: bool, outcome: Result<Account, Failure>) -> Outcome {
         if by_device {
             device::clear_line(self.form);
         }
@@ -180,7 +180,10 @@ impl Run {
         let json: Vec<_> = entries.iter().map(EventJson::of).collect();
         self.form.print(&json, || text::events(&entries))?;
         if entries.is_empty() {
-            output::note("Nothing has happened yet.");
+            output::note(&match name {
+                Some(name) => format!("The journal has nothing about {name:?}."),
+                None => "Nothing has happened yet.".to_owned(),
+            });
         }
         Ok(0)
     }

@@ -8,7 +8,7 @@ use pilotlight::{AccessToken, Account, Error, Status};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::words::is_dangerous;
+use pilotlight::values::is_unprintable;
 
 /// One line. What a terminal would obey is escaped, which inside of a JSON string means the same (RFC 8259 section 7).
 pub(crate) fn line(value: &impl Serialize) -> String {
@@ -17,7 +17,7 @@ pub(crate) fn line(value: &impl Serialize) -> String {
     let mut text = String::with_capacity(json.len() + 1);
     for c in json.chars() {
         // All of them are in the basic plane, and none stands outside of a string.
-        if is_dangerous(c) {
+        if is_unprintable(c) {
             text.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             text.push(c);

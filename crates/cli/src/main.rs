@@ -36,6 +36,7 @@ mod sign_in;
 mod surroundings;
 mod text;
 mod transfer;
+mod typed;
 mod vault;
 mod words;
 

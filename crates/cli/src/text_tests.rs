@@ -119,7 +119,7 @@ fn nothing_that_a_service_or_a_person_wrote_reaches_the_terminal_raw() {
         super::signed_in(&account),
         signed_out(trap, &SignedOut::NotTold(problem)),
     ] {
-        let dangerous = |c: char| c != '\n' && crate::words::is_dangerous(c);
+        let dangerous = |c: char| c != '\n' && pilotlight::values::is_unprintable(c);
         assert!(text.contains("x]0;y2J") && !text.contains(dangerous) && !text.contains("J\n2"), "{text:?}");
     }
 }

@@ -22,8 +22,8 @@ pub(crate) struct Pixels {
     pub(crate) argb: Vec<u8>,
 }
 
-/// What trays ask for at one and at two pixels a point.
-const SIDES: [u16; 3] = [22, 32, 48];
+/// What trays ask for at one and at two pixels a point: a picture that the panel has to make smaller is blurred.
+const SIDES: [u16; 6] = [16, 22, 24, 32, 48, 64];
 /// Each pixel is looked at in so many places across and down.
 const FINENESS: u16 = 4;
 /// The side of the square that the outlines are drawn in.
@@ -62,11 +62,12 @@ const INNER: (Point, [Curve; 4]) = (
 /// The mark of a person's turn: a disc below on the right, with a rim that parts it from the flame.
 const DISC: (Point, f32, f32) = ((17.5, 17.5), 5.8, 6.8);
 
-const FLAME: [u8; 3] = [0xf1, 0x9a, 0x1a];
-const CORE: [u8; 3] = [0xff, 0xe3, 0xad];
-/// Seen on light and on dark panels.
+/// Nobody tells a program whether its panel is light or dark, so these three are seen on both. The app's own amber is not
+/// dark enough for a white panel, nor its red light enough for a dark one.
+const FLAME: [u8; 3] = [0xd9, 0x7f, 0x06];
 const UNLIT: [u8; 3] = [0x8c, 0x8b, 0x85];
-const MARK: [u8; 3] = [0xb4, 0x2a, 0x1e];
+const MARK: [u8; 3] = [0xe8, 0x40, 0x2f];
+const CORE: [u8; 3] = [0xff, 0xe3, 0xad];
 const WHITE: [u8; 3] = [0xff; 3];
 
 /// The picture in every size, drawn once.
@@ -182,6 +183,26 @@ mod tests {
             assert_eq!(pixels.argb.len(), usize::from(pixels.side).pow(2) * 4);
             assert_eq!(pixel(pixels, 0.01, 0.01), [0; 4]);
             assert_eq!(pixel(pixels, 0.3, 0.6)[0], 255);
+        }
+    }
+
+    /// WCAG 2.2, "contrast ratio", of a grey to a colour.
+    fn contrast(grey: u8, colour: [u8; 3]) -> f64 {
+        let linear = |value: u8| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let light =
+            |[red, green, blue]: [u8; 3]| 0.05 + 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+        let (one, other) = (light([grey; 3]), light(colour));
+        one.max(other) / one.min(other)
+    }
+
+    #[test]
+    fn wcag_1_4_11_the_colours_are_seen_on_a_white_panel_and_on_a_dark_one() {
+        for (colour, grey) in [FLAME, UNLIT, MARK].into_iter().flat_map(|colour| [(colour, 0xff), (colour, 0x35)]) {
+            let contrast = contrast(grey, colour);
+            assert!(contrast >= 3.0, "{colour:02x?} on {grey:02x}: {contrast:.2}");
         }
     }
 

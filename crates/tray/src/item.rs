@@ -72,8 +72,8 @@ impl ksni::Tray for Item {
     }
 
     fn tool_tip(&self) -> ToolTip {
-        // The description may be markup, but a glance holds only our own words and numbers.
-        ToolTip { title: "Pilotlight".to_owned(), description: self.shown.glance.clone(), ..ToolTip::default() }
+        // All of it in the title: LXQt's panel shows nothing else.
+        ToolTip { title: self.title(), ..ToolTip::default() }
     }
 
     fn menu(&self) -> Vec<MenuItem<Self>> {

@@ -1,6 +1,12 @@
 // English, of an account's page.
 
+/** How an account stands, in a sentence. */
+type Explained = Record<"refreshing" | "unknown" | "once" | "fresh" | "refreshed" | "waiting", string>;
+
 export const en = {
+  /** None: the core's own sentences are English, and say more. */
+  explained: null as Explained | null,
+
   headline: {
     until: (day: string) => `Signed in until at least ${day}`,
     overdue: "Signed in, and about to ask the service",

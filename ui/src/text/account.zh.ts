@@ -3,6 +3,15 @@
 import type { AccountText } from "./account.en";
 
 export const zh: AccountText = {
+  explained: {
+    refreshing: "正在续期。",
+    unknown: "上一次续期的结果未知，正在用同一个密钥再次询问。",
+    once: "已登录。服务没有给出可用于续期的令牌，因此登录只能维持到访问令牌到期。",
+    fresh: "已登录。当前的令牌来自这次登录，到期之前会自动续期。",
+    refreshed: "已登录。令牌已按时续期，下一次续期没有任何障碍。",
+    waiting: "仍保持登录，正在等待续期。",
+  },
+
   headline: {
     until: (day) => `至少保持登录至 ${day}`,
     overdue: "已登录，即将询问服务",

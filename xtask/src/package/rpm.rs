@@ -10,6 +10,11 @@ use std::{
 use super::{DESCRIPTION, Edition, NAME, SUMMARY, installed_files};
 use crate::{failure::Failure, progress::Step};
 
+/// One of these, by the names of Fedora and of openSUSE, answers when a program asks for the Secret Service.
+const KEYSTORES: &str = "gnome-keyring or kf6-kwallet or kwalletd6 or kf5-kwallet or kwalletd5 or keepassxc";
+/// Folders that are this package's alone: rpm takes away only what a package says is its own.
+const OWN_FOLDERS: [&str; 2] = ["/usr/share/doc/pilotlight", "/usr/share/licenses/pilotlight"];
+
 pub(super) fn pack(step: &mut Step, edition: &Edition, root: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     let root = fs::canonicalize(root)?;
     let own = folder.join("rpmbuild");
@@ -23,8 +28,10 @@ pub(super) fn pack(step: &mut Step, edition: &Edition, root: &Path, folder: &Pat
     let mut command = Command::new("rpmbuild");
     edition.stamp(&mut command);
     command.arg("-bb").arg("--define").arg(format!("_topdir {}", own.display()));
-    // The programs are stripped, the pages compressed, and the times those of the commit.
+    // The programs are stripped, the pages compressed, and the times those of the commit. Zstandard at its best is a quarter
+    // smaller than what rpmbuild takes by itself, and read by every rpm since 4.14.
     for definition in [
+        "_binary_payload w19.zstdio",
         "debug_package %{nil}",
         "_build_id_links none",
         "__os_install_post %{nil}",
@@ -44,10 +51,11 @@ pub(super) fn pack(step: &mut Step, edition: &Edition, root: &Path, folder: &Pat
     Ok(made)
 }
 
-fn describe(edition: &Edition, root: &Path) -> Result<String, Failure> {
+pub(super) fn describe(edition: &Edition, root: &Path) -> Result<String, Failure> {
     let mut text = format!(
         "Name: {NAME}\nVersion: {}\nRelease: {}\nSummary: {}{}\nLicense: Apache-2.0\n\
-         Recommends: (gnome-keyring or kwalletmanager5 or keepassxc)\nRecommends: xdg-utils\n\n\
+         Requires: hicolor-icon-theme\n\
+         Recommends: ({KEYSTORES})\nRecommends: xdg-utils\n\n\
          %description\n{}\n\n%install\ncp --archive --no-target-directory '{}' '%{{buildroot}}'\n\n%files\n",
         Edition::version(),
         edition.revision,
@@ -56,6 +64,9 @@ fn describe(edition: &Edition, root: &Path) -> Result<String, Failure> {
         DESCRIPTION.join("\n"),
         root.display(),
     );
+    for own in OWN_FOLDERS {
+        writeln!(text, "%dir %attr(0755,root,root) {own}").map_err(|error| Failure::new(error.to_string()))?;
+    }
     for file in installed_files(root)? {
         let kind = match &file {
             file if file.starts_with("/etc") => "%config(noreplace) ",

@@ -16,7 +16,8 @@ const ICON_SIZES: [u32; 9] = [16, 22, 24, 32, 48, 64, 128, 256, 512];
 /// From the checkout to the installed system, as they are.
 const COPIES: [(&str, &str); 5] = [
     ("src-tauri/linux/dev.pilotlight.desktop", "usr/share/applications/dev.pilotlight.desktop"),
-    ("src-tauri/linux/dev.pilotlight.metainfo.xml", "usr/share/metainfo/dev.pilotlight.metainfo.xml"),
+    // AppStream wants three parts in the id of an app, and the file to be called by it.
+    ("src-tauri/linux/dev.pilotlight.app.metainfo.xml", "usr/share/metainfo/dev.pilotlight.app.metainfo.xml"),
     ("src-tauri/linux/pilotlight-agent.desktop", "etc/xdg/autostart/pilotlight-agent.desktop"),
     ("src-tauri/icons/icon.svg", "usr/share/icons/hicolor/scalable/apps/dev.pilotlight.svg"),
     ("examples/agent-service/pilotlight-agent.socket", "usr/lib/systemd/user/pilotlight-agent.socket"),

@@ -3,15 +3,18 @@
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use super::*;
-use crate::progress::Progress;
+use crate::{
+    package::{Edition, installed_files, rpm},
+    progress::Progress,
+};
 
 /// The tree of either kind, with the programs that the tests run, which are not optimised.
 fn tree(kind: Kind) -> (PathBuf, BTreeMap<String, u32>) {
-    let root = place::own().join(format!("tree-of-the-tests-{kind:?}"));
+    let root = place::own().join(format!("tree-of-the-tests-{kind:?}-{}", std::process::id()));
     let programs = crate::environment::target_folder().join("debug");
     assert!(programs.join(PROGRAMS[1]).is_file(), "build the programs first: `cargo xtask test` does");
     Progress::of(1).step("The tree", |step| plant(step, kind, &programs, &root)).unwrap();
-    let files = super::super::installed_files(&root).unwrap();
+    let files = installed_files(&root).unwrap();
     let mode = |file: &Path| fs::metadata(root.join(file.strip_prefix("/").unwrap())).unwrap().permissions().mode();
     let files = files.iter().map(|file| (file.display().to_string(), mode(file) & 0o7777)).collect();
     (root, files)
@@ -44,7 +47,7 @@ fn a_package_has_every_file_in_its_place_with_its_mode() {
         "/usr/share/man/man1/pilotlight-desktop.1.gz",
         "/usr/share/man/man1/pilotlight-sign-in.1.gz",
         "/usr/share/man/man1/pilotlight.1.gz",
-        "/usr/share/metainfo/dev.pilotlight.metainfo.xml",
+        "/usr/share/metainfo/dev.pilotlight.app.metainfo.xml",
         "/usr/share/zsh/vendor-completions/_pilotlight",
         "/usr/lib/systemd/user/pilotlight-agent.service",
         "/usr/lib/systemd/user/pilotlight-agent.socket",
@@ -78,9 +81,21 @@ fn what_a_package_starts_is_in_it_and_the_agent_starts_only_where_somebody_turne
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/")).expect("an absolute path");
     assert!(root.join(start.split(' ').next().unwrap()).is_file(), "{start}");
     assert!(!unit.contains(BUILT_BY_HAND));
-    let about = text(&root, "usr/share/metainfo/dev.pilotlight.metainfo.xml");
+    let about = text(&root, "usr/share/metainfo/dev.pilotlight.app.metainfo.xml");
     assert!(about.contains("<launchable type=\"desktop-id\">dev.pilotlight.desktop</launchable>"));
-    assert!(about.contains(&format!("<id>{ID}</id>")));
+    assert!(about.contains(&format!("<id>{ID}.app</id>")));
+    assert!(about.contains(concat!("<release version=\"", env!("CARGO_PKG_VERSION"), "\"")));
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn rpm_takes_away_the_folders_that_are_the_packages_alone() {
+    let (root, files) = tree(Kind::Rpm);
+    let described = rpm::describe(&Edition { revision: 1, epoch: None }, &root).unwrap();
+    let mut own =
+        files.keys().filter_map(|file| file.rsplit_once('/')).filter(|(folder, _)| folder.ends_with("/pilotlight"));
+    assert!(own.all(|(folder, _)| described.contains(&format!("%dir %attr(0755,root,root) {folder}\n"))));
+    assert!(files.keys().all(|file| described.contains(&format!(" {file}\n"))));
     fs::remove_dir_all(root).unwrap();
 }
 

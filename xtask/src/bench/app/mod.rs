@@ -4,11 +4,13 @@
 //! ```text
 //!  screen.rs ── a display whose picture is read while programs draw
 //!  x11.rs ───── closes a window as a person does
+//!  scroll.rs ── a long list in motion
 //!  bundle.rs ── the bytes of script that the page has
 //! ```
 
 mod bundle;
 mod screen;
+mod scroll;
 mod x11;
 
 use std::{
@@ -86,7 +88,7 @@ impl AppBench {
             println!("SKIPPED: the window's figures take {missing}");
             return Ok(());
         }
-        let mut progress = Progress::of(5 + if self.built { 0 } else { npm::STEPS + 2 });
+        let mut progress = Progress::of(6 + if self.built { 0 } else { npm::STEPS + 2 });
         if !self.built {
             npm::install(&mut progress)?;
             progress.step("Build the UI", |step| step.run(npm::script("build")))?;
@@ -121,6 +123,7 @@ impl AppBench {
             }
             Ok(())
         })?;
+        progress.step("A long list in motion", |_| scroll::measure(&bench, figures))?;
         progress.step("A stored token", |_| self.tokens(&bench, figures))?;
         progress.step("The agent alone", |_| self.agent(&bench, figures))
     }
@@ -215,22 +218,34 @@ impl Bench {
         Ok(Self { session, screen: Screen::start(folder)?, service, programs, folder: folder.to_owned() })
     }
 
-    fn open(&self, program: Program) -> Result<Opened<'_>, Failure> {
+    /// Its file, and the home that it works on.
+    fn program(&self, program: Program) -> (PathBuf, &'static str) {
         let (file, home) = match program {
             Program::Bare => ("examples/bare", "bare"),
             Program::App(home) => ("pilotlight-desktop", home),
             Program::Trayless => ("pilotlight-desktop", "one"),
         };
-        let mut command = self.session.other(&self.programs.join(file), home);
+        (self.programs.join(file), home)
+    }
+
+    /// What draws on the display, with that home.
+    fn command(&self, program: &Path, home: &str) -> Command {
+        let mut command = self.session.other(program, home);
+        command.env("DISPLAY", self.screen.name()).env("LANG", "C.UTF-8");
+        // The bus for screen readers is another service that this session does not have.
+        command.env("NO_AT_BRIDGE", "1").env("GTK_A11Y", "none");
+        command
+    }
+
+    fn open(&self, program: Program) -> Result<Opened<'_>, Failure> {
+        let (file, home) = self.program(program);
+        let mut command = self.command(&file, home);
         if matches!(program, Program::Trayless) {
             command.arg("--no-tray");
         }
         if !matches!(program, Program::Bare) {
             command.args(["--log", "pilotlight=debug", "--offer", &format!("Service={}", self.service.issuer())]);
         }
-        command.env("DISPLAY", self.screen.name()).env("LANG", "C.UTF-8");
-        // The bus for screen readers is another service that this session does not have.
-        command.env("NO_AT_BRIDGE", "1").env("GTK_A11Y", "none");
         let begun = now();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let (sender, open) = mpsc::channel();
@@ -277,6 +292,17 @@ impl Bench {
         opened.close()
     }
 
+    /// Ends whatever window is open, and what it started.
+    fn end_windows(&self) -> Result<(), Failure> {
+        let is_ours = |pid: &u32| {
+            let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            program.starts_with(&self.programs) || program.to_string_lossy().contains("WebKit")
+        };
+        let ours = || processes(&self.folder).into_iter().filter(is_ours).collect::<Vec<_>>();
+        ours().iter().for_each(|pid| end(*pid));
+        until("the end of the window", || ours().is_empty())
+    }
+
     /// Of every process that was started for the windows, however far from us it is by now.
     fn memory(&self) -> Result<Value, Failure> {
         let (mut pss, mut names) = (0, Vec::new());
@@ -300,14 +326,7 @@ impl Opened<'_> {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let programs = &self.bench.programs;
-        let is_ours = |pid: &u32| {
-            let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            program.starts_with(programs) || program.to_string_lossy().contains("WebKit")
-        };
-        let ours = || processes(&self.bench.folder).into_iter().filter(is_ours).collect::<Vec<_>>();
-        ours().iter().for_each(|pid| end(*pid));
-        until("the end of the window", || ours().is_empty())
+        self.bench.end_windows()
     }
 }
 

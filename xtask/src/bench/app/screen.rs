@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,9 @@ const SIZE: &str = "760x640x24";
 const SHARE: f64 = 0.9;
 /// The pause between two looks.
 const LOOK: Duration = Duration::from_millis(4);
+/// The pause between two glances at a picture that moves, and the part of its height that is looked at.
+const GLANCE: Duration = Duration::from_millis(2);
+const BAND: usize = 16;
 /// A picture that did not change for so long is the last.
 const STILL: Duration = Duration::from_secs(3);
 /// Longer than any start.
@@ -97,6 +101,24 @@ impl Screen {
             std::thread::sleep(LOOK);
         }
         Ok(begun.elapsed().as_secs_f64() * 1e3)
+    }
+
+    /// How long each picture but the first stood, in milliseconds, until told to stop: looked at in a band across the middle.
+    pub(super) fn changes(&self, stop: &AtomicBool) -> Result<Vec<f64>, Failure> {
+        let mut times = Vec::new();
+        let mut band = vec![0; self.length / BAND];
+        let (mut last, mut since) = (Vec::new(), None);
+        while !stop.load(Ordering::Relaxed) {
+            self.buffer.read_exact_at(&mut band, self.at + self.length as u64 / 2)?;
+            if band != last {
+                times.extend(since.map(|since: Instant| since.elapsed().as_secs_f64() * 1e3));
+                // The first picture stood before anything moved.
+                since = (!last.is_empty()).then(now);
+                last.clone_from(&band);
+            }
+            std::thread::sleep(GLANCE);
+        }
+        Ok(times)
     }
 
     fn points(&self) -> Result<Vec<u32>, Failure> {
