@@ -23,6 +23,8 @@ mod kit;
 #[cfg(unix)]
 mod leases;
 mod model;
+#[cfg(target_os = "linux")]
+mod newcomer;
 mod pains;
 mod peers;
 #[cfg(target_os = "linux")]

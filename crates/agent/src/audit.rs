@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pilotlight::Pilotlight;
 use pilotlight::journal::EventKind;
 use pilotlight::values::Timestamp;
 
@@ -21,6 +22,7 @@ pub(crate) struct Line {
     pub(crate) account: String,
     pub(crate) kind: EventKind,
     pub(crate) text: String,
+    pub(crate) program: String,
 }
 
 /// What is counted together.
@@ -79,6 +81,12 @@ impl Ledger {
     }
 }
 
+impl Line {
+    pub(crate) async fn write_to(&self, pilotlight: &Pilotlight) {
+        pilotlight.note_program(&self.account, self.kind, &self.text, &self.program).await;
+    }
+}
+
 impl Entry {
     fn line(self, before: u64, parents: &[PathBuf]) -> Line {
         let mut text = self.begin();
@@ -105,7 +113,7 @@ impl Entry {
 
     fn with(self, text: String) -> Line {
         let kind = if self.lent { EventKind::Lent } else { EventKind::Refused };
-        Line { account: self.account, kind, text }
+        Line { account: self.account, kind, text, program: self.program.display().to_string() }
     }
 }
 
@@ -132,6 +140,7 @@ mod tests {
         let first = ledger.enter(AT, curl.clone(), parents).unwrap();
         assert_eq!(first.text, "Lent to /usr/bin/curl, run by /usr/bin/bash, /usr/sbin/sshd.");
         assert_eq!((first.account.as_str(), first.kind), ("work", EventKind::Lent));
+        assert_eq!(first.program, "/usr/bin/curl");
         for _ in 1..10_000 {
             assert_eq!(ledger.enter(AT, curl.clone(), Vec::new), None);
         }

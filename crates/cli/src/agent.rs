@@ -63,6 +63,11 @@ pub(crate) enum AgentCommand {
 pub(crate) enum ProgramsCommand {
     /// List what was decided
     List,
+    /// Tell which programs were lent tokens of an account, or refused them, and when
+    Lent {
+        /// The account
+        name: String,
+    },
     /// Let a program have tokens
     Allow {
         /// Its executable
@@ -174,7 +179,12 @@ fn connect(place: &Place) -> Result<Client, Failure> {
 }
 
 fn gone(error: &AskError) -> Failure {
-    Failure::usage(format!("{error}."), "Start one with `pilotlight agent`.")
+    match error {
+        AskError::NoAgent => Failure::usage("No agent is running.", "Start one with `pilotlight agent`."),
+        AskError::NoAnswer => {
+            Failure::usage("The agent did not answer.", "End it, and start one with `pilotlight agent`.")
+        }
+    }
 }
 
 fn expect_done(answer: Result<Answer<'_>, AskError>) -> Result<(), Failure> {
@@ -213,6 +223,8 @@ pub(crate) fn programs(form: Form, command: ProgramsCommand) -> Outcome {
             form.print(&all, || all.iter().map(|(path, decision)| listed(path, *decision)).collect())?;
             return Ok(0);
         }
+        // The core tells that.
+        ProgramsCommand::Lent { .. } => return Ok(0),
         ProgramsCommand::Answer => {
             let place = Place::of(&Home::locate()?);
             return match form {
@@ -251,7 +263,7 @@ fn listed(path: &str, decision: Decision) -> String {
 /// The process is not closed to its neighbours here: the agent has to see which program asks.
 pub(crate) fn fast_token(arguments: impl Iterator<Item = OsString>) -> Option<u8> {
     let (account, min_ttl) = plain_token(arguments)?;
-    let request = Request::Token { account, min_ttl, audience: None, scope: None, other_than: None };
+    let request = Request::Token { account, min_ttl, audience: None, scope: None, other_than: None, last: true };
     let printed = lent(&request)?.and_then(|token| {
         let line = Zeroizing::new(format!("{}\n", token.token.expose_secret()));
         output::result(&line)

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use pilotlight::journal::Chain;
 use pilotlight::values::{ExposeSecret as _, GrantId};
-use pilotlight::{Account, Error, Pilotlight, Registration, SignIn, SignOut, Status};
+use pilotlight::{Account, Pilotlight, Registration, SignIn, SignOut, Status};
 use serde_json::json;
 
 use crate::arguments::{Command, SignInArguments, TokenArguments};
 use crate::failure::{DISK, Failure, NEEDS_SIGN_IN};
-use crate::json::{AccountJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson};
+use crate::json::{
+    AccountJson, BorrowerJson, ChainJson, EventJson, ExplanationJson, SignedOutJson, StatusJson, TokenJson,
+};
 use crate::lend::{Lender, Lending};
 use crate::output::{self, Form};
 use crate::surroundings::Screen;
@@ -42,7 +44,7 @@ impl Run {
             Command::Explain { name } => self.explain(&name).await,
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { export: Some(file), .. } => self.write_report(file).await,
-            Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
+            Command::Events { name, limit, .. } => self.events(name.as_deref(), limit.get()).await,
             Command::Devices(arguments) => self.devices(arguments).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Export(arguments) => self.export(arguments).await,
@@ -61,6 +63,8 @@ impl Run {
             Command::Lab(_) => Ok(0),
             #[cfg(target_os = "linux")]
             Command::Agent { serve, .. } => crate::agent::serve(self.pilotlight, serve).await,
+            #[cfg(target_os = "linux")]
+            Command::Programs(crate::agent::ProgramsCommand::Lent { name }) => self.borrowers(&name).await,
             #[cfg(target_os = "linux")]
             Command::Programs(_) | Command::Autostart(_) => Ok(0),
             Command::Presets
@@ -85,9 +89,9 @@ impl Run {
     }
 
     pub(crate) async fn sign_in_with(self, registration: Registration, with: SignIn) -> Outcome {
-        let by_device = matches!(with, SignIn::Device(_));
+        let (by_device, by_token) = (matches!(with, SignIn::Device(_)), matches!(with, SignIn::RefreshToken(_)));
         let outcome = self.pilotlight.sign_in(registration, with).await;
-        self.signed_in(by_device, outcome)
+        self.signed_in(by_device, outcome.map_err(|error| Failure::of_sign_in(error, by_token)))
     }
 
     async fn sign_in_again(self, arguments: SignInArguments) -> Outcome {
@@ -95,10 +99,10 @@ impl Run {
         let (with, more) = sign_in::prepare_again(arguments, &account.ways(), self.form, Screen::find())?;
         let by_device = matches!(with, SignIn::Device(_));
         let outcome = self.pilotlight.sign_in_for_more(&account.name, with, &more).await;
-        self.signed_in(by_device, outcome)
+        self.signed_in(by_device, outcome.map_err(Failure::from))
     }
 
-    fn signed_in(&self, by_device: bool, outcome: Result<Account, Error>) -> Outcome {
+    fn signed_in(&self, by_device: bool, outcome: Result<Account, Failure>) -> Outcome {
         if by_device {
             device::clear_line(self.form);
         }
@@ -176,7 +180,21 @@ impl Run {
         let json: Vec<_> = entries.iter().map(EventJson::of).collect();
         self.form.print(&json, || text::events(&entries))?;
         if entries.is_empty() {
-            output::note("Nothing has happened yet.");
+            output::note(&match name {
+                Some(name) => format!("The journal has nothing about {name:?}."),
+                None => "Nothing has happened yet.".to_owned(),
+            });
+        }
+        Ok(0)
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn borrowers(self, name: &str) -> Outcome {
+        let borrowers = self.pilotlight.borrowers(name).await?;
+        let json: Vec<_> = borrowers.iter().map(BorrowerJson::of).collect();
+        self.form.print(&json, || text::borrowers(&borrowers))?;
+        if borrowers.is_empty() {
+            output::note("No program has asked for its tokens.");
         }
         Ok(0)
     }

@@ -9,6 +9,7 @@ use qrcode::{EcLevel, QrCode};
 use serde_json::{Value, json};
 
 use crate::output::{self, Form};
+use crate::surroundings;
 
 /// Black on white, whatever the terminal's own colours are: many readers do not take a negative.
 const BLACK_ON_WHITE: &str = "\u{1b}[38;5;16;48;5;231m";
@@ -45,7 +46,7 @@ fn invitation_json(invitation: &DeviceInvitation) -> Value {
 
 fn invite(invitation: &DeviceInvitation, with_picture: bool) {
     let address = invitation.verification_uri_complete.as_ref().unwrap_or(&invitation.verification_uri);
-    if let Some(picture) = with_picture.then(|| picture(address.as_str())).flatten() {
+    if let Some(picture) = with_picture.then(|| picture(address.as_str(), surroundings::columns())).flatten() {
         output::picture(&picture);
     }
     output::note(&format!("Open this address in a browser on any device: {}", invitation.verification_uri));
@@ -53,10 +54,15 @@ fn invite(invitation: &DeviceInvitation, with_picture: bool) {
     output::note(&format!("It is good for {}. Ctrl-C gives up.", words(invitation.expires_in)));
 }
 
-/// Two modules to a character, with the margin of four modules that ISO/IEC 18004 asks for. `None` where the text is too long.
-fn picture(text: &str) -> Option<String> {
+/// Two modules to a character, with the margin of four modules that ISO/IEC 18004 asks for. `None` where the text is too long,
+/// or the terminal too narrow: nobody can read a picture that is broken into pieces.
+fn picture(text: &str, columns: Option<usize>) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let drawn = code.render::<Dense1x2>().quiet_zone(true).build();
+    let width = drawn.lines().next()?.chars().count();
+    if columns.is_some_and(|columns| columns < width) {
+        return None;
+    }
     Some(drawn.lines().map(|row| format!("{BLACK_ON_WHITE}{row}{USUAL_COLOURS}\n")).collect())
 }
 
@@ -84,8 +90,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_terminal_that_is_too_narrow_gets_no_picture() {
+        let address = "https://as.example/device?user_code=WDJB-MJHT";
+        let width = picture(address, None)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .trim_start_matches(BLACK_ON_WHITE)
+            .trim_end_matches(USUAL_COLOURS)
+            .chars()
+            .count();
+        assert!(picture(address, Some(width)).is_some() && picture(address, Some(width - 1)).is_none());
+    }
+
+    #[test]
     fn the_picture_is_dark_on_light_with_a_margin_of_four_modules() {
-        let text = picture("https://as.example/device?user_code=WDJB-MJHT").unwrap();
+        let text = picture("https://as.example/device?user_code=WDJB-MJHT", None).unwrap();
         let rows: Vec<Vec<char>> = text
             .lines()
             .map(|row| row.strip_prefix(BLACK_ON_WHITE).unwrap().strip_suffix(USUAL_COLOURS).unwrap().chars().collect())
@@ -99,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_no_picture_can_hold_has_none() {
-        assert_eq!(picture(&"x".repeat(5000)), None);
+        assert_eq!(picture(&"x".repeat(5000), None), None);
     }
 
     #[test]

@@ -91,6 +91,8 @@ fn listed(devices: &[Device], now: Timestamp) -> String {
 fn what(device: &Device) -> String {
     let words = [&device.app, &device.program, &device.system].into_iter().flatten();
     let mut words: Vec<String> = words.map(|word| harmless(word)).collect();
+    // An app that is a program of the same name is one thing.
+    words.dedup();
     if words.is_empty() {
         words.push(if device.browser { "a browser" } else { "an app" }.to_owned());
     }
@@ -128,6 +130,7 @@ mod tests {
             last_used_at: Some(Timestamp::from_secs(99_880)),
             ..device("77a1")
         };
+        let own = Device { program: own.app.clone(), ..own };
         let text = listed(&[own, Device { browser: true, ..device("9c") }], now);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "ID    WHAT                         ADDRESS  SIGNED IN  LAST USED");

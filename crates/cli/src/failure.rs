@@ -8,6 +8,14 @@ pub(crate) enum Failure {
     /// The core says why.
     #[error(transparent)]
     Core(#[from] Error),
+    /// The core says why, and this command knows a better next step.
+    #[error("{error}")]
+    Advised {
+        /// What the core says.
+        error: Error,
+        /// The next step.
+        hint: &'static str,
+    },
     /// The command's input is wrong in a way that only this program knows.
     #[error("{message}")]
     Usage {
@@ -26,10 +34,28 @@ impl Failure {
         Self::Usage { message: message.into(), hint }
     }
 
+    /// Why a first sign-in failed: there is no account yet that could be kept or tried again by itself.
+    pub(crate) fn of_sign_in(error: Error, by_token: bool) -> Self {
+        use ErrorCode::{KeystoreAbsent, NameTaken, NoAnswer, Offline, ServerUnavailable, WrongCredentials};
+        let hint = match error.code() {
+            Offline | NoAnswer => "Check the network and the address, then sign in again. Nothing was kept.",
+            ServerUnavailable => "The service has trouble. Sign in again later; nothing was kept.",
+            WrongCredentials if by_token => {
+                "Pass the newest refresh token, and the client that it was issued to. One that was used is worth nothing."
+            }
+            NameTaken => "Choose another name, or sign in to that account once more with --again.",
+            KeystoreAbsent => {
+                "Start a keystore (GNOME Keyring, KWallet or KeePassXC on Linux) in this session, or choose a way that needs none: `pilotlight vault use encrypted-file`. Nothing is written unprotected instead."
+            }
+            _ => return Self::Core(error),
+        };
+        Self::Advised { error, hint }
+    }
+
     /// The situation's name, for scripts.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
-            Self::Core(error) => error.code().as_str(),
+            Self::Core(error) | Self::Advised { error, .. } => error.code().as_str(),
             Self::Usage { .. } => ErrorCode::BadInput.as_str(),
             Self::Output(_) => "output_failed",
         }
@@ -39,7 +65,7 @@ impl Failure {
     pub(crate) const fn hint(&self) -> &'static str {
         match self {
             Self::Core(error) => error.hint(),
-            Self::Usage { hint, .. } => hint,
+            Self::Advised { hint, .. } | Self::Usage { hint, .. } => hint,
             Self::Output(_) => "Make room where the output goes, then try again. Nothing is lost.",
         }
     }
@@ -47,7 +73,7 @@ impl Failure {
     /// See the table in `pilotlight --help` and docs/cli.md.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Core(error) => exit_code(error),
+            Self::Core(error) | Self::Advised { error, .. } => exit_code(error),
             Self::Usage { .. } => MISUSE,
             Self::Output(_) => INTERNAL,
         }
@@ -89,6 +115,17 @@ mod tests {
             assert!((1..=7).contains(&exit), "{}", code.as_str());
             assert_eq!(exit == INTERNAL, *code == ErrorCode::Internal, "{}", code.as_str());
         }
+    }
+
+    #[test]
+    fn who_has_no_account_yet_is_not_told_that_it_is_kept() {
+        for code in [ErrorCode::Offline, ErrorCode::NoAnswer, ErrorCode::ServerUnavailable] {
+            let failure = Failure::of_sign_in(Error::new(code, "It did not work."), false);
+            assert_eq!((failure.exit_code(), failure.code()), (LATER, code.as_str()));
+            assert!(failure.hint().contains("othing was kept") && failure.hint() != code.hint(), "{}", code.as_str());
+        }
+        let denied = Failure::of_sign_in(Error::new(ErrorCode::SignInDenied, "No."), false);
+        assert_eq!(denied.hint(), ErrorCode::SignInDenied.hint());
     }
 
     #[test]

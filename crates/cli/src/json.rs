@@ -1,6 +1,6 @@
 //! The JSON of each result. Its field names are promised to scripts in docs/cli.md.
 
-use pilotlight::diagnosis::{Explanation, Forecast};
+use pilotlight::diagnosis::{Borrower, Explanation, Forecast};
 use pilotlight::journal::{Chain, JournalEntry};
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{GrantId, Service, SignedOut, Timestamp};
@@ -8,7 +8,7 @@ use pilotlight::{AccessToken, Account, Error, Status};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::words::is_dangerous;
+use pilotlight::values::is_unprintable;
 
 /// One line. What a terminal would obey is escaped, which inside of a JSON string means the same (RFC 8259 section 7).
 pub(crate) fn line(value: &impl Serialize) -> String {
@@ -17,7 +17,7 @@ pub(crate) fn line(value: &impl Serialize) -> String {
     let mut text = String::with_capacity(json.len() + 1);
     for c in json.chars() {
         // All of them are in the basic plane, and none stands outside of a string.
-        if is_dangerous(c) {
+        if is_unprintable(c) {
             text.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             text.push(c);
@@ -199,12 +199,30 @@ pub(crate) struct EventJson<'a> {
     account: &'a str,
     kind: &'static str,
     text: &'a str,
+    /// Who was lent a token, or refused one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<&'a str>,
 }
 
 impl<'a> EventJson<'a> {
     pub(crate) fn of(entry: &'a JournalEntry) -> Self {
-        let JournalEntry { seq, at, account, kind, text, .. } = entry;
-        Self { seq: *seq, at: at.to_string(), account, kind: kind.as_str(), text }
+        let JournalEntry { seq, at, account, kind, text, program, .. } = entry;
+        let program = program.as_deref();
+        Self { seq: *seq, at: at.to_string(), account, kind: kind.as_str(), text, program }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct BorrowerJson<'a> {
+    program: &'a str,
+    lent_at: Option<String>,
+    refused_at: Option<String>,
+}
+
+impl<'a> BorrowerJson<'a> {
+    pub(crate) fn of(borrower: &'a Borrower) -> Self {
+        let Borrower { program, lent_at, refused_at } = borrower;
+        Self { program, lent_at: time(*lent_at), refused_at: time(*refused_at) }
     }
 }
 

@@ -89,12 +89,15 @@ fn an_event_and_a_sign_out_have_their_words() {
         account: "work".into(),
         kind: EventKind::RefreshFailed,
         text: "Offline.".into(),
+        program: None,
         prev: String::new(),
     };
     assert_eq!(
         line(&EventJson::of(&entry)),
         "{\"seq\":7,\"at\":\"2001-09-09T01:46:40Z\",\"account\":\"work\",\"kind\":\"refresh-failed\",\"text\":\"Offline.\"}\n"
     );
+    let lent = JournalEntry { kind: EventKind::Lent, program: Some("/usr/bin/curl".into()), ..entry };
+    assert!(line(&EventJson::of(&lent)).ends_with(",\"text\":\"Offline.\",\"program\":\"/usr/bin/curl\"}\n"));
     let said = |outcome: &SignedOut| line(&SignedOutJson::of(outcome));
     assert_eq!(said(&SignedOut::Revoked), "{\"revoked\":true,\"service\":\"revoked\",\"message\":null}\n");
     assert_eq!(
@@ -120,7 +123,7 @@ fn a_failure_is_one_object() {
 fn what_a_terminal_would_obey_is_escaped_and_means_the_same() {
     let text = "a\u{1b}[31m\u{9b}2J\u{7f}\u{202e}\n\u{feff}ü";
     let json = line(&text);
-    assert!(!json.trim_end_matches('\n').chars().any(is_dangerous), "{json:?}");
+    assert!(!json.trim_end_matches('\n').chars().any(is_unprintable), "{json:?}");
     assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
 }
 
@@ -132,6 +135,7 @@ fn an_explanation_has_its_timeline_as_events() {
         account: "work".into(),
         kind: EventKind::Refreshed,
         text: "Refreshed.".into(),
+        program: None,
         prev: String::new(),
     };
     let told = Explanation {

@@ -36,6 +36,7 @@ mod sign_in;
 mod surroundings;
 mod text;
 mod transfer;
+mod typed;
 mod vault;
 mod words;
 
@@ -95,7 +96,9 @@ fn main() -> ExitCode {
         Command::ManPages { folder } => man_pages(&folder),
         Command::Settings { command } => settings::carry_out(form, command),
         #[cfg(target_os = "linux")]
-        Command::Programs(command) => agent::programs(form, command),
+        Command::Programs(command) if !matches!(command, agent::ProgramsCommand::Lent { .. }) => {
+            agent::programs(form, command)
+        }
         #[cfg(target_os = "linux")]
         Command::Autostart(command) => autostart::carry_out(form, command),
         #[cfg(target_os = "linux")]

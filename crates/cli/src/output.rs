@@ -7,7 +7,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, MISUSE};
-use crate::{json, words};
+use crate::{json, surroundings, words};
 
 /// In which form results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub(crate) fn picture(text: &str) {
 
 /// Writes over the line that a person is looking at; an empty text clears it.
 pub(crate) fn overwrite(text: &str) {
+    // A line that goes on in the next row cannot be written over.
+    let text = surroundings::columns().map_or_else(|| text.to_owned(), |columns| words::cut(text, columns));
     diagnose(&format!("\r\u{1b}[K{text}"));
 }
 

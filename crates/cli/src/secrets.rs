@@ -1,14 +1,14 @@
 //! Secrets come in by standard input or by the terminal, and stay in memory that is wiped.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read};
+use std::io::{self, ErrorKind, IsTerminal as _, Read};
 use std::path::Path;
 
 use pilotlight::values::{ExposeSecret as _, SecretString};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, typed};
 
 /// No password or token is longer.
 const LARGEST: usize = 64 * 1024;
@@ -22,10 +22,11 @@ impl StandardInput {
         if count == 0 {
             return Ok(Self(vec![]));
         }
-        Self::from_reader(unbuffered_stdin().map_err(|error| unreadable(&error))?, count)
+        let from = Source("Standard input".to_owned());
+        Self::from_reader(unbuffered_stdin().map_err(|error| from.unreadable(&error))?, &from, count)
     }
 
-    fn from_reader(mut source: impl Read, count: usize) -> Result<Self, Failure> {
+    fn from_reader(mut source: impl Read, from: &Source, count: usize) -> Result<Self, Failure> {
         // One buffer that never grows, so that no copy is left behind where it was.
         let mut buffer = Zeroizing::new(vec![0; LARGEST + 1]);
         let mut length = 0;
@@ -33,19 +34,21 @@ impl StandardInput {
             match source.read(&mut buffer[length..]) {
                 Ok(0) => break,
                 Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(&error)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(from.unreadable(&error)),
             }
         }
+        let Source(name) = from;
         if length > LARGEST {
-            return Err(Failure::usage("Standard input holds more than 64 KiB.", "Pass the secret alone."));
+            return Err(Failure::usage(format!("{name} holds more than 64 KiB."), "Pass the secret alone."));
         }
-        let text = str::from_utf8(&buffer[..length])
-            .map_err(|_| Failure::usage("Standard input is not text in UTF-8.", "Pass the secret as text in UTF-8."))?;
+        let text = str::from_utf8(&buffer[..length]).map_err(|_| {
+            Failure::usage(format!("{name} is not text in UTF-8."), "Pass the secret as text in UTF-8.")
+        })?;
         let mut secrets: Vec<_> = text.splitn(count, '\n').map(one).collect::<Result<_, _>>()?;
         if secrets.len() < count {
             return Err(Failure::usage(
-                "Standard input holds one secret, and two are needed.",
+                format!("{name} holds one secret, and two are needed."),
                 "Pass the client's secret on the first line and the other one on the second.",
             ));
         }
@@ -59,13 +62,34 @@ impl StandardInput {
     }
 }
 
+/// Where a secret is read from, as an error names it.
+struct Source(String);
+
+impl Source {
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::usage(
+            format!("{} cannot be read: {error}.", self.0),
+            "Pass the secret through a pipe, or in a file that holds it alone.",
+        )
+    }
+}
+
 /// Asks for a secret at the terminal, without showing what is typed. `instead` tells a script what to do.
 pub(crate) fn ask(what: &str, instead: &'static str) -> Result<SecretString, Failure> {
     require_terminal(what, instead)?;
-    let mut typed = rpassword::prompt_password(format!("Your {what}: ")).map_err(|error| unreadable(&error))?;
-    let secret = one(&typed);
+    let mut typed = typed::hidden(&format!("Your {what}")).map_err(|error| not_typed(what, &error, instead))?;
+    let secret =
+        if typed.is_empty() { Err(Failure::usage(format!("No {what} was typed."), instead)) } else { one(&typed) };
     typed.zeroize();
     secret
+}
+
+fn not_typed(what: &str, error: &io::Error, instead: &'static str) -> Failure {
+    match error.kind() {
+        // Ctrl-D.
+        ErrorKind::UnexpectedEof => Failure::usage(format!("No {what} was typed."), instead),
+        _ => Failure::usage(format!("The terminal cannot be asked for the {what}: {error}."), instead),
+    }
 }
 
 /// Asks for a new secret, twice, since nobody sees what is typed.
@@ -79,14 +103,25 @@ pub(crate) fn ask_twice(what: &str, instead: &'static str) -> Result<SecretStrin
 
 /// Reads the one secret that a file holds.
 pub(crate) fn from_file(path: &Path) -> Result<SecretString, Failure> {
-    let file = File::open(path).map_err(|error| {
-        Failure::usage(
-            format!("{} cannot be read: {error}.", path.display()),
-            "Name a file that holds the secret alone.",
-        )
-    })?;
-    let read = StandardInput::from_reader(file, 1)?.next();
-    read.ok_or_else(|| Failure::usage("The file is empty.", "Name a file that holds the secret alone."))
+    let from = Source(path.display().to_string());
+    let file = File::open(path).map_err(|error| from.unreadable(&error))?;
+    if is_open_to_others(&file) {
+        output::note(&format!("Other users may read {}: chmod 600 keeps it yours.", from.0));
+    }
+    let read = StandardInput::from_reader(file, &from, 1)?.next();
+    read.ok_or_else(|| Failure::usage(format!("{} is empty.", from.0), "Name a file that holds the secret alone."))
+}
+
+#[cfg(unix)]
+fn is_open_to_others(file: &File) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o077 != 0)
+}
+
+/// Windows gives files the access list of the person's profile.
+#[cfg(not(unix))]
+fn is_open_to_others(_file: &File) -> bool {
+    false
 }
 
 /// Asks for a line that is no secret.
@@ -95,8 +130,16 @@ pub(crate) fn ask_line(what: &str, instead: &'static str) -> Result<String, Fail
     output::prompt(&format!("Your {what}"));
     let mut line = String::new();
     let most = u64::try_from(LARGEST).unwrap_or(u64::MAX);
-    io::BufRead::read_line(&mut io::stdin().lock().take(most), &mut line).map_err(|error| unreadable(&error))?;
-    Ok(line.trim().to_owned())
+    let read = io::BufRead::read_line(&mut io::stdin().lock().take(most), &mut line);
+    match read {
+        Ok(0) => {
+            // Ctrl-D leaves the cursor behind the question.
+            output::note("");
+            Err(Failure::usage(format!("No {what} was typed."), instead))
+        }
+        Ok(_) => Ok(line.trim().to_owned()),
+        Err(error) => Err(not_typed(what, &error, instead)),
+    }
 }
 
 fn require_terminal(what: &str, instead: &'static str) -> Result<(), Failure> {
@@ -133,10 +176,6 @@ fn unbuffered_stdin() -> io::Result<File> {
     io::stdin().as_handle().try_clone_to_owned().map(File::from)
 }
 
-fn unreadable(error: &io::Error) -> Failure {
-    Failure::usage(format!("Standard input cannot be read: {error}."), "Pass the secret through a pipe or from a file.")
-}
-
 #[cfg(test)]
 mod tests {
     use pilotlight::values::ExposeSecret as _;
@@ -145,7 +184,8 @@ mod tests {
 
     /// What `count` secrets are read as, or the sentence that refuses them.
     fn read(input: &[u8], count: usize) -> Result<Vec<String>, String> {
-        let mut read = StandardInput::from_reader(input, count).map_err(|failure| failure.to_string())?;
+        let mut read = StandardInput::from_reader(input, &Source("Standard input".to_owned()), count)
+            .map_err(|failure| failure.to_string())?;
         Ok(std::iter::from_fn(|| read.next()).map(|secret| secret.expose_secret().to_owned()).collect())
     }
 
@@ -178,7 +218,10 @@ mod tests {
     fn what_is_too_long_is_refused_and_never_cut_short() {
         assert_eq!(read(&vec![b'x'; LARGEST], 1).unwrap()[0].len(), LARGEST);
         assert!(read(&vec![b'x'; LARGEST + 1], 1).unwrap_err().contains("64 KiB"));
-        assert!(StandardInput::from_reader(io::repeat(b'x'), 1).is_err(), "a source without an end");
+        assert!(
+            StandardInput::from_reader(io::repeat(b'x'), &Source("It".to_owned()), 1).is_err(),
+            "a source without an end"
+        );
     }
 
     #[test]
@@ -192,7 +235,8 @@ mod tests {
                 }))
             }
         }
-        let mut read = StandardInput::from_reader(Trickle(b"\nterces".to_vec()), 1).ok().unwrap();
+        let mut read =
+            StandardInput::from_reader(Trickle(b"\nterces".to_vec()), &Source("It".to_owned()), 1).ok().unwrap();
         assert_eq!(read.next().unwrap().expose_secret(), "secret");
     }
 }

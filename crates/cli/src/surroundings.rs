@@ -46,6 +46,14 @@ impl Screen {
     }
 }
 
+/// How many characters a row of the terminal at standard error holds; `None` where it is none, or does not tell.
+pub(crate) fn columns() -> Option<usize> {
+    #[cfg(unix)]
+    return rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| size.ws_col.into()).filter(|it| *it > 0);
+    #[cfg(not(unix))]
+    None
+}
+
 /// The file with the vault's passphrase that systemd gave this service, if it did.
 pub(crate) fn passphrase_of_service() -> Option<PathBuf> {
     let file = PathBuf::from(variable("CREDENTIALS_DIRECTORY")?).join(PASSPHRASE);

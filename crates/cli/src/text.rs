@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pilotlight::diagnosis::{Explanation, Forecast, Reason};
+use pilotlight::diagnosis::{Borrower, Explanation, Forecast, Reason};
 use pilotlight::journal::{Chain, JournalEntry};
 use pilotlight::storage::VaultStatus;
 use pilotlight::values::{GrantId, SignedOut, Timestamp};
@@ -188,6 +188,15 @@ pub(crate) fn events(entries: &[JournalEntry]) -> String {
         let account = if entry.account.is_empty() { "-".to_owned() } else { harmless(&entry.account) };
         [exact(entry.at), account, entry.kind.as_str().to_owned(), harmless(&entry.text)]
     });
+    table(&rows.collect::<Vec<_>>())
+}
+
+/// One line a program, with a `-` where it never was.
+pub(crate) fn borrowers(borrowers: &[Borrower]) -> String {
+    let when = |word: &str, at: Option<Timestamp>| format!("{word} {}", at.map_or_else(|| "-".to_owned(), exact));
+    let rows = borrowers
+        .iter()
+        .map(|one| [when("lent", one.lent_at), when("refused", one.refused_at), harmless(&one.program)]);
     table(&rows.collect::<Vec<_>>())
 }
 

@@ -100,6 +100,7 @@ fn nothing_that_a_service_or_a_person_wrote_reaches_the_terminal_raw() {
         account: trap.into(),
         kind: EventKind::Ended,
         text: trap.into(),
+        program: None,
         prev: String::new(),
     };
     let told = Explanation {
@@ -118,7 +119,7 @@ fn nothing_that_a_service_or_a_person_wrote_reaches_the_terminal_raw() {
         super::signed_in(&account),
         signed_out(trap, &SignedOut::NotTold(problem)),
     ] {
-        let dangerous = |c: char| c != '\n' && crate::words::is_dangerous(c);
+        let dangerous = |c: char| c != '\n' && pilotlight::values::is_unprintable(c);
         assert!(text.contains("x]0;y2J") && !text.contains(dangerous) && !text.contains("J\n2"), "{text:?}");
     }
 }
@@ -131,6 +132,7 @@ fn events_are_lines_of_time_account_kind_and_text() {
         account: account.into(),
         kind,
         text: text.into(),
+        program: None,
         prev: String::new(),
     };
     let entries = [
@@ -142,6 +144,17 @@ fn events_are_lines_of_time_account_kind_and_text() {
 2001-09-09T01:46:40Z  -     started-over  The vault was set aside.
 ";
     assert_eq!(events(&entries), text);
+}
+
+#[test]
+fn programs_are_lines_of_their_last_lend_and_refusal() {
+    let curl = Borrower { program: "/usr/bin/curl".into(), lent_at: Some(NOW), refused_at: None };
+    let trap = Borrower { program: "/tmp/\u{1b}[2J".into(), lent_at: None, refused_at: Some(NOW) };
+    let text = "\
+lent 2001-09-09T01:46:40Z  refused -                     /usr/bin/curl
+lent -                     refused 2001-09-09T01:46:40Z  /tmp/[2J
+";
+    assert_eq!(borrowers(&[curl, trap]), text);
 }
 
 #[test]
@@ -205,6 +218,7 @@ fn an_explanation_is_a_sentence_its_times_and_a_timeline() {
         account: "work".into(),
         kind,
         text: text.into(),
+        program: None,
         prev: String::new(),
     };
     let mut told = Explanation {

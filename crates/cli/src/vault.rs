@@ -81,7 +81,15 @@ impl Run {
             Cipher::Aes256GcmSiv => Aead::Aes256GcmSiv,
             Cipher::XChaCha20Poly1305 => Aead::XChaCha20Poly1305,
         });
-        self.pilotlight.rekey(aead).await?;
+        match self.pilotlight.rekey(aead).await {
+            // The keystore opened the vault, so the passphrase that new keys have to be sealed under was not asked for.
+            Err(error) if error.code() == ErrorCode::PassphraseNeeded => {
+                let passphrase = secrets::ask("vault's passphrase", "Pass --passphrase-file FILE.")?;
+                self.pilotlight.unlock_with(passphrase).await?;
+                self.pilotlight.rekey(aead).await?;
+            }
+            made => made?,
+        }
         self.form.confirm(&json!({ "rekeyed": true }), "The vault's keys were made anew.")?;
         Ok(0)
     }
@@ -89,12 +97,17 @@ impl Run {
     async fn choose(self, strategy: Strategy, yes: bool) -> Outcome {
         confirm_plain(strategy, yes)?;
         self.pilotlight.choose(strategy).await?;
-        let text = format!("The next sign-in is kept by {strategy}.");
+        let text = if strategy == Strategy::Memory {
+            format!("The next sign-in is kept by {strategy}: each program has its own, and forgets them when it ends.")
+        } else {
+            format!("The next sign-in is kept by {strategy}.")
+        };
         self.form.confirm(&json!({ "strategy": strategy.as_str() }), &text)?;
         Ok(0)
     }
 
     async fn migrate(self, to: Strategy, yes: bool, passphrase_stdin: bool) -> Outcome {
+        refuse_to_forget(to)?;
         confirm_plain(to, yes)?;
         let passphrase =
             if to.needs().contains(&Need::Passphrase) { Some(new_passphrase(passphrase_stdin)?) } else { None };
@@ -102,7 +115,8 @@ impl Run {
         let moved = self.pilotlight.migrate(to, passphrase, |moving| progress.show(moving)).await;
         progress.end();
         let moved = moved?;
-        let mut text = format!("{} grants were moved from {} to {}.", moved.grants, moved.from, moved.to);
+        let grants = if moved.grants == 1 { "1 grant was".to_owned() } else { format!("{} grants were", moved.grants) };
+        let mut text = format!("{grants} moved from {} to {}.", moved.from, moved.to);
         if !moved.not_rotated.is_empty() {
             let names = moved.not_rotated.iter().map(|name| harmless(name)).collect::<Vec<_>>().join(", ");
             text = format!("{text} The tokens of {names} could not be rotated yet; that is tried again by itself.");
@@ -156,6 +170,17 @@ pub(crate) async fn unlock(
 fn wants_passphrase(code: ErrorCode) -> bool {
     use ErrorCode::{KeyCorrupt, KeyLost, KeystoreAbsent, KeystoreChanged, PassphraseNeeded, TpmLost, WrongKey};
     matches!(code, PassphraseNeeded | KeyLost | KeyCorrupt | WrongKey | KeystoreAbsent | KeystoreChanged | TpmLost)
+}
+
+/// What is kept in memory ends with the program that keeps it, and this one ends right after the move.
+fn refuse_to_forget(to: Strategy) -> Result<(), Failure> {
+    if to != Strategy::Memory {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "memory forgets every grant when the program that moved them ends, and this command ends at once.",
+        "Choose a strategy that lasts, from `pilotlight vault strategies`; to be rid of an account, sign out of it.",
+    ))
 }
 
 /// A storage that keeps tokens readable is only used on a person's word.

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use pilotlight::values::Timestamp;
+use pilotlight::values::{Timestamp, is_unprintable};
 
 /// `text` without anything that a terminal would obey or that would turn or hide its neighbours. Services name accounts and
 /// word their refusals, and those words are shown.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().filter(|c| !is_dangerous(*c)).collect()
+    text.chars().filter(|c| !is_unprintable(*c)).collect()
 }
 
-/// Control characters (C1 too: U+009B begins a terminal's command), and marks that are invisible or turn the direction of text.
-pub(crate) fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// `text` in fewer than `columns` characters, with a mark where some are left out.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() < columns {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(2)).collect();
+    format!("{kept}…")
 }
 
 /// `in 4 min`, `now`, `2 h ago`: rounded down to one unit.
@@ -69,6 +72,13 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+    #[test]
+    fn what_is_too_long_for_a_line_ends_in_a_mark() {
+        assert_eq!(cut("0123456789", 11), "0123456789");
+        assert_eq!(cut("0123456789", 10), "01234567…");
+        assert_eq!(cut("0123456789", 0), "…");
+    }
 
     #[test]
     fn a_terminal_obeys_nothing_that_a_service_says() {

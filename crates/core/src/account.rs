@@ -26,7 +26,7 @@ pub enum ServiceLocation {
 /// What a person wants to sign in to.
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// The account's name, unique on this machine: 1 to 64 characters without control characters.
+    /// The account's name, unique on this machine: 1 to 64 characters, none of them invisible or a control character, and no space at either end.
     pub name: String,
     /// Where.
     pub service: ServiceLocation,

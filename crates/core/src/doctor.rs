@@ -189,7 +189,12 @@ impl Pilotlight {
             })
             .collect();
         if findings.is_empty() {
-            findings.push(Finding::fine("accounts", format!("{} are signed in.", all.len())));
+            let text = match all.len() {
+                0 => "There are none yet.".to_owned(),
+                1 => "1 is signed in.".to_owned(),
+                count => format!("{count} are signed in."),
+            };
+            findings.push(Finding::fine("accounts", text));
         }
         findings
     }

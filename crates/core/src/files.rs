@@ -66,6 +66,8 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
 pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
+        // A bare file name lies in the working folder, and has the empty path as its parent.
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         File::open(folder)?.sync_all()?;
     }
     #[cfg(not(unix))]

@@ -98,6 +98,7 @@ fn the_shortest_life_that_the_service_ended_is_remembered_and_a_sign_out_is_none
         account: "work".into(),
         kind,
         text: String::new(),
+        program: None,
         prev: String::new(),
     };
     use EventKind::{Ended, Refreshed, SignedIn, SignedOut};

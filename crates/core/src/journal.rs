@@ -20,6 +20,9 @@ use crate::{Error, ErrorCode, Home};
 const LARGEST: u64 = 1024 * 1024;
 /// No line is longer, so this much of the end always holds a whole one.
 const TAIL: u64 = 16 * 1024;
+/// Characters that an entry keeps of its sentence, and of a program's path.
+const LONGEST_TEXT: usize = 400;
+const LONGEST_PROGRAM: usize = 1024;
 
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +92,9 @@ pub struct JournalEntry {
     pub kind: EventKind,
     /// One sentence, free of secrets.
     pub text: String,
+    /// The file of the program that a lend or a refusal is about. Entries of older versions have it in their sentence alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
     /// The chain: the first 128 bits of the SHA-256 of the line before, in base64url; empty in the first line of all.
     pub prev: String,
 }
@@ -128,15 +134,21 @@ impl Journal {
         at: Timestamp,
         account: &str,
         kind: EventKind,
-        text: &str,
+        (text, program): (&str, Option<&str>),
     ) -> Result<JournalEntry, Error> {
         if let Some(folder) = self.path.parent() {
             crate::files::make_private_folder(folder)?;
         }
-        self.write(at, account, kind, text).map_err(|error| unwritable(&error))
+        self.write(at, account, kind, (text, program)).map_err(|error| unwritable(&error))
     }
 
-    fn write(&self, at: Timestamp, account: &str, kind: EventKind, text: &str) -> std::io::Result<JournalEntry> {
+    fn write(
+        &self,
+        at: Timestamp,
+        account: &str,
+        kind: EventKind,
+        (text, program): (&str, Option<&str>),
+    ) -> std::io::Result<JournalEntry> {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let guard = self.open_append(&self.path.with_extension("lock"))?;
         guard.lock()?;
@@ -151,10 +163,11 @@ impl Journal {
             std::fs::rename(&self.path, self.archive())?;
             (file, length) = (self.open_append(&self.path)?, 0);
         }
-        let text = text.chars().take(400).collect();
+        let text = text.chars().take(LONGEST_TEXT).collect();
+        let program = program.map(|program| program.chars().take(LONGEST_PROGRAM).collect());
         // A line that somebody planted may bear the last number there is.
         let seq = last.seq.saturating_add(1);
-        let entry = JournalEntry { seq, at, account: account.to_owned(), kind, text, prev: last.hash };
+        let entry = JournalEntry { seq, at, account: account.to_owned(), kind, text, program, prev: last.hash };
         let line = serde_json::to_string(&entry)?;
         let ending = if last.torn { "\n" } else { "" };
         let written = format!("{ending}{line}\n");
@@ -273,7 +286,7 @@ mod tests {
     }
 
     fn append(journal: &Journal, account: &str) -> JournalEntry {
-        journal.append(Timestamp::from_secs(1), account, EventKind::Refreshed, "It was refreshed.").unwrap()
+        journal.append(Timestamp::from_secs(1), account, EventKind::Refreshed, ("It was refreshed.", None)).unwrap()
     }
 
     #[test]
@@ -331,11 +344,28 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_kept_beside_its_sentence_and_lines_without_one_are_read_as_they_were() {
+        let (_folder, journal) = journal();
+        append(&journal, "a");
+        let earlier = std::fs::read_to_string(&journal.path).unwrap();
+        assert!(!earlier.contains("program"), "an entry about no program is as it was: {earlier}");
+        let longest = "\u{1}".repeat(5000);
+        for program in ["/opt/a, run by b/curl", &longest] {
+            journal.append(Timestamp::from_secs(2), "a", EventKind::Lent, (&longest, Some(program))).unwrap();
+        }
+        assert_eq!(append(&journal, "b").seq, 4, "the longest line there can be is found again");
+        let programs: Vec<_> = journal.newest(None, 9).unwrap().into_iter().map(|entry| entry.program).collect();
+        let kept = [Some(&longest[..LONGEST_PROGRAM]), Some("/opt/a, run by b/curl"), None];
+        assert_eq!(programs.iter().map(Option::as_deref).collect::<Vec<_>>(), [&[None], &kept[..]].concat());
+        assert_eq!(journal.verify().unwrap(), Chain::Whole);
+    }
+
+    #[test]
     fn the_journal_is_bounded_and_goes_on_counting() {
         let (_folder, journal) = journal();
         let long = "x".repeat(400);
         for _ in 0..5_000 {
-            journal.append(Timestamp::from_secs(1), "a", EventKind::RefreshFailed, &long).unwrap();
+            journal.append(Timestamp::from_secs(1), "a", EventKind::RefreshFailed, (&long, None)).unwrap();
         }
         assert_eq!(append(&journal, "a").seq, 5_001);
         let sizes = [&journal.path, &journal.archive()].map(|path| std::fs::metadata(path).unwrap().len());

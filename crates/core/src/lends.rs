@@ -8,7 +8,7 @@ use crate::lifecycle::Pilotlight;
 
 /// So many entries of the journal are looked at.
 const LOOKED_AT: usize = 2000;
-/// How the sentences of lends and refusals begin; the program's path follows.
+/// How the sentences of earlier versions' lends and refusals begin; the program's path follows.
 const BEGINNINGS: [&str; 2] = ["Lent to ", "Refused to "];
 /// What may follow the path; whatever comes first ends it.
 const ENDS: [&str; 6] = [", run by ", " for \"", " with the scope \"", ": ", "; ", "."];
@@ -35,7 +35,7 @@ impl Pilotlight {
 fn borrowers(entries: &[JournalEntry]) -> Vec<Borrower> {
     let mut all: Vec<Borrower> = vec![];
     for entry in entries.iter().filter(|entry| matches!(entry.kind, EventKind::Lent | EventKind::Refused)) {
-        let Some(program) = program_in(&entry.text) else { continue };
+        let Some(program) = entry.program.as_deref().or_else(|| program_in(&entry.text)) else { continue };
         let at = all.iter().position(|known| known.program == program).unwrap_or_else(|| {
             all.push(Borrower { program: program.to_owned(), lent_at: None, refused_at: None });
             all.len() - 1
@@ -47,7 +47,7 @@ fn borrowers(entries: &[JournalEntry]) -> Vec<Borrower> {
     all
 }
 
-/// The program in the sentence of a lend or refusal.
+/// The program in the sentence of a lend or refusal, for the entries of versions that wrote it nowhere else.
 fn program_in(text: &str) -> Option<&str> {
     let rest = BEGINNINGS.iter().find_map(|beginning| text.strip_prefix(beginning))?;
     let end = |mark: &&str| match *mark {
@@ -65,11 +65,11 @@ mod tests {
 
     fn entry(at: i64, kind: EventKind, text: &str) -> JournalEntry {
         let (at, account, prev) = (Timestamp::from_secs(at), "work".to_owned(), String::new());
-        JournalEntry { seq: 1, at, account, kind, text: text.to_owned(), prev }
+        JournalEntry { seq: 1, at, account, kind, text: text.to_owned(), program: None, prev }
     }
 
     #[test]
-    fn a_program_is_found_in_every_sentence_that_the_agent_writes() {
+    fn a_program_is_found_in_every_sentence_that_an_earlier_agent_wrote() {
         for (text, program) in [
             ("Lent to /usr/bin/curl.", "/usr/bin/curl"),
             ("Lent to /usr/bin/curl, run by /bin/sh, /usr/bin/code.", "/usr/bin/curl"),
@@ -93,10 +93,11 @@ mod tests {
             entry(7, EventKind::Lent, "Lent to /usr/bin/curl, run by /bin/sh."),
             entry(6, EventKind::Lent, "Lent to /usr/bin/git."),
             entry(5, EventKind::Lent, "Lent to /usr/bin/curl."),
+            JournalEntry { program: Some("/opt/a: b".into()), ..entry(4, EventKind::Lent, "Lent to /opt/a: b.") },
         ];
         let all = borrowers(&entries);
         let at = |secs| Some(Timestamp::from_secs(secs));
         let told: Vec<_> = all.iter().map(|one| (one.program.as_str(), one.lent_at, one.refused_at)).collect();
-        assert_eq!(told, [("/usr/bin/git", at(6), at(9)), ("/usr/bin/curl", at(7), None)]);
+        assert_eq!(told, [("/usr/bin/git", at(6), at(9)), ("/usr/bin/curl", at(7), None), ("/opt/a: b", at(4), None)]);
     }
 }

@@ -292,9 +292,19 @@ impl Pilotlight {
 
     /// Writes to the journal, one sentence free of secrets. A journal that cannot be written stops nothing; it is said in the log.
     pub async fn note(&self, account: &str, kind: EventKind, text: &str) {
+        self.write_down(account, kind, text, None).await;
+    }
+
+    /// As [`note`](Self::note), of what a program was given or refused. `program` is its file.
+    pub async fn note_program(&self, account: &str, kind: EventKind, text: &str, program: &str) {
+        self.write_down(account, kind, text, Some(program.to_owned())).await;
+    }
+
+    async fn write_down(&self, account: &str, kind: EventKind, text: &str, program: Option<String>) {
         let (journal, at) = (self.0.journal.clone(), self.now());
         let (account, text) = (account.to_owned(), text.to_owned());
-        if let Err(error) = blocking(move || journal.append(at, &account, kind, &text)).await {
+        let written = blocking(move || journal.append(at, &account, kind, (&text, program.as_deref())));
+        if let Err(error) = written.await {
             tracing::warn!(%error, "the journal could not be written");
         }
     }

@@ -416,8 +416,13 @@ fn hex(key: &[u8; 16]) -> String {
 
 /// A well-formed error other than `invalid_grant`, in the service's words.
 pub(crate) fn refused(refusal: &Refusal) -> Error {
-    let words = refusal.description.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
-    Error::new(ErrorCode::ClientRefused, format!("The service answered {}{words}.", refusal.error))
+    let answered = format!("The service answered {}", refusal.error);
+    Error::new(ErrorCode::ClientRefused, in_its_words(&answered, refusal.description.as_deref()))
+}
+
+/// One sentence with the service's words behind it, which may be sentences of their own.
+pub(crate) fn in_its_words(sentence: &str, words: Option<&str>) -> String {
+    words.map_or_else(|| format!("{sentence}."), |words| format!("{sentence}: {}.", words.trim_end_matches('.')))
 }
 
 pub(crate) fn unavailable(status: u16) -> Error {

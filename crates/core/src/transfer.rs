@@ -114,7 +114,7 @@ impl Pilotlight {
     /// is kept as waiting.
     ///
     /// Where it was killed, the same call goes on. [`ErrorCode::NameTaken`] where another account has the name,
-    /// [`ErrorCode::WrongPassphrase`], and [`ErrorCode::VaultDamaged`] where this is no such file.
+    /// [`ErrorCode::WrongPassphrase`], and [`ErrorCode::BadInput`] where this is no such file.
     pub async fn take_over(
         &self,
         from: &Path,
@@ -238,7 +238,14 @@ fn read(home: &Home, file: &Path, passphrase: &SecretString) -> Result<Held, Err
     files::replace(&folder.join(EncryptedFileVault::FILE), |copy| copy.write_all(&bytes))?;
     let found = only_grant(&folder, passphrase);
     clear(&folder)?;
-    found
+    // It is the file that is no good: nothing is wrong with the vault of this home.
+    found.map_err(|error| match error.code() {
+        ErrorCode::VaultDamaged | ErrorCode::RecordTampered => {
+            let text = format!("{} is not a file that an export wrote, or it was damaged on its way.", file.display());
+            Error::new(ErrorCode::BadInput, text)
+        }
+        _ => error,
+    })
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {

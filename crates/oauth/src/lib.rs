@@ -83,3 +83,4 @@ pub use secrecy::{ExposeSecret, SecretString};
 pub use service::{PlainJson, Service};
 pub use time::{Timestamp, http_date, retry_after};
 pub use verdict::{Refusal, Tokens, Verdict};
+pub use words::is_unprintable;

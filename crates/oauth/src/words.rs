@@ -20,7 +20,7 @@ pub(crate) fn shown(text: &str, longest: usize) -> Option<String> {
         if before > 0 {
             clean.push(' ');
         }
-        clean.extend(word.chars().filter(|c| !is_invisible(*c)).take(longest));
+        clean.extend(word.chars().filter(|c| !is_unprintable(*c)).take(longest));
         if clean.len() == before + usize::from(before > 0) {
             clean.truncate(before);
         }
@@ -70,11 +70,12 @@ fn is_token_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '+' | '/' | '=')
 }
 
-/// Control characters, and the marks that turn or hide text (zero-width and bidirectional ones).
-fn is_invisible(c: char) -> bool {
+/// Whether no text for people may hold it: control characters (C1 too: U+009B begins a terminal's command), separators of lines,
+/// and marks that are invisible or turn the direction of text.
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{feff}')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -132,7 +133,7 @@ mod tests {
         fn nothing_invisible_or_too_long_survives(text in any::<String>(), longest in 1_usize..50) {
             if let Some(clean) = shown(&text, longest) {
                 prop_assert!(!clean.is_empty() && clean.chars().count() <= longest);
-                prop_assert!(clean.trim() == clean && !clean.chars().any(is_invisible));
+                prop_assert!(clean.trim() == clean && !clean.chars().any(is_unprintable));
             }
         }
 

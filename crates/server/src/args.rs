@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 use pilotlight_server::grant::GrantId;
 use pilotlight_server::{KeySource, SigningAlgorithm, parse_duration};
 use zeroize::Zeroizing;
@@ -56,7 +56,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) config: Option<PathBuf>,
     /// Where to listen; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:4400")]
+    #[arg(long, default_value = "127.0.0.1:4400", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// `memory`, `sqlite:PATH` or `redis://HOST:PORT/DB`; `@FILE` reads it from a file, where it has a password
     #[arg(long, default_value = "memory")]
@@ -218,9 +218,9 @@ pub(crate) enum Grant {
         store: StoreName,
     },
     /// End grants at once; a running server notices with the next request
+    #[command(group(ArgGroup::new("which").required(true).args(["id", "user"])))]
     Revoke {
         /// The grant to end
-        #[arg(required_unless_present = "user", conflicts_with = "user")]
         id: Option<GrantId>,
         /// End all grants of that person
         #[arg(long)]
@@ -328,4 +328,10 @@ pub(crate) enum BadStoreName {
     Unknown,
     #[error("the file that names the store cannot be read: {0}")]
     File(#[from] std::io::Error),
+}
+
+/// Where to listen, or how that is written.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an address of this machine and a port, as in 127.0.0.1:4400 or [::1]:4400".to_owned())
 }

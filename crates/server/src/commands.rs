@@ -142,6 +142,9 @@ impl Failure {
                     "start with es256; then openssl genpkey -algorithm RSA -out rsa.pem, and keys rotate --import rsa.pem"
                 }
                 KeysError::NotASigningKey => "as openssl genpkey writes it",
+                KeysError::Io(_) => {
+                    "check that its folder is there, and that you may read and write in it; `serve` makes the file at its first start"
+                }
                 _ => "check that it is there, and that you may read it",
             },
             Self::AddUser(AddUserError::Taken) | Self::ClientTaken => "choose another one",
@@ -162,7 +165,7 @@ impl Failure {
             },
             Self::ConfigFile(error) => return error.hint(),
             Self::Chaos(failure) => failure.hint(),
-            Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server user add …",
+            Self::NoPassword => "pipe it in, as in: printf %s \"$PASSWORD\" | pilotlight-server …",
             _ => return None,
         })
     }

@@ -43,6 +43,12 @@ fn while_an_agent_runs_its_token_is_lent_and_the_vault_stays_closed() {
     }
     assert_eq!(run(&desktop, &["header", "nobody"]).code, 3, "what the agent says is the answer");
     assert_eq!(everybody(&desktop, "--no-agent").map(|ran| ran.code), [6; 5]);
+    let lent_to = run(&desktop, &["programs", "lent", "work"]).out;
+    let this = std::env::current_exe().unwrap();
+    assert!(
+        lent_to.lines().any(|line| line.starts_with("lent 2") && line.ends_with(this.to_str().unwrap())),
+        "{lent_to}"
+    );
     drop(agent);
     assert_eq!(everybody(&desktop, "--min-ttl=0").map(|ran| ran.code), [6; 5]);
     desktop.unlock_keystore();

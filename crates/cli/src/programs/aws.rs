@@ -37,7 +37,7 @@ pub(crate) struct AwsArguments {
     #[arg(long, conflicts_with = "sts", value_parser = region)]
     region: Option<String>,
     /// Another STS than AWS's own, such as that of MinIO or Ceph
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = crate::arguments::address)]
     sts: Option<Url>,
     #[command(flatten)]
     lending: Lending,
@@ -154,11 +154,13 @@ fn form_of(role: &Role, token: &str) -> Zeroizing<String> {
 }
 
 fn offline(error: &reqwest::Error) -> Failure {
-    Error::new(ErrorCode::Offline, format!("STS cannot be reached: {}.", web::cause(error))).into()
+    let error = Error::new(ErrorCode::Offline, format!("STS cannot be reached: {}.", web::cause(error)));
+    Failure::Advised { error, hint: "Check the network, and --region or --sts; then try again. You stay signed in." }
 }
 
 fn unavailable() -> Failure {
-    Error::new(ErrorCode::ServerUnavailable, "STS has trouble.").into()
+    let error = Error::new(ErrorCode::ServerUnavailable, "STS has trouble.");
+    Failure::Advised { error, hint: "Try again later. You stay signed in." }
 }
 
 fn refused(code: &str, message: &str) -> Failure {

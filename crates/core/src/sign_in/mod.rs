@@ -20,17 +20,18 @@ pub use by_device::{DeviceInvitation, DeviceProgress, DeviceWatcher};
 use std::sync::Arc;
 
 use pilotlight_oauth::{
-    Client, Issuer, Person, Scope, SecretString, Service, Tokens, Verdict, discovery_requests, parse_endpoint,
-    parse_metadata, parse_userinfo, read_id_token,
+    Client, DiscoveryError, Issuer, Person, Scope, SecretString, Service, Tokens, Verdict, discovery_requests,
+    parse_endpoint, parse_metadata, parse_userinfo, read_id_token,
 };
 use pilotlight_vault::GrantId;
+use url::Url;
 
 use crate::journal::EventKind;
 use crate::lifecycle::{Pilotlight, blocking};
 use crate::page::Held;
 use crate::record::GrantRecord;
 use crate::redirect::Redirect;
-use crate::refresh::{misbehaved, refused, unavailable};
+use crate::refresh::{in_its_words, misbehaved, refused, unavailable};
 use crate::{Account, Error, ErrorCode, ErrorKind, Registration, ServiceLocation, SignIn, Status, random};
 
 /// Tokens, and whose they are.
@@ -103,13 +104,13 @@ impl Pilotlight {
         match location {
             ServiceLocation::PlainJson(urls) => {
                 for url in [&urls.login_url, &urls.refresh_url] {
-                    parse_endpoint(url.as_str())?;
+                    check_address(url)?;
                 }
                 Ok(Service::PlainJson(urls.clone()))
             }
             ServiceLocation::Declared(service) => Ok(Service::clone(service)),
             ServiceLocation::TokenEndpoint(url) => {
-                parse_endpoint(url.as_str())?;
+                check_address(url)?;
                 Ok(Service::TokenEndpoint { url: url.clone() })
             }
             ServiceLocation::Issuer(text) => {
@@ -142,11 +143,8 @@ impl Pilotlight {
         let tokens = match service.classify(&answer, self.now()) {
             Verdict::Granted(tokens) => *tokens,
             Verdict::InvalidGrant(refusal) => {
-                let words = refusal.description.map(|words| format!(": {words}")).unwrap_or_default();
-                return Err(Error::new(
-                    ErrorCode::WrongCredentials,
-                    format!("The service did not accept the sign-in{words}."),
-                ));
+                let said = in_its_words("The service did not accept the sign-in", refusal.description.as_deref());
+                return Err(Error::new(ErrorCode::WrongCredentials, said));
             }
             Verdict::Refused(refusal) if refusal.error == "unsupported_grant_type" => {
                 return Err(Error::new(ErrorCode::FlowUnsupported, "The service does not offer this way to sign in."));
@@ -311,7 +309,28 @@ fn signed_in(record: &GrantRecord) -> String {
     format!("Signed in{who} at {}.", record.service.identifier())
 }
 
+/// Whether tokens may be sent to an address that a person named, not a service's metadata. It may hold a password: the error
+/// names its origin alone.
+fn check_address(url: &Url) -> Result<(), Error> {
+    match parse_endpoint(url.as_str()) {
+        Ok(_) => Ok(()),
+        Err(DiscoveryError::Malformed(rule)) => {
+            let origin = url.origin().ascii_serialization();
+            Err(Error::new(ErrorCode::BadInput, format!("The address at {origin} cannot be used: {rule}.")))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
 pub(crate) fn check_name(name: &str) -> Result<(), Error> {
-    let fine = !name.trim().is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control);
-    if fine { Ok(()) } else { Err(Error::new(ErrorCode::BadInput, "An account's name has 1 to 64 characters.")) }
+    let wrong = if name.is_empty() || name.chars().count() > 64 {
+        "An account's name has 1 to 64 characters."
+    } else if name.chars().any(pilotlight_oauth::is_unprintable) {
+        "An account's name has no control characters, and none that are invisible or turn the direction of text."
+    } else if name.trim() != name {
+        "An account's name neither begins nor ends with a space."
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorCode::BadInput, wrong))
 }

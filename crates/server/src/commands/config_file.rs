@@ -48,9 +48,13 @@ impl ConfigFileError {
                 Some("`pilotlight-server serve --help` lists the options; the file has them without --")
             }
             Self::Declaration { .. } => Some("docs/server.md shows what a person and a client can have"),
-            Self::User { .. } | Self::Client { .. } => {
+            Self::User { error: AddUserError::BadName, .. } => {
+                Some("correct the name; docs/server.md shows what a person can have")
+            }
+            Self::User { .. } | Self::Client { error: BadClient::BadHash | BadClient::ShortSecret, .. } => {
                 Some("`pilotlight-server hash` makes what stands there for a secret")
             }
+            Self::Client { .. } => Some("docs/server.md shows what a client can have"),
             Self::Syntax { .. } | Self::Value { .. } => None,
         }
     }

@@ -77,6 +77,16 @@ pub enum NewSigningKey {
     Given(Zeroizing<Vec<u8>>),
 }
 
+impl KeysError {
+    /// The same, with the file's name where the system only says what went wrong.
+    fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Io(error) => Self::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            other => other,
+        }
+    }
+}
+
 impl std::fmt::Debug for NewSigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -265,10 +275,10 @@ impl KeySource {
                         return Err(KeysError::Missing(path.clone()));
                     }
                     let first = old.map_or_else(|| Entries::make(alg), |old| Ok(Entries::of(old)))?;
-                    create(path, &first)?;
+                    create(path, &first).map_err(|error| error.at(path))?;
                 }
                 // Also where it was made just now: by another process, perhaps, and then its keys count.
-                read(open_private(path)?)
+                open_private(path).and_then(read).map_err(|error| error.at(path))
             }
         }
     }
@@ -301,10 +311,10 @@ pub fn rotate_keys(
     // Made before the old file is read, and by one process only: it is the lock of the rotation too.
     let mut file = match make_private(&next) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(KeysError::UnderWay(next)),
-        file => file?,
+        file => file.map_err(|error| KeysError::from(error).at(path))?,
     };
     let written = (|| {
-        let mut entries = read(open_private(path)?)?;
+        let mut entries = open_private(path).and_then(read).map_err(|error| error.at(path))?;
         entries.keys()?;
         if all_at_once {
             entries.replace(now, signing)?;

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pilotlight_oauth::is_unprintable;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -163,18 +164,12 @@ fn client_of(metadata: Metadata) -> Result<(Client, bool), Refused> {
     let mut client = Client::public(&id, metadata.redirect_uris).map_err(refused)?;
     client.allow_returns(metadata.post_logout_redirect_uris).map_err(refused)?;
     if let Some(name) = metadata.client_name {
-        let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(is_plain);
+        let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(is_unprintable);
         client.name =
             Some(name).filter(|_| fits).ok_or(Refused::Metadata("client_name has 1 to 60 plain characters."))?;
     }
     client.settings = vec![Setting::Registered];
     Ok((client, confidential))
-}
-
-/// Nothing that could turn the words around it, or hide among them.
-fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Section 3.2.1.

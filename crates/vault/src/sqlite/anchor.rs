@@ -13,6 +13,9 @@ use crate::{Keystore, KeystoreError, VaultError, base32};
 /// By how much the anchor may lag before it is remarked on: every commit that the keystore slept through adds one.
 const USUAL_LAG: u64 = 64;
 
+/// How often an anchor is written that another process writes over.
+const WRITES: usize = 3;
+
 /// What is known of the vault outside of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Anchor {
@@ -118,11 +121,19 @@ impl Anchor {
         identity: &Identity,
         key: &MacKey,
     ) -> Result<(), KeystoreError> {
-        let kept = Self::furthest(&texts(keystore, identity)?, identity, key);
-        if kept.is_some_and(|kept| kept.epoch >= self.epoch) {
-            return Ok(());
+        let mut written = Ok(());
+        for _ in 0..WRITES {
+            let kept = Self::furthest(&texts(keystore, identity)?, identity, key);
+            if kept.is_some_and(|kept| kept.epoch >= self.epoch) {
+                return Ok(());
+            }
+            written = keystore.write(&name_of(&identity.vault_id), &self.to_text(identity, key));
+            // It reads back otherwise where another process wrote its own in between: a later one, or one that is behind.
+            if !matches!(written, Err(KeystoreError::Unsuitable(_))) {
+                break;
+            }
         }
-        keystore.write(&name_of(&identity.vault_id), &self.to_text(identity, key))
+        written
     }
 }
 
@@ -162,11 +173,11 @@ pub(crate) fn check(found: &Anchor, kept: Option<&Anchor>) -> Result<bool, Vault
 #[cfg(test)]
 mod tests {
     use super::{Anchor, check, name_of, texts};
-    use crate::VaultError;
     use crate::envelope::{Aead, Identity, Keys, MacKey};
-    use crate::keystore::{Keystore, MemoryKeystore};
+    use crate::keystore::{Keystore, KeystoreSecret, MemoryKeystore};
     use crate::sqlite::set::Sum;
     use crate::sqlite::state::State;
+    use crate::{KeystoreError, VaultError};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -234,6 +245,47 @@ mod tests {
             anchor(written).write_forward(&keystore, &identity(), &key()).unwrap();
             assert_eq!(kept(&keystore).unwrap().epoch, now);
         }
+    }
+
+    /// A keystore in which another process writes `theirs` after each of our writes, and before it is read back.
+    struct Overtaken {
+        inner: MemoryKeystore,
+        theirs: std::sync::Mutex<Vec<String>>,
+    }
+
+    impl Keystore for Overtaken {
+        fn kind(&self) -> &'static str {
+            "memory"
+        }
+
+        fn read(&self, name: &str) -> Result<Option<KeystoreSecret>, KeystoreError> {
+            self.inner.read(name)
+        }
+
+        fn write(&self, name: &str, secret: &str) -> Result<(), KeystoreError> {
+            let Some(theirs) = self.theirs.lock().unwrap().pop() else { return self.inner.write(name, secret) };
+            self.inner.write(name, &theirs)?;
+            Err(KeystoreError::Unsuitable("what was written reads back otherwise".to_owned()))
+        }
+
+        fn delete(&self, name: &str) -> Result<(), KeystoreError> {
+            self.inner.delete(name)
+        }
+    }
+
+    #[test]
+    fn an_anchor_that_another_process_writes_over_is_no_trouble() {
+        let overtaken = |theirs: &[u64]| Overtaken {
+            inner: MemoryKeystore::default(),
+            theirs: std::sync::Mutex::new(theirs.iter().map(|at| anchor(*at).to_text(&identity(), &key())).collect()),
+        };
+        for (theirs, last) in [(&[6][..], 6), (&[4], 5), (&[4, 3], 5)] {
+            let keystore = overtaken(theirs);
+            anchor(5).write_forward(&keystore, &identity(), &key()).unwrap();
+            assert_eq!(kept(&keystore.inner).unwrap().epoch, last, "{theirs:?}");
+        }
+        let keystore = overtaken(&[4, 4, 4]);
+        assert!(anchor(5).write_forward(&keystore, &identity(), &key()).is_err(), "it is not tried for ever");
     }
 
     #[test]

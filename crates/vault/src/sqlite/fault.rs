@@ -1,6 +1,9 @@
 //! What SQLite's errors mean for the vault.
 
-use rusqlite::ffi::{ErrorCode, SQLITE_CANTOPEN_SYMLINK, SQLITE_READONLY_DBMOVED};
+use rusqlite::ffi::{
+    ErrorCode, SQLITE_CANTOPEN_SYMLINK, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE,
+    SQLITE_READONLY_DBMOVED,
+};
 
 pub(super) use crate::error::{damaged, io};
 
@@ -32,8 +35,16 @@ impl From<rusqlite::Error> for VaultError {
             ErrorCode::CannotOpen if code == SQLITE_CANTOPEN_SYMLINK => {
                 Self::UnsafePath("the vault's path leads over a symbolic link".to_owned())
             }
+            ErrorCode::CannotOpen => {
+                Self::Io(format!("it, or a file beside it, cannot be opened or made, SQLite code {code}"))
+            }
+            // The first file that grows with every opening, so a full disk shows here.
             ErrorCode::SystemIoFailure
-            | ErrorCode::CannotOpen
+                if matches!(code, SQLITE_IOERR_SHMOPEN | SQLITE_IOERR_SHMSIZE | SQLITE_IOERR_SHMMAP) =>
+            {
+                Self::Io(format!("there is no room for the file that programs share beside it, SQLite code {code}"))
+            }
+            ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory
             | ErrorCode::NoLargeFileSupport
             | ErrorCode::FileLockingProtocolFailed => Self::Io(format!("SQLite code {code}")),
@@ -64,5 +75,7 @@ mod tests {
         }
         assert!(matches!(told(ffi::SQLITE_CANTOPEN_SYMLINK), VaultError::UnsafePath(_)));
         assert!(!told(ffi::SQLITE_CORRUPT).to_string().contains("value"));
+        assert!(told(ffi::SQLITE_IOERR_SHMSIZE).to_string().contains("no room"), "a full disk");
+        assert!(told(ffi::SQLITE_CANTOPEN).to_string().contains("cannot be opened or made"), "one that is read-only");
     }
 }

@@ -9,7 +9,7 @@ pub(super) struct Upstream(Url);
 impl Upstream {
     /// A token goes by https, or stays on this machine.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+        let mut url = crate::arguments::address(text)?;
         if super::super::require_private(&url).is_err() {
             return Err("the token would be sent unencrypted: use the service's https address".to_owned());
         }
