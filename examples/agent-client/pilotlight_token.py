@@ -41,7 +41,7 @@ def main():
         sys.exit(__doc__)
     with connect(socket_path()) as connection:
         min_ttl = int(sys.argv[2]) if len(sys.argv) == 3 else 0
-        answer = ask(connection, {"ask": "token", "account": sys.argv[1], "min_ttl": min_ttl})
+        answer = ask(connection, {"ask": "token", "account": sys.argv[1], "min_ttl": min_ttl, "last": True})
     if "token" not in answer:
         error = answer["error"]
         sys.exit(f"{error['message']} {error['hint']}")

@@ -1,6 +1,8 @@
 // The host's clock, once a second, while somebody can see it. The page's own clock may be wrong, so only its pace is used.
 
 import { state } from "./state.svelte";
+import { languages } from "./text";
+import { exact } from "./time";
 
 const TICK = 1000;
 
@@ -11,6 +13,11 @@ export function now(): number {
   if (!state.snapshot) return page;
   // A snapshot that came after the last tick is itself the newest word.
   return state.snapshot.now_ms + Math.max(0, page - state.heardAt);
+}
+
+/** The instant to the second, for who looks closer: it is worked out once the first picture stands. */
+export function exactly(at: number): string | null {
+  return state.settled ? exact(at, languages[state.language].tag) : null;
 }
 
 /** Ticks while the page is visible; returns what stops it. */

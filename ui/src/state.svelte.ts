@@ -45,6 +45,8 @@ class State {
   language: Language = $state.raw(chooseLanguage("system", navigator.languages));
   pending: Pending | null = $state.raw(null);
   failed: Failed | null = $state.raw(null);
+  /** Whether the first picture stands: what only a closer look asks for is worked out after it. */
+  settled: boolean = $state.raw(false);
   /** Said by screen readers when it changes. */
   announced: string = $state.raw("");
 }
@@ -64,8 +66,11 @@ export function setLanguage(language: Language): void {
   void api.setSetting("language", language).catch(unexpected);
 }
 
-/** Asks how things stand, to have something to show, and listens meanwhile; then asks once more for what was missed before. */
-export async function connect(): Promise<void> {
+/**
+ * Asks how things stand, to have something to show, and listens meanwhile; then asks once more for what was missed before.
+ * `answered` is called as soon as there is something.
+ */
+export async function connect(answered: () => void): Promise<void> {
   addEventListener("hashchange", followAddress);
   followAddress();
   let pushed = false;
@@ -80,7 +85,7 @@ export async function connect(): Promise<void> {
   };
   const event = (event: EventView): void => onEvent.forEach((tell) => tell(event));
   try {
-    await Promise.all([ask(), api.subscribe({ snapshot, event, device: takeDevice }), api.openings(openAccount)]);
+    await Promise.all([ask().then(answered), api.subscribe({ snapshot, event, device: takeDevice }), api.openings(openAccount)]);
     await ask();
   } catch (error) {
     unexpected(error);

@@ -37,7 +37,7 @@ export function largest(ms: number, { unit }: Text): string {
   return unit.day(Math.floor(ms / DAY));
 }
 
-// To make one takes about a millisecond, and a card has several instants.
+// To make the first one takes some ten milliseconds, and a card has several instants.
 const formats: Record<string, Intl.DateTimeFormat> = {};
 
 /** The instant to the second, as the language writes it. */

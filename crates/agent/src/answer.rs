@@ -62,7 +62,7 @@ impl Office {
                 Err(error) => failed(&error),
                 Ok(account) => Answer::Status(word(&account.status).into()).line(),
             },
-            Request::Token { account, min_ttl, audience, scope, other_than } => {
+            Request::Token { account, min_ttl, audience, scope, other_than, last: _ } => {
                 let scope = Scope::parse(scope.as_deref().unwrap_or_default());
                 let wish = Wish { account, audience, scope, min_ttl: Duration::from_secs(min_ttl), other_than };
                 match self.consent(pid, &wish).await {

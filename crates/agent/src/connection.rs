@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::UnixStream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use zeroize::Zeroizing;
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::answer;
 use crate::desk::Heard;
 use crate::lines::{Came, Lines};
+use crate::link::Link;
 use crate::protocol::{Answer, Request, Trouble};
 use crate::server::Office;
 
@@ -27,7 +27,11 @@ struct Subscribed {
 
 /// What there is to do next.
 enum Next {
-    Answer(Zeroizing<Vec<u8>>),
+    Answer {
+        line: Zeroizing<Vec<u8>>,
+        /// Whether the peer wants no more.
+        last: bool,
+    },
     Told(Arc<[u8]>),
     Subscribe {
         decide: bool,
@@ -37,9 +41,14 @@ enum Next {
     Close,
 }
 
+impl Next {
+    const fn answer(line: Zeroizing<Vec<u8>>) -> Self {
+        Self::Answer { line, last: false }
+    }
+}
+
 /// Serves the connection of this process to its end.
-pub(crate) async fn converse(office: &Arc<Office>, stream: &mut UnixStream, pid: i32) {
-    let (mut reading, mut writing) = stream.split();
+pub(crate) async fn converse(office: &Arc<Office>, link: &mut Link, pid: i32) {
     let (mut lines, mut subscribed) = (Lines::new(), Subscribed::default());
     let mut ending = office.ending.subscribe();
     loop {
@@ -47,7 +56,7 @@ pub(crate) async fn converse(office: &Arc<Office>, stream: &mut UnixStream, pid:
         let next = tokio::select! {
             biased;
             told = subscribed.next() => told,
-            came = tokio::time::timeout(patience, lines.next(&mut reading)) => match came {
+            came = tokio::time::timeout(patience, lines.next(link)) => match came {
                 Ok(Ok(Came::Line(line))) => respond(office, line, pid).await,
                 Ok(Ok(Came::Torn)) => Next::Last(torn()),
                 _ => Next::Close,
@@ -56,14 +65,14 @@ pub(crate) async fn converse(office: &Arc<Office>, stream: &mut UnixStream, pid:
             () = begun(&mut ending) => Next::Close,
         };
         let (line, last) = match next {
-            Next::Answer(line) => (line, false),
+            Next::Answer { line, last } => (line, last),
             Next::Told(lines) => (Zeroizing::new(lines.to_vec()), false),
             Next::Subscribe { decide } => (subscribed.begin(office, decide), false),
             Next::Last(trouble) => (Answer::Error(trouble).line(), true),
             Next::Close => return,
         };
         office.work.done();
-        let written = tokio::time::timeout(PATIENCE, writing.write_all(&line)).await;
+        let written = tokio::time::timeout(PATIENCE, link.write_all(&line)).await;
         if last || !matches!(written, Ok(Ok(()))) {
             return;
         }
@@ -74,13 +83,16 @@ async fn respond(office: &Arc<Office>, line: &[u8], pid: i32) -> Next {
     match serde_json::from_slice(line) {
         Err(_) => {
             let refused = Trouble::new("bad_request", "The request is not understood.", "See docs/agent.md.");
-            Next::Answer(Answer::Error(refused).line())
+            Next::answer(Answer::Error(refused).line())
         }
         Ok(Request::Subscribe { decide: true }) if !office.is_own(pid) => {
-            Next::Answer(Answer::Error(answer::not_ours()).line())
+            Next::answer(Answer::Error(answer::not_ours()).line())
         }
         Ok(Request::Subscribe { decide }) => Next::Subscribe { decide },
-        Ok(request) => Next::Answer(office.answer(request, pid).await),
+        Ok(request) => {
+            let last = matches!(request, Request::Token { last: true, .. });
+            Next::Answer { line: office.answer(request, pid).await, last }
+        }
     }
 }
 
@@ -113,8 +125,8 @@ impl Subscribed {
                 Err(RecvError::Closed) => Next::Close,
             },
             asked = receive(&mut self.questions) => match asked {
-                Ok(Heard::Asked(question)) => Next::Answer(Answer::Question(question).line()),
-                Ok(Heard::Over(question)) => Next::Answer(Answer::Over(question).line()),
+                Ok(Heard::Asked(question)) => Next::answer(Answer::Question(question).line()),
+                Ok(Heard::Over(question)) => Next::answer(Answer::Over(question).line()),
                 Err(RecvError::Lagged(_)) => slow(),
                 Err(RecvError::Closed) => Next::Close,
             },

@@ -35,6 +35,9 @@ pub enum Request {
         /// The account's token that a service has just refused; another one is wanted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         other_than: Option<Secret>,
+        /// Nothing more is asked: the agent closes the connection with the answer, which spares both of them a step.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        last: bool,
     },
     /// The accounts' names.
     List,
@@ -201,7 +204,7 @@ mod tests {
     fn a_request_without_its_optional_members_is_read() {
         let request = serde_json::from_str(r#"{"ask":"token","account":"work"}"#).unwrap();
         assert!(
-            matches!(request, Request::Token { account, min_ttl: 0, audience: None, scope: None, other_than: None } if account == "work")
+            matches!(request, Request::Token { account, min_ttl: 0, audience: None, scope: None, other_than: None, last: false } if account == "work")
         );
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pilotlight::{Home, Pilotlight};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -16,7 +17,10 @@ use crate::audit::{Entry, Ledger};
 use crate::connection;
 use crate::consent::{Programs, Unknown};
 use crate::desk::Desk;
+use crate::door::Door;
+use crate::link::Link;
 use crate::news::News;
+use crate::peer::peer;
 use crate::place::{Place, PlaceError, own_uid};
 use crate::program;
 use crate::protocol::{Answer, Trouble};
@@ -59,7 +63,7 @@ pub(crate) struct Office {
 /// The place that an agent has, for as long as it lives.
 struct Seat {
     place: Place,
-    listener: UnixListener,
+    door: Door,
     /// Given back last.
     alone: File,
 }
@@ -79,9 +83,9 @@ impl Ended {
     /// # Errors
     /// The system refuses.
     pub fn pass_on(self) -> std::io::Result<OwnedFd> {
-        let Seat { listener, alone, .. } = self.0;
+        let Seat { door, alone, .. } = self.0;
         drop(alone);
-        listener.into_std().map(OwnedFd::from)
+        door.into_inner()
     }
 }
 
@@ -104,7 +108,7 @@ impl Agent {
         home: &Home,
         place: &Place,
         unknown: Unknown,
-        listener: std::os::unix::net::UnixListener,
+        listener: UnixListener,
     ) -> Result<Self, PlaceError> {
         let alone = place.take_over(&listener)?;
         Self::over(pilotlight, home, place, unknown, (listener, alone))
@@ -115,12 +119,11 @@ impl Agent {
         home: &Home,
         place: &Place,
         unknown: Unknown,
-        (listener, alone): (std::os::unix::net::UnixListener, File),
+        (listener, alone): (UnixListener, File),
     ) -> Result<Self, PlaceError> {
         let io = |error| PlaceError::Io(place.socket(), error);
         let own = program::ours().map_err(io)?;
-        listener.set_nonblocking(true).map_err(io)?;
-        let listener = UnixListener::from_std(listener).map_err(io)?;
+        let door = Door::new(listener).map_err(io)?;
         let office = Office {
             news: News::of(&pilotlight),
             pilotlight,
@@ -135,7 +138,7 @@ impl Agent {
             ledger: Mutex::default(),
             connections: Arc::default(),
         };
-        Ok(Self { office: Arc::new(office), seat: Seat { place: place.clone(), listener, alone }, rests: false })
+        Ok(Self { office: Arc::new(office), seat: Seat { place: place.clone(), door, alone }, rests: false })
     }
 
     /// Gives memory back between work, for a process that does nothing but serve.
@@ -162,7 +165,7 @@ impl Agent {
         };
         tokio::select! {
             () = end => {}
-            () = office.accept(&seat.listener, &mut connections) => {}
+            () = office.accept(&seat.door, &mut connections) => {}
             () = resting => {}
         }
         office.close(connections).await;
@@ -191,10 +194,10 @@ impl Office {
         }
     }
 
-    async fn accept(self: &Arc<Self>, listener: &UnixListener, connections: &mut JoinSet<()>) {
+    async fn accept(self: &Arc<Self>, door: &Door, connections: &mut JoinSet<()>) {
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => self.receive(stream, connections),
+            match door.accept().await {
+                Ok(stream) => self.receive(stream, connections),
                 // Out of descriptors, as a rule: some will be given back.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -205,15 +208,16 @@ impl Office {
 
     /// Starts to serve one connection, if it is this user's and there is room.
     fn receive(self: &Arc<Self>, mut stream: UnixStream, connections: &mut JoinSet<()>) {
-        let Ok(peer) = stream.peer_cred() else { return };
-        let Some(pid) = peer.pid().filter(|_| peer.uid() == self.uid) else { return };
+        let Ok(peer) = peer(&stream) else { return };
+        let Some(pid) = peer.pid.filter(|_| peer.uid == self.uid) else { return };
         let Some(slot) = Slot::take(&self.connections, pid) else {
             let busy = Trouble::new("busy", "Too many connections are open.", "Close some, then try again.");
             // A new connection's buffer has room for a line; a peer that has gone does not want it.
-            let _ = stream.try_write(&Answer::Error(busy).line());
+            let _ = stream.write(&Answer::Error(busy).line());
             return;
         };
         let office = Arc::clone(self);
+        let mut stream = Link::new(stream);
         connections.spawn(async move {
             // Given back before the stream is closed: whoever sees the end may connect again.
             let _slot = slot;

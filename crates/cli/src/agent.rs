@@ -263,7 +263,7 @@ fn listed(path: &str, decision: Decision) -> String {
 /// The process is not closed to its neighbours here: the agent has to see which program asks.
 pub(crate) fn fast_token(arguments: impl Iterator<Item = OsString>) -> Option<u8> {
     let (account, min_ttl) = plain_token(arguments)?;
-    let request = Request::Token { account, min_ttl, audience: None, scope: None, other_than: None };
+    let request = Request::Token { account, min_ttl, audience: None, scope: None, other_than: None, last: true };
     let printed = lent(&request)?.and_then(|token| {
         let line = Zeroizing::new(format!("{}\n", token.token.expose_secret()));
         output::result(&line)

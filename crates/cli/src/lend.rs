@@ -124,6 +124,7 @@ impl Lender {
             audience: None,
             scope: None,
             other_than: refused.map(|token| Secret(Zeroizing::new(token.to_owned()))),
+            last: true,
         };
         tokio::task::spawn_blocking(move || crate::agent::lent(&request)).await.ok().flatten()
     }

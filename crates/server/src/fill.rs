@@ -18,7 +18,8 @@ const STEP: usize = 5000;
 const DEVICES: usize = 3;
 
 impl Server {
-    /// Adds `number` grants of that client, each third one a new person's, and gives the refresh tokens of `sample` of them. Blocks.
+    /// Adds `number` grants of that client, each third one a new person's, and gives the refresh tokens of `sample` of them, evenly from
+    /// all and in an order that has to do with nothing: a store that keeps neighbours together must have nothing of it. Blocks.
     ///
     /// # Errors
     /// Where the store fails, or there is no randomness.
@@ -39,7 +40,7 @@ impl Server {
     ) -> Result<Vec<SecretString>, OpenError> {
         let app = self.app();
         let keys = app.keys.now();
-        let (mut tokens, mut subject) = (Vec::new(), String::new());
+        let (mut sampled, mut subject) = (Vec::with_capacity(sample.min(number)), String::new());
         for from in (0..number).step_by(STEP) {
             let mut grants = Vec::with_capacity(STEP);
             for n in from..number.min(from + STEP) {
@@ -53,11 +54,16 @@ impl Server {
                 grants.push(grant);
             }
             app.store.add_grants(&grants)?;
-            let wanted = grants.iter().take(sample - tokens.len());
-            tokens.extend(
-                wanted.map(|grant| derive_refresh_token(&keys, Claims { grant: grant.id, generation: 0 }, client, now)),
-            );
+            let is_sampled = |n: usize| n * sample / number < (n + 1) * sample / number;
+            sampled.extend(grants.iter().zip(from..).filter(|(_, n)| is_sampled(*n)).map(|(grant, _)| grant.id));
         }
-        Ok(tokens)
+        // By their last bytes, which are random, for by the first ones the store in a file may keep them in order.
+        sampled.sort_by_key(|id: &GrantId| {
+            let mut backwards = id.0;
+            backwards.reverse();
+            backwards
+        });
+        let token = |grant| derive_refresh_token(&keys, Claims { grant, generation: 0 }, client, now);
+        Ok(sampled.into_iter().map(token).collect())
     }
 }

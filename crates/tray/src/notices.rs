@@ -43,7 +43,8 @@ impl Notices {
     /// Nothing on the session's bus shows notices.
     pub(crate) async fn show(&mut self, notice: &Notice, words: &Words, now: Timestamp) -> zbus::Result<()> {
         let told = Told::of(notice, words, now);
-        let actions = ["default", told.button, BUTTON, told.button];
+        // Without words of its own a click on the notice is no second button: Xfce makes one of every action that has some.
+        let actions = ["default", "", BUTTON, told.button];
         let hints = HashMap::from([("urgency", Value::from(1_u8)), ("image-data", picture())]);
         // No name of an icon, nothing to replace; the text may be markup, and it never goes by itself.
         let body = ("Pilotlight", 0_u32, "", told.heading.as_str(), told.text.as_str(), &actions[..], hints, 0_i32);

@@ -28,7 +28,7 @@ pub(super) fn pack(step: &mut Step, edition: &Edition, root: &Path, folder: &Pat
     let mut command = Command::new("rpmbuild");
     edition.stamp(&mut command);
     command.arg("-bb").arg("--define").arg(format!("_topdir {}", own.display()));
-    // The programs are stripped, the pages compressed, and the times those of the commit. Zstandard at its best is a third
+    // The programs are stripped, the pages compressed, and the times those of the commit. Zstandard at its best is a quarter
     // smaller than what rpmbuild takes by itself, and read by every rpm since 4.14.
     for definition in [
         "_binary_payload w19.zstdio",

@@ -169,12 +169,31 @@ async fn a_program_that_nobody_allowed_is_refused_and_told_how_to_be_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_the_answer_to_the_last_request_the_connection_is_closed() {
+    let world = World::lending().await;
+    for (request, member) in [("work", "token"), ("nobody", "error")] {
+        let mut connection = world.connect();
+        let before = connection.ask(TOKEN);
+        assert!(before["token"].is_object());
+        let last = connection.ask(&format!(r#"{{"ask":"token","account":"{request}","last":true}}"#));
+        assert!(last[member].is_object());
+        assert!(connection.answer().is_null(), "{request}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_client_of_this_crate_asks_again_and_again() {
     let world = World::lending().await;
     let mut client = Client::connect(&world.place()).unwrap();
     for _ in 0..3 {
-        let request =
-            Request::Token { account: "work".into(), min_ttl: 60, audience: None, scope: None, other_than: None };
+        let request = Request::Token {
+            account: "work".into(),
+            min_ttl: 60,
+            audience: None,
+            scope: None,
+            other_than: None,
+            last: false,
+        };
         assert!(
             matches!(client.ask(&request).unwrap(), Answer::Token { access_token, .. } if access_token.starts_with("at.1.0."))
         );

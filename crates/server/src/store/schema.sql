@@ -1,4 +1,4 @@
--- Format 4. Times are milliseconds since the Unix epoch. No token, code, password or key stands here in the clear.
+-- Format 5. Times are milliseconds since the Unix epoch. No token, code, password or key stands here in the clear.
 CREATE TABLE newest_key (           -- which of the server's keys was the newest when it last started; not the key itself
     one         INTEGER PRIMARY KEY CHECK (one = 1),
     version     INTEGER NOT NULL,
@@ -25,26 +25,35 @@ CREATE TABLE clients (
     post_logout_uris TEXT           -- one a line
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE grants (
+CREATE TABLE grants (               -- what of a grant stays as it began
     id             BLOB PRIMARY KEY,
+    n              INTEGER NOT NULL,-- its row in states
     subject        TEXT NOT NULL,
     client         TEXT NOT NULL,
     scope          TEXT NOT NULL,
     created_at     INTEGER NOT NULL,
     ends_at        INTEGER,
-    generation     INTEGER NOT NULL,
-    rotated_at     INTEGER NOT NULL,
-    revoked_at     INTEGER,
-    revoked_reason TEXT,
-    keys           BLOB NOT NULL,   -- of the last rotations, the newest first: 2 and a quarter of SHA-256 of the Idempotency-Key, or 0
     uses           INTEGER,
-    answer_lost    INTEGER NOT NULL,
-    bound_to       BLOB,            -- SHA-256 thumbprint of a public key
     resources      TEXT,            -- one a line, '' for this server; NULL for none
     user_agent     TEXT,            -- where the person signed in
     address        TEXT,
     authenticated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE states (               -- what rotations and revocation change: narrow rows, so that few pages are written
+    n              INTEGER PRIMARY KEY,
+    generation     INTEGER NOT NULL,
+    rotated_at     INTEGER NOT NULL,
+    revoked_at     INTEGER,
+    revoked_reason TEXT,
+    keys           BLOB NOT NULL,   -- of the last rotations, the newest first: 2 and a quarter of SHA-256 of the Idempotency-Key, or 0
+    answer_lost    INTEGER NOT NULL,
+    bound_to       BLOB             -- SHA-256 thumbprint of a public key
+) STRICT;
+
+CREATE TRIGGER a_grants_state_goes_with_it AFTER DELETE ON grants BEGIN
+    DELETE FROM states WHERE n = OLD.n;
+END;
 
 CREATE INDEX grants_of ON grants (subject);
 
@@ -60,7 +69,7 @@ CREATE TABLE codes (
     expires_at   INTEGER NOT NULL,
     spent        INTEGER NOT NULL,
     grant_id     BLOB,
-    bound_to     BLOB,              -- these four as of grants
+    bound_to     BLOB,              -- these four as of grants and states
     resources    TEXT,
     user_agent   TEXT,
     address      TEXT

@@ -21,10 +21,14 @@ use crate::keys::{KeyName, OldKeys};
 use crate::pushed::Pushed;
 
 /// The format this program writes.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 /// What makes a store of one format one of the next.
-const STEPS: [(i64, &str); 3] =
-    [(1, include_str!("from_1_to_2.sql")), (2, include_str!("from_2_to_3.sql")), (3, include_str!("from_3_to_4.sql"))];
+const STEPS: [(i64, &str); 4] = [
+    (1, include_str!("from_1_to_2.sql")),
+    (2, include_str!("from_2_to_3.sql")),
+    (3, include_str!("from_3_to_4.sql")),
+    (4, include_str!("from_4_to_5.sql")),
+];
 /// How long another process (`grant revoke`, say) may hold the file before we give up and answer 503.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -347,8 +351,9 @@ const PUSHED: Sweep = Sweep {
     delete: "DELETE FROM pushed WHERE hash = ?1 AND expires_at < ?2",
 };
 const GRANTS: Sweep = Sweep {
-    look: "SELECT id, COALESCE(revoked_at, rotated_at) < ?3 FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2",
-    delete: "DELETE FROM grants WHERE id = ?1 AND COALESCE(revoked_at, rotated_at) < ?2",
+    look: "SELECT id, COALESCE(revoked_at, rotated_at) < ?3 FROM grants JOIN states USING (n) WHERE id > ?1 ORDER BY id LIMIT ?2",
+    delete: "DELETE FROM grants WHERE id = ?1 AND \
+             (SELECT COALESCE(revoked_at, rotated_at) FROM states WHERE states.n = grants.n) < ?2",
 };
 /// How many rows are looked at at once: well below a millisecond.
 const STEP: i64 = 500;

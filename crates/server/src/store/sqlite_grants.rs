@@ -13,18 +13,25 @@ macro_rules! select_grant {
     ($rest:literal) => {
         concat!(
             "SELECT id, subject, client, scope, created_at, ends_at, generation, rotated_at, revoked_at, \
-             revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, authenticated_at \
-             FROM grants ",
+             revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, authenticated_at, n \
+             FROM grants JOIN states USING (n) ",
             $rest
         )
     };
 }
 pub(super) use select_grant;
 
+/// The row of `states` that says how a grant stands.
+struct Place(i64);
+
 pub(super) fn read_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
+    Ok(find_grant(connection, id)?.map(|(grant, _)| grant))
+}
+
+fn find_grant(connection: &Connection, id: GrantId) -> Result<Option<(Grant, Place)>, StoreError> {
     let mut statement = connection.prepare_cached(select_grant!("WHERE id = ?1"))?;
     let mut rows = statement.query([id.0])?;
-    rows.next()?.map(grant_of).transpose()
+    rows.next()?.map(|row| Ok((grant_of(row)?, Place(row.get(18)?)))).transpose()
 }
 
 pub(super) fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
@@ -55,37 +62,44 @@ pub(super) fn grant_of(row: &Row<'_>) -> Result<Grant, StoreError> {
 
 /// Its one change is the last thing it does.
 pub(super) fn redeem(t: &Connection, presented: &Redemption) -> Result<Outcome, StoreError> {
-    let Some(mut grant) = read_grant(t, presented.grant)? else { return Ok(Outcome::Unknown) };
+    let Some((mut grant, place)) = find_grant(t, presented.grant)? else { return Ok(Outcome::Unknown) };
     let outcome = grant.redeem(presented);
     if outcome.is_change() {
-        change_grant(t, &grant)?;
+        change_grant(t, &place, &grant)?;
     }
     Ok(outcome)
 }
 
 /// Whole: a new one, or in the place of what stood there.
 pub(super) fn add_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
-    let mut add = t.prepare_cached(
-        "INSERT OR REPLACE INTO grants (id, subject, client, scope, created_at, ends_at, generation, rotated_at, \
-         revoked_at, revoked_reason, keys, uses, answer_lost, bound_to, resources, user_agent, address, \
-         authenticated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    t.prepare_cached("DELETE FROM grants WHERE id = ?1")?.execute([grant.id.0])?;
+    let mut add_state = t.prepare_cached(
+        "INSERT INTO states (generation, rotated_at, revoked_at, revoked_reason, keys, answer_lost, bound_to) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    add.execute(params![
-        grant.id.0,
-        grant.subject,
-        grant.client,
-        grant.scope.to_string(),
-        grant.created_at.as_millis(),
-        grant.ends_at.map(Timestamp::as_millis),
+    let place = add_state.insert(params![
         grant.generation,
         grant.rotated_at.as_millis(),
         grant.revoked.map(|(at, _)| at.as_millis()),
         grant.revoked.map(|(_, reason)| reason.as_str()),
         grant.keys.to_bytes(),
-        grant.uses,
         grant.answer_lost,
         grant.bound_to,
+    ])?;
+    let mut add = t.prepare_cached(
+        "INSERT INTO grants (id, n, subject, client, scope, created_at, ends_at, uses, resources, user_agent, address, \
+         authenticated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?;
+    add.execute(params![
+        grant.id.0,
+        place,
+        grant.subject,
+        grant.client,
+        grant.scope.to_string(),
+        grant.created_at.as_millis(),
+        grant.ends_at.map(Timestamp::as_millis),
+        grant.uses,
         requests::join_lines(&grant.resources),
         grant.device.user_agent,
         grant.device.address,
@@ -95,13 +109,13 @@ pub(super) fn add_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError>
 }
 
 /// What [`Grant::redeem`] and [`Grant::revoke`] may change.
-fn change_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
+fn change_grant(t: &Connection, place: &Place, grant: &Grant) -> Result<(), StoreError> {
     let mut change = t.prepare_cached(
-        "UPDATE grants SET generation = ?2, rotated_at = ?3, revoked_at = ?4, revoked_reason = ?5, keys = ?6, \
-         answer_lost = ?7, bound_to = ?8 WHERE id = ?1",
+        "UPDATE states SET generation = ?2, rotated_at = ?3, revoked_at = ?4, revoked_reason = ?5, keys = ?6, \
+         answer_lost = ?7, bound_to = ?8 WHERE n = ?1",
     )?;
     change.execute(params![
-        grant.id.0,
+        place.0,
         grant.generation,
         grant.rotated_at.as_millis(),
         grant.revoked.map(|(at, _)| at.as_millis()),
@@ -119,10 +133,10 @@ pub(super) fn revoke_grant(
     reason: Reason,
     now: Timestamp,
 ) -> Result<Option<bool>, StoreError> {
-    let Some(mut grant) = read_grant(t, id)? else { return Ok(None) };
+    let Some((mut grant, place)) = find_grant(t, id)? else { return Ok(None) };
     let first = grant.revoke(reason, now);
     if first {
-        change_grant(t, &grant)?;
+        change_grant(t, &place, &grant)?;
     }
     Ok(Some(first))
 }

@@ -27,7 +27,7 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     let (store, folder) = fresh();
     store.reader().pragma_update(None, "user_version", FORMAT + 1).unwrap();
     let refused = SqliteStore::open(&folder.path().join("server.db")).err();
-    assert!(matches!(refused, Some(StoreError::TooNew { found: 5, known: FORMAT })));
+    assert!(matches!(refused, Some(StoreError::TooNew { found: 6, known: FORMAT })));
 }
 
 /// A store as the first release left it: one grant with two keys, and the server's keys.
@@ -92,6 +92,53 @@ fn a_store_of_format_3_keeps_everything_and_is_bound_to_nothing() {
     assert_eq!((device.resources, device.device), (Vec::new(), Origin::default()));
     drop(store);
     assert!(SqliteStore::open(&path).is_ok(), "once is enough");
+}
+
+#[test]
+fn a_store_of_format_4_keeps_how_each_grant_stands_and_where_it_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.db");
+    Connection::open(&path).unwrap().execute_batch(include_str!("format_4_test.sql")).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let at = Timestamp::from_millis;
+    let begun = |id: u8, since| {
+        let id = GrantId([id; 16]);
+        let mut grant = Grant::new(id, "ada".to_owned(), "app".to_owned(), Scope::parse("openid profile"), at(since));
+        grant.device = Origin { user_agent: Some("Pilotlight".to_owned()), address: Some("192.0.2.1".to_owned()) };
+        grant
+    };
+    let mut bound = begun(9, 1000);
+    (bound.generation, bound.rotated_at, bound.bound_to) = (7, at(3000), Some([3; 32]));
+    (bound.keys, bound.resources) =
+        (RecentKeys::new(vec![Some([0xaa; 8]), None]), vec!["https://a.example/".to_owned()]);
+    let mut ended = begun(1, 2000);
+    (ended.ends_at, ended.uses, ended.answer_lost) = (Some(at(9000)), Some(5), true);
+    (ended.revoked, ended.authenticated_at) = (Some((at(4000), Reason::Reuse)), at(1500));
+    assert_eq!(store.grants().unwrap(), [ended.clone(), bound.clone()]);
+    assert_eq!(store.grants_of("ada").unwrap().len(), 2);
+    let places = "SELECT group_concat(n) FROM (SELECT n FROM grants ORDER BY created_at)";
+    assert_eq!(store.reader().query_row(places, [], |row| row.get(0)), Ok("1,2".to_owned()), "in the order they began");
+    assert_eq!(store.forget(at(0), at(3500)).unwrap(), 1, "that was not used since");
+    assert_eq!(store.grants().unwrap(), [ended]);
+    assert_eq!(states(&store), 1);
+}
+
+fn states(store: &SqliteStore) -> i64 {
+    store.reader().query_row("SELECT count(*) FROM states", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_grant_that_is_put_in_the_place_of_another_leaves_no_state_behind() {
+    let (store, _folder) = fresh();
+    let grant = |generation| {
+        let mut grant =
+            Grant::new(GrantId([1; 16]), "1".to_owned(), "a".to_owned(), Scope::default(), Timestamp::from_secs(0));
+        grant.generation = generation;
+        grant
+    };
+    store.add_grants(&[grant(0), grant(1)]).unwrap();
+    store.add_grant(&grant(2)).unwrap();
+    assert_eq!((store.grants().unwrap(), states(&store)), (vec![grant(2)], 1));
 }
 
 #[test]

@@ -103,18 +103,18 @@ impl Screen {
         Ok(begun.elapsed().as_secs_f64() * 1e3)
     }
 
-    /// How long each picture stood, in milliseconds, until told to stop: looked at in a band across the middle.
+    /// How long each picture but the first stood, in milliseconds, until told to stop: looked at in a band across the middle.
     pub(super) fn changes(&self, stop: &AtomicBool) -> Result<Vec<f64>, Failure> {
         let mut times = Vec::new();
         let mut band = vec![0; self.length / BAND];
-        let (mut last, mut since) = (Vec::new(), now());
+        let (mut last, mut since) = (Vec::new(), None);
         while !stop.load(Ordering::Relaxed) {
             self.buffer.read_exact_at(&mut band, self.at + self.length as u64 / 2)?;
             if band != last {
-                if !last.is_empty() {
-                    times.push(since.elapsed().as_secs_f64() * 1e3);
-                }
-                (last, since) = (band.clone(), now());
+                times.extend(since.map(|since: Instant| since.elapsed().as_secs_f64() * 1e3));
+                // The first picture stood before anything moved.
+                since = (!last.is_empty()).then(now);
+                last.clone_from(&band);
             }
             std::thread::sleep(GLANCE);
         }

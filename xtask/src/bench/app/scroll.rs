@@ -28,13 +28,14 @@ const DRIVER: &str = "WebKitWebDriver";
 const STEPS: [u32; 3] = [24, 120, 600];
 /// A frame and a half at sixty a second: whoever takes longer has missed one.
 const LATE: f64 = 25.0;
+/// Until a page that was scrolled back stands still.
+const SETTLED: Duration = Duration::from_millis(500);
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Scrolls by so many pixels a frame for six seconds or to the end, and tells how far apart the frames came. The first ten are
 /// not counted: there the driver's own work ends.
 const SCROLL: &str = "
     const [by, done] = arguments, at = [];
-    scrollTo(0, 0);
     const step = (now) => {
         at.push(now);
         const before = scrollY;
@@ -55,6 +56,8 @@ pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<(), Failur
     until("the list", || driver.execute("sync", READY, &[]).is_ok_and(|there| there == json!(true)))?;
     thread::sleep(REST);
     for step in STEPS {
+        driver.execute("sync", "scrollTo(0, 0)", &[])?;
+        thread::sleep(SETTLED);
         let stop = AtomicBool::new(false);
         let (frames, pictures) = thread::scope(|scope| {
             let watching = scope.spawn(|| bench.screen.changes(&stop));
