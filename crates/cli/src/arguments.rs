@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pilotlight::storage::Strategy;
@@ -67,8 +68,8 @@ pub(crate) enum Command {
         /// Only this account
         name: Option<String>,
         /// At most this many
-        #[arg(long, value_name = "N", default_value = "20")]
-        limit: std::num::NonZeroUsize,
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+        limit: usize,
         /// Tell instead whether the journal is as it was written; the exit code is 5 when it was changed
         #[arg(long, conflicts_with_all = ["name", "limit"])]
         verify: bool,

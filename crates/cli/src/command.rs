@@ -44,7 +44,7 @@ impl Run {
             Command::Explain { name } => self.explain(&name).await,
             Command::Events { verify: true, .. } => self.verify_journal().await,
             Command::Events { export: Some(file), .. } => self.write_report(file).await,
-            Command::Events { name, limit, .. } => self.events(name.as_deref(), limit.get()).await,
+            Command::Events { name, limit, .. } => self.events(name.as_deref(), limit).await,
             Command::Devices(arguments) => self.devices(arguments).await,
             Command::SignOut { name, local_only } => self.sign_out(&name, local_only).await,
             Command::Export(arguments) => self.export(arguments).await,
