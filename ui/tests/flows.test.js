@@ -192,6 +192,21 @@ describe("an account", () => {
     assert.ok((await burnt()) > before, "the ring burnt down");
   }, { frozen: true }));
 
+  it("is drawn in few kinds of letters, as each has to be looked for before the first picture", on("one", async (page) => {
+    const kinds = await page.evaluate(() => {
+      const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      const seen = new Set();
+      while (texts.nextNode()) {
+        const { parentElement } = texts.currentNode;
+        if (parentElement.getClientRects().length === 0 || texts.currentNode.data.trim() === "") continue;
+        const { fontFamily, fontSize, fontWeight, fontStyle } = getComputedStyle(parentElement);
+        seen.add([fontFamily, fontSize, fontWeight, fontStyle].join(" "));
+      }
+      return [...seen].sort();
+    });
+    assert.ok(kinds.length > 0 && kinds.length <= 4, kinds.join("; "));
+  }));
+
   it("is relit by a refresh and counts it", on("one", async (page) => {
     await page.clock.runFor(120_000);
     await page.click(id("refresh-now"));

@@ -111,9 +111,9 @@ impl Ours {
         Ok(BufReader::with_capacity(4096, UnixStream::connect(&self.socket)?))
     }
 
-    /// One token over a connection of its own.
+    /// One token over a connection of its own, as the command line asks.
     pub(in crate::bench) fn ask(&self, account: &str, min_ttl: u64) -> Result<(), Failure> {
-        ask(&mut self.connect()?, account, min_ttl)
+        exchange(&mut self.connect()?, account, min_ttl, r#","last":true"#)
     }
 }
 
@@ -131,7 +131,11 @@ pub(in crate::bench) fn ask(
     account: &str,
     min_ttl: u64,
 ) -> Result<(), Failure> {
-    let request = format!("{{\"ask\":\"token\",\"account\":\"{account}\",\"min_ttl\":{min_ttl}}}\n");
+    exchange(connection, account, min_ttl, "")
+}
+
+fn exchange(connection: &mut BufReader<UnixStream>, account: &str, min_ttl: u64, more: &str) -> Result<(), Failure> {
+    let request = format!("{{\"ask\":\"token\",\"account\":\"{account}\",\"min_ttl\":{min_ttl}{more}}}\n");
     connection.get_mut().write_all(request.as_bytes())?;
     let mut answer = String::new();
     connection.read_line(&mut answer)?;
