@@ -73,19 +73,9 @@ pub(super) fn redeem(t: &Connection, presented: &Redemption) -> Result<Outcome, 
 /// Whole: a new one, or in the place of what stood there.
 pub(super) fn add_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError> {
     t.prepare_cached("DELETE FROM grants WHERE id = ?1")?.execute([grant.id.0])?;
-    let mut add_state = t.prepare_cached(
-        "INSERT INTO states (generation, rotated_at, revoked_at, revoked_reason, keys, answer_lost, bound_to) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    let place = add_state.insert(params![
-        grant.generation,
-        grant.rotated_at.as_millis(),
-        grant.revoked.map(|(at, _)| at.as_millis()),
-        grant.revoked.map(|(_, reason)| reason.as_str()),
-        grant.keys.to_bytes(),
-        grant.answer_lost,
-        grant.bound_to,
-    ])?;
+    let new = "INSERT INTO states (n, generation, rotated_at, revoked_at, revoked_reason, keys, answer_lost, bound_to) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    write_state(t, new, None, grant)?;
     let mut add = t.prepare_cached(
         "INSERT INTO grants (id, n, subject, client, scope, created_at, ends_at, uses, resources, user_agent, address, \
          authenticated_at) \
@@ -93,7 +83,7 @@ pub(super) fn add_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError>
     )?;
     add.execute(params![
         grant.id.0,
-        place,
+        t.last_insert_rowid(),
         grant.subject,
         grant.client,
         grant.scope.to_string(),
@@ -110,12 +100,15 @@ pub(super) fn add_grant(t: &Connection, grant: &Grant) -> Result<(), StoreError>
 
 /// What [`Grant::redeem`] and [`Grant::revoke`] may change.
 fn change_grant(t: &Connection, place: &Place, grant: &Grant) -> Result<(), StoreError> {
-    let mut change = t.prepare_cached(
-        "UPDATE states SET generation = ?2, rotated_at = ?3, revoked_at = ?4, revoked_reason = ?5, keys = ?6, \
-         answer_lost = ?7, bound_to = ?8 WHERE n = ?1",
-    )?;
-    change.execute(params![
-        place.0,
+    let changed = "UPDATE states SET generation = ?2, rotated_at = ?3, revoked_at = ?4, revoked_reason = ?5, keys = ?6, \
+                   answer_lost = ?7, bound_to = ?8 WHERE n = ?1";
+    write_state(t, changed, Some(place), grant)
+}
+
+/// Runs a statement whose first parameter is the place, none for a new one, and whose others are how the grant stands.
+fn write_state(t: &Connection, statement: &str, place: Option<&Place>, grant: &Grant) -> Result<(), StoreError> {
+    t.prepare_cached(statement)?.execute(params![
+        place.map(|Place(n)| n),
         grant.generation,
         grant.rotated_at.as_millis(),
         grant.revoked.map(|(at, _)| at.as_millis()),
