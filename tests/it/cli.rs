@@ -376,3 +376,12 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]));
 }
+
+/// What the loader brings in costs every `pilotlight token` its time (docs/decisions/0142).
+#[test]
+fn a_start_loads_no_unwinder() {
+    let desktop = PrivateDesktop::start(Keystore::NoBus);
+    let output = command(&desktop, &["version"]).env("LD_TRACE_LOADED_OBJECTS", "1").output().unwrap();
+    let loaded = String::from_utf8(output.stdout).unwrap();
+    assert!(loaded.contains("libc.so.6") && !loaded.contains("libgcc_s"), "{loaded}");
+}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::Response;
 use jiff::Timestamp as Instant;
 use pilotlight_oauth::Timestamp;
@@ -26,6 +26,11 @@ use crate::user_agent;
 
 /// More than anybody reads.
 const MOST_SHOWN: usize = 100;
+
+/// `GET /`: who opens the issuer in a browser wants their account. Relative, so that it holds below a proxy's path too.
+pub(crate) async fn front() -> (StatusCode, [(HeaderName, &'static str); 1]) {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, "account")])
+}
 
 /// `GET /account`.
 pub(crate) async fn begin(

@@ -47,6 +47,7 @@ fn routes(app: &Arc<App>) -> Routes {
         .add("/authorize", get(authorize::begin).post(authorize::go_on))
         .add("/sign-in", get(sign_in::begin).post(sign_in::go_on))
         .add("/sign-out", get(sign_out::begin).post(sign_out::go_on))
+        .add("/", get(account::front))
         .add("/account", get(account::begin).post(account::go_on))
         .add("/account/password", get(security::password).post(security::change_password))
         .add("/account/second-step", get(security::second).post(security::set_up_second))

@@ -23,6 +23,8 @@ mod suite_declared;
 #[cfg(test)]
 mod suite_people;
 #[cfg(test)]
+mod suite_races;
+#[cfg(test)]
 mod suite_requests;
 mod tell;
 mod writer;

@@ -1,6 +1,5 @@
 //! The suite that every store passes: the bodies here, a thin macro that names them once per store.
 
-use std::sync::Barrier;
 use std::time::Duration;
 
 use pilotlight_oauth::{Scope, Timestamp};
@@ -26,6 +25,10 @@ pub(super) use super::suite_people::{
     a_person_is_changed_only_as_they_were_read, a_person_of_many_grants_has_them_all,
     a_persons_grants_are_theirs_alone_the_newest_first, of_many_changes_of_one_person_at_once_one_is_made,
     people_are_listed_by_name_and_removed_for_good,
+};
+pub(super) use super::suite_races::{
+    fifty_uses_at_once_with_one_key_get_one_successor, fifty_uses_at_once_without_key_rotate_once_and_end_the_grant,
+    revoking_wins_against_fifty_refreshes, two_processes_hand_out_one_successor,
 };
 pub(super) use super::suite_requests::{
     a_denied_or_expired_device_gets_nothing, a_device_gets_one_grant_once_somebody_said_yes,
@@ -167,7 +170,7 @@ pub(super) fn redeem(store: &impl Store, grant: GrantId, generation: u32, key: O
     answer.recv().unwrap().unwrap()
 }
 
-fn generation_of(outcome: &Outcome) -> Option<u32> {
+pub(super) fn generation_of(outcome: &Outcome) -> Option<u32> {
     match outcome {
         Outcome::Rotated(grant) | Outcome::Healed(grant) | Outcome::Repeated(grant) => Some(grant.generation),
         _ => None,
@@ -432,48 +435,6 @@ pub(super) fn a_retry_does_not_bring_back_a_revoked_grant(store: &impl Store) {
     }
 }
 
-/// The same at the same moment, fifty times.
-pub(super) fn at_once<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
-    let barrier = Barrier::new(50);
-    let run = || {
-        barrier.wait();
-        work()
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..50).map(|_| scope.spawn(run)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
-}
-
-fn count(outcomes: &[Outcome], word: &str) -> usize {
-    outcomes.iter().filter(|outcome| outcome.as_str() == word).count()
-}
-
-pub(super) fn fifty_uses_at_once_without_key_rotate_once_and_end_the_grant(store: &impl Store) {
-    let id = kept(store, &grant(1));
-    let outcomes = at_once(|| redeem(store, id, 0, None));
-    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "reused"), count(&outcomes, "revoked")), (1, 1, 48));
-    assert_eq!(reason(store, id), Some(Reason::Reuse));
-}
-
-pub(super) fn fifty_uses_at_once_with_one_key_get_one_successor(store: &impl Store) {
-    let id = kept(store, &grant(1));
-    let outcomes = at_once(|| redeem(store, id, 0, Some(KEY)));
-    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "repeated")), (1, 49));
-    assert!(outcomes.iter().all(|outcome| generation_of(outcome) == Some(1)));
-    assert_eq!(reason(store, id), None);
-}
-
-pub(super) fn revoking_wins_against_fifty_refreshes(store: &impl Store) {
-    let id = kept(store, &grant(1));
-    std::thread::scope(|scope| {
-        scope.spawn(|| store.revoke(id, Reason::SignedOut, START).unwrap());
-        at_once(|| redeem(store, id, 0, Some(KEY)));
-    });
-    assert_eq!(reason(store, id), Some(Reason::SignedOut));
-    assert_eq!(redeem(store, id, 1, None), Outcome::Revoked(Reason::SignedOut), "whichever came first");
-}
-
 pub(super) fn what_is_over_is_forgotten_and_the_rest_stays(store: &impl Store) {
     let later = START.plus(IDLE);
     let live = kept(store, &Grant { rotated_at: later, ..grant(1) });
@@ -502,21 +463,4 @@ pub(super) fn a_sweep_goes_through_more_grants_than_it_looks_at_in_one_step(stor
     }
     assert_eq!(store.forget(later, later).unwrap(), 2000);
     assert_eq!(store.grants().unwrap().len(), 500);
-}
-
-/// For stores that several processes share: not part of the macro.
-pub(super) fn two_processes_hand_out_one_successor(one: &impl Store, two: &impl Store) {
-    let id = kept(one, &grant(1));
-    let turn = std::sync::atomic::AtomicUsize::new(0);
-    let outcomes = at_once(|| {
-        let odd = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 1;
-        if odd { redeem(one, id, 0, None) } else { redeem(two, id, 0, None) }
-    });
-    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "reused"), count(&outcomes, "revoked")), (1, 1, 48));
-    let id = kept(one, &grant(2));
-    let outcomes = at_once(|| {
-        let odd = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 1;
-        if odd { redeem(one, id, 0, Some(KEY)) } else { redeem(two, id, 0, Some(KEY)) }
-    });
-    assert_eq!((count(&outcomes, "rotated"), count(&outcomes, "repeated")), (1, 49));
 }

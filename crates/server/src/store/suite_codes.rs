@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Store;
-use super::suite::{START, at_once, reason};
+use super::suite::{START, reason};
+use super::suite_races::at_once;
 use crate::code::{Code, Exchange, Exchanged, derive_challenge};
 use crate::grant::{GrantId, Reason};
 use crate::origin::Origin;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Store;
-use super::suite::{START, at_once, reason};
+use super::suite::{START, reason};
+use super::suite_races::at_once;
 use crate::client::{Client, Setting};
 use crate::device::{Allowed, Decision, Device, DeviceState, Poll, Polled};
 use crate::grant::{GrantId, Reason};

@@ -46,6 +46,12 @@ async fn the_account_page_lists_where_and_when_and_marks_this_browser() {
 }
 
 #[tokio::test]
+async fn who_opens_the_issuer_in_a_browser_comes_to_the_account_page() {
+    let answer = World::new().send(Method::GET, "/", &[], "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "account"));
+}
+
+#[tokio::test]
 async fn ending_a_sign_in_is_at_once_for_refresh_and_introspection() {
     let world = World::new();
     let (one, two) = (world.tokens().await, world.tokens().await);
