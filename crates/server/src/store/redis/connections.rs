@@ -263,7 +263,8 @@ pub(super) fn away(error: &RedisError) -> StoreError {
         Some(code) => code.to_owned(),
         None if error.is_timeout() => "time-out".to_owned(),
         None if error.is_connection_refusal() => "nothing listens at its address".to_owned(),
-        None if error.is_connection_dropped() => "the connection was lost".to_owned(),
+        None if error.is_connection_dropped() => "there is no connection to it".to_owned(),
+        None if error.is_io_error() => "its address cannot be reached".to_owned(),
         None => error.category().to_owned(),
     };
     StoreError::Away(kind)
