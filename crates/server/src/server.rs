@@ -83,8 +83,8 @@ impl Server {
         })))
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn app(&self) -> &App {
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn app(&self) -> &Arc<App> {
         &self.0
     }
 
@@ -97,11 +97,6 @@ impl Server {
     /// Takes the keys that the key file has now, as [`Self::run`] does every few seconds.
     pub async fn read_keys_again(&self) {
         self.0.read_keys_again(None).await;
-    }
-
-    #[cfg(test)]
-    pub(crate) fn app(&self) -> &Arc<App> {
-        &self.0
     }
 
     /// The routes, for tests without a socket.

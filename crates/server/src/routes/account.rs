@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::Response;
 use jiff::Timestamp as Instant;
 use pilotlight_oauth::Timestamp;
 
 use super::authorize::Stop;
-use super::browser::Visit;
+use super::browser::{Opened, Posted, Visit};
 use super::sign_in;
 use crate::app::App;
 use crate::client::{BROWSER, FIRST_PARTY};
 use crate::grant::Grant;
 use crate::pages::{AccountPage, SignIn, When};
-use crate::params::{Form, Params, Peer};
+use crate::params::Params;
 use crate::problem::Problem;
 use crate::second_factor::SecondFactor;
 use crate::session::{Session, Which};
@@ -33,14 +33,7 @@ pub(crate) async fn front() -> (StatusCode, [(HeaderName, &'static str); 1]) {
 }
 
 /// `GET /account`.
-pub(crate) async fn begin(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn begin(State(app): State<Arc<App>>, Opened { visit, params }: Opened) -> Result<Response, Problem> {
     let step = async {
         let Some(session) = app.session(visit.session).await? else {
             return sign_in::ask(&app, &visit, Goal::Account, "", None).await;
@@ -65,14 +58,8 @@ async fn remember_language(app: &App, visit: &Visit, session: &Session) -> Resul
 }
 
 /// `POST /account`: ends one sign-in, all others, or all.
-pub(crate) async fn go_on(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    form: Result<Form, Problem>,
-) -> Result<Response, Problem> {
-    let Form(params) = form?;
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn go_on(State(app): State<Arc<App>>, Posted { visit, params }: Posted) -> Result<Response, Problem> {
+    let params = params?;
     let step = async {
         let session = own_session(&app, &visit, &params).await?;
         let which =

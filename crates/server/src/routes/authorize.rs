@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use pilotlight_oauth::Scope;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use super::browser::{Posted, Visit};
+use super::browser::{Opened, Posted, Visit};
 use super::{prompt, sign_in};
 use crate::app::App;
 use crate::client::{Client, Setting};
@@ -21,7 +21,7 @@ use crate::grant::{Grant, Thumbprint};
 use crate::issue::granted_scope;
 use crate::methods::Methods;
 use crate::pages::{ConsentPage, destination};
-use crate::params::{Params, Peer};
+use crate::params::Params;
 use crate::problem::Problem;
 use crate::pushed::{hash_request_uri, is_pushed};
 use crate::resource::asked_resources;
@@ -71,14 +71,7 @@ impl Stop {
 }
 
 /// `GET /authorize`: checks the request, and shows the page that it leads to. With a `ticket` the request was checked before.
-pub(crate) async fn begin(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn begin(State(app): State<Arc<App>>, Opened { visit, params }: Opened) -> Result<Response, Problem> {
     let step = async {
         if params.text("ticket").is_none() {
             let (asked, client, quiet) = check(&app, &params).await?;

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{FromRequest, FromRequestParts as _, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -52,6 +53,23 @@ pub(crate) struct Visit {
     pub(crate) peer: Option<IpAddr>,
 }
 
+/// A page of ours that a browser opens, and what its address asks for.
+pub(super) struct Opened {
+    pub(super) visit: Visit,
+    pub(super) params: Params,
+}
+
+impl FromRequestParts<Arc<App>> for Opened {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Ok(Peer(peer)) = Peer::from_request_parts(parts, app).await;
+        let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let visit = Visit::of(app, &parts.headers, peer, &params)?;
+        Ok(Self { visit, params })
+    }
+}
+
 /// A form of our pages, and the browser that posted it. One that cannot be read is a page's to tell of.
 pub(super) struct Posted {
     pub(super) visit: Visit,
@@ -73,7 +91,7 @@ impl FromRequest<Arc<App>> for Posted {
 }
 
 impl Visit {
-    pub(crate) fn of(app: &App, headers: &HeaderMap, peer: Option<IpAddr>, params: &Params) -> Result<Self, NoEntropy> {
+    fn of(app: &App, headers: &HeaderMap, peer: Option<IpAddr>, params: &Params) -> Result<Self, NoEntropy> {
         let form = cookies(headers, &name(app, FORM)).find(|value| value.len() == 32);
         let keys = app.keys.now();
         let chosen = params.text("lang").and_then(Language::of_tag);

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::authorize::Stop;
-use super::browser::Visit;
+use super::browser::{Opened, Posted, Visit};
 use super::sign_in;
 use crate::app::App;
 use crate::client::Setting;
@@ -82,14 +82,7 @@ fn answer(app: &App, user_code: &str, device_code: &str) -> Value {
 }
 
 /// `GET /device`, with or without `user_code` (section 3.3.1); with a ticket, the consent page; or what came of it.
-pub(crate) async fn begin(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn begin(State(app): State<Arc<App>>, Opened { visit, params }: Opened) -> Result<Response, Problem> {
     if let Some(word) = params.text("done") {
         return Ok(done(&app, &visit, word == "allowed"));
     }
@@ -109,17 +102,11 @@ pub(crate) async fn begin(
 }
 
 /// `POST /device`: the form of either page.
-pub(crate) async fn go_on(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    form: Result<Form, Problem>,
-) -> Result<Response, Problem> {
-    let (params, trouble) = match form {
-        Ok(Form(params)) => (params, None),
+pub(crate) async fn go_on(State(app): State<Arc<App>>, Posted { visit, params }: Posted) -> Result<Response, Problem> {
+    let (params, trouble) = match params {
+        Ok(params) => (params, None),
         Err(problem) => (Params::parse(b""), Some(problem)),
     };
-    let visit = Visit::of(&app, &headers, peer, &params)?;
     let step = async {
         if let Some(problem) = trouble {
             return Err(problem.into());

@@ -3,18 +3,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
 use super::account::{done_address, own_session};
 use super::authorize::Stop;
-use super::browser::Visit;
+use super::browser::{Opened, Posted, Visit};
 use crate::app::App;
 use crate::pages::{PasswordPage, RecoveryCodesPage, SecondRemovePage, SecondSetUpPage};
-use crate::params::{Form, Params, Peer};
+use crate::params::Params;
 use crate::password;
 use crate::picture;
 use crate::problem::{Problem, Refused};
@@ -38,10 +38,6 @@ struct Own {
 }
 
 impl Own {
-    fn of(app: &App, headers: &HeaderMap, Peer(peer): Peer, params: Params) -> Result<Self, Problem> {
-        Ok(Self { visit: Visit::of(app, headers, peer, &params)?, params })
-    }
-
     /// The answer of `step`, or the page that tells why there is none.
     fn finish(&self, app: &App, root: &'static str, step: Result<Response, Stop>) -> Response {
         step.unwrap_or_else(|stop| match stop {
@@ -81,11 +77,9 @@ fn say(problem: Problem) -> Say {
 /// `GET /account/password`.
 pub(crate) async fn password(
     State(app): State<Arc<App>>,
-    peer: Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Opened { visit, params }: Opened,
 ) -> Result<Response, Problem> {
-    let own = Own::of(&app, &headers, peer, Params::parse(query.unwrap_or_default().as_bytes()))?;
+    let own = Own { visit, params };
     let step = async {
         Ok(match own.session(&app).await? {
             Ok(session) => ask_password(&app, &own, &session, None),
@@ -116,11 +110,9 @@ fn finish(wrong: Option<(Problem, Say)>, show: impl FnOnce(StatusCode) -> Respon
 /// `POST /account/password`.
 pub(crate) async fn change_password(
     State(app): State<Arc<App>>,
-    peer: Peer,
-    headers: HeaderMap,
-    Form(params): Form,
+    Posted { visit, params }: Posted,
 ) -> Result<Response, Problem> {
-    let own = Own::of(&app, &headers, peer, params)?;
+    let own = Own { visit, params: params? };
     let step = async {
         let session = own_session(&app, &own.visit, &own.params).await?;
         let refused = Problem::InvalidRequest("");
@@ -157,13 +149,8 @@ async fn change(app: &App, before: User, after: User) -> Result<(), Problem> {
 }
 
 /// `GET /account/second-step`: a new secret to set up, or the question whether the one that there is should go.
-pub(crate) async fn second(
-    State(app): State<Arc<App>>,
-    peer: Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let own = Own::of(&app, &headers, peer, Params::parse(query.unwrap_or_default().as_bytes()))?;
+pub(crate) async fn second(State(app): State<Arc<App>>, Opened { visit, params }: Opened) -> Result<Response, Problem> {
+    let own = Own { visit, params };
     let step = async {
         let session = match own.session(&app).await? {
             Ok(session) => session,
@@ -203,11 +190,9 @@ fn ask_set_up(
 /// `POST /account/second-step`. The recovery codes are in the answer itself, not on a page after it: they are kept nowhere.
 pub(crate) async fn set_up_second(
     State(app): State<Arc<App>>,
-    peer: Peer,
-    headers: HeaderMap,
-    Form(params): Form,
+    Posted { visit, params }: Posted,
 ) -> Result<Response, Problem> {
-    let own = Own::of(&app, &headers, peer, params)?;
+    let own = Own { visit, params: params? };
     let step = async {
         let new: NewSecret = own.visit.open(&app, &own.params).ok_or(Stop::here(Say::Stale))?;
         let open = app.session(own.visit.session).await?.filter(|session| session.grant.id.to_string() == new.session);
@@ -250,11 +235,9 @@ fn ask_removal(app: &App, own: &Own, session: &Session, wrong: Option<(Problem, 
 /// `POST /account/second-step/remove`: wants the password, and a code of the app or a recovery code.
 pub(crate) async fn remove_second(
     State(app): State<Arc<App>>,
-    peer: Peer,
-    headers: HeaderMap,
-    Form(params): Form,
+    Posted { visit, params }: Posted,
 ) -> Result<Response, Problem> {
-    let own = Own::of(&app, &headers, peer, params)?;
+    let own = Own { visit, params: params? };
     let step = async {
         let session = own_session(&app, &own.visit, &own.params).await?;
         let user = match own.confirm(&app, &session, "password").await {

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::authorize::{self, Stop};
-use super::browser::{Posted, Visit};
+use super::browser::{Opened, Posted, Visit};
 use crate::app::App;
 use crate::pages::{SecondStepPage, SignInPage};
-use crate::params::{Params, Peer};
+use crate::params::Params;
 use crate::problem::{Problem, Refused};
 use crate::store::User;
 use crate::texts::Say;
@@ -84,14 +84,7 @@ fn ask_second(app: &App, visit: &Visit, signing_in: &SigningIn, problem: Option<
 }
 
 /// `GET /sign-in`: the page of the second factor; without a ticket, the account.
-pub(crate) async fn begin(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn begin(State(app): State<Arc<App>>, Opened { visit, params }: Opened) -> Result<Response, Problem> {
     if params.text("ticket").is_none() {
         return Ok(visit.go(&app, "account"));
     }

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use url::form_urlencoded;
 
 use super::account::own_session;
 use super::authorize::Stop;
-use super::browser::Visit;
+use super::browser::{Opened, Posted, Visit};
 use super::hint::{self, Hint};
 use crate::app::App;
 use crate::client::Client;
 use crate::grant::{GrantId, Reason};
 use crate::pages::{MessagePage, SignOutPage};
-use crate::params::{Form, Params, Peer};
+use crate::params::Params;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::texts::Say;
@@ -32,14 +32,7 @@ struct Wanted {
 }
 
 /// `GET /sign-out`.
-pub(crate) async fn begin(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn begin(State(app): State<Arc<App>>, Opened { visit, params }: Opened) -> Result<Response, Problem> {
     let step = async {
         if params.text("done").is_some() {
             return Ok(done(&app, &visit));
@@ -62,13 +55,8 @@ pub(crate) async fn begin(
 }
 
 /// `POST /sign-out`: our own form; or an app's request, which has to come by GET so that the browser sends its session along.
-pub(crate) async fn go_on(
-    State(app): State<Arc<App>>,
-    Peer(peer): Peer,
-    headers: HeaderMap,
-    Form(params): Form,
-) -> Result<Response, Problem> {
-    let visit = Visit::of(&app, &headers, peer, &params)?;
+pub(crate) async fn go_on(State(app): State<Arc<App>>, Posted { visit, params }: Posted) -> Result<Response, Problem> {
+    let params = params?;
     let step = async {
         if let Some(own) = params.text("own") {
             let own = Params::parse(
