@@ -1,5 +1,6 @@
 //! Links the unwinder into the program (docs/decisions/0142). On its own, as a library that is loaded at every start, it takes a fifth
 //! of the processor's time that `pilotlight token` costs.
+#![expect(clippy::disallowed_methods, reason = "Cargo tells a build script by its environment what is built")]
 
 use std::env;
 use std::path::{Path, PathBuf};
