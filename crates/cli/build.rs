@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "Cargo tells a build script by its environment what is built")]
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 const UNWINDER: &str = "libgcc_eh.a";
@@ -31,5 +31,5 @@ fn unwinder() -> Option<PathBuf> {
     let told = Command::new(linker).arg(format!("-print-file-name={UNWINDER}")).output().ok()?;
     let archive = PathBuf::from(String::from_utf8(told.stdout).ok()?.trim_end());
     // It repeats the bare name where there is none.
-    (archive.is_absolute() && Path::new(&archive).exists()).then_some(archive)
+    (archive.is_absolute() && archive.exists()).then_some(archive)
 }
